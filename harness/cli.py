@@ -1,0 +1,99 @@
+"""The command line: `harness sweep|report|doctor`.
+
+In: arguments. Out: exit status. Imports of a command stand inside it, so that `--help` is quick and
+`report` needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError, tell
+
+DESCRIPTION = "Is Python what keeps the devices waiting, by how much, and what removes it?"
+
+EPILOG = """examples:
+  harness sweep                                   the default sweep (sweep=dispatch)
+  harness sweep sweep=smoke out=/tmp/run          seconds; into a folder of your own
+  harness sweep depth=[4,64] batch=[1] mode=[eager,script] timing=precise
+  harness sweep dry_run=true                      the plan, and nothing else
+  harness sweep resume=results/dispatch/...       measure only what is missing there
+  harness sweep --help                            config groups and all keys
+  harness report results/dispatch/...             write CSV, figures and page anew
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Answers the exit status: 0 done, 1 failed, 2 refused, 128 + n ended by signal n."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ["sweep"]:  # before argparse: what follows is Hydra's
+            from harness.hydra_app import sweep
+
+            return sweep(arguments[1:])
+        return _parse_and_run(arguments)
+    except HarnessError as error:
+        tell(error)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader has gone (harness report ... | head). Python would complain once more on exit.
+        sys.stderr.close()
+        return 1
+
+
+def _parse_and_run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("sweep", help="measure a sweep (Hydra overrides follow; see harness sweep --help)")
+    report = commands.add_parser(
+        "report", help="write points.csv, figures and page of finished or partial runs"
+    )
+    report.add_argument("run", nargs="+", type=Path, metavar="RUN", help="a run directory")
+    report.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write to (default: the run; for several a new folder beside the first)",
+    )
+    report.add_argument(
+        "--all-figures", action="store_true", help="draw every slice of a large sweep, however long it takes"
+    )
+    doctor = commands.add_parser("doctor", help="environment, devices, and what will limit a measurement")
+    doctor.add_argument("--json", action="store_true", help="the environment as JSON, without advice")
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "report":
+        return _report(parsed.run, parsed.out, parsed.all_figures)
+    from harness.doctor import doctor as run_doctor
+
+    return run_doctor(as_json=parsed.json)
+
+
+def _report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
+    from datetime import datetime, timezone
+
+    from rich.console import Console
+
+    from harness.analysis import load_run
+    from harness.report import print_summary, write_report
+
+    runs = [load_run(directory) for directory in directories]
+    if out is None:
+        stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
+        out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp
+    try:
+        paths = write_report(runs, out, all_figures=all_figures)
+    except OSError as error:
+        raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
+    print_summary(Console(), runs, paths)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""What a sweep shows while it runs: a progress bar on a terminal, plain lines elsewhere.
+
+In: messages of the ranks. Out: text. Must not decide anything.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from harness.config import Config
+from harness.launch import session_variables, shell_line, torchrun_command
+from harness.plan import Cell, Inventory, Plan, Session, estimate_seconds
+
+
+class Display:
+    """Progress over points, the last result beside it, and the time left."""
+
+    def __init__(self, console: Console, total: int, done: int, config: Config) -> None:
+        self.console, self.total, self.done = console, total, done
+        self.first, self.started = done, time.monotonic()
+        self.bar: Progress | None = None
+        self.now = ""
+        if console.is_terminal:
+            # No refresh thread: the launcher forks, and a thread of ours would take time from the ranks.
+            self.bar = Progress(
+                TextColumn("points"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"),
+                TextColumn("{task.fields[last]}"),
+                console=console,
+                auto_refresh=False,
+                transient=True,
+            )
+            self.task = self.bar.add_task(
+                "points", total=total, completed=done, left="", last="starting ranks"
+            )
+
+    def __enter__(self) -> Display:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def session(self, session: Session, session_id: str) -> None:
+        self._line(
+            f"session {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
+        )
+
+    def event(self, message: dict[str, Any]) -> None:
+        """Show a message of a rank."""
+        if message.get("event") == "cell":
+            self.now = str(message.get("label", ""))
+        elif message.get("event") == "cell_end":
+            self.done += int(message["points"])
+            self._line(f"{self.now}: {_result(message)}", counted=True)
+
+    def lost(self, cell: Cell, status: str, reason: str) -> None:
+        """Show a cell that a broken session took with it."""
+        self.done += len(cell.points)
+        self._line(f"{cell.label}: {status}: {reason}", counted=True)
+
+    def tick(self) -> None:
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, left=self._left())
+            self.bar.refresh()
+
+    def _left(self) -> str:
+        """Time left at the pace so far; empty until a cell is done."""
+        measured = self.done - self.first
+        if not measured or self.done >= self.total:
+            return ""
+        seconds = (time.monotonic() - self.started) / measured * (self.total - self.done)
+        return f"{_duration(seconds)} left"
+
+    def _line(self, text: str, *, counted: bool = False) -> None:
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, left=self._left(), last=text)
+            self.bar.refresh()
+            return
+        where = f"[{self.done}/{self.total}] " if counted else ""
+        left = f" ({self._left()})" if counted and self._left() else ""
+        self.console.print(f"{where}{text}{left}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _result(message: dict[str, Any]) -> str:
+    """The medians of a cell that has just ended, as rank 0 saw them; the report has the intervals."""
+    steps = message["step_us"]
+    return ", ".join(f"{mode} {us:.4g} us" for mode, us in steps.items()) or "no mode could be measured"
+
+
+def print_plan(console: Console, plan: Plan, config: Config, path: Path, inventory: Inventory) -> None:
+    """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    measured = sum(session.points for session in plan.sessions)
+    cells = sum(len(session.cells) for session in plan.sessions)
+    say(f"sweep {config.name} on {inventory.kind}: {inventory.name} ({inventory.count} present)")
+    say(f"run directory: {path}")
+    say(
+        f"{len(plan.points)} points; to measure: {measured} points in {cells} cells in "
+        f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
+    )
+    for session in plan.sessions:
+        session_id = f"{session.controller}-{session.devices}-try1"
+        say(
+            f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
+        )
+        for cell in session.cells:
+            say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
+        folder = path.absolute() / "sessions" / session_id
+        say(
+            "  "
+            + shell_line(
+                torchrun_command(session.ranks, session_id, folder), session_variables(config.device.threads)
+            )
+        )
+    for reason in sorted(set(plan.unsupported.values())):
+        count = sum(1 for other in plan.unsupported.values() if other == reason)
+        say(f"\nunsupported: {count} points: {reason}")
+    least, most = estimate_seconds(plan, config.timing)
+    say(
+        f"\nestimated time: {_duration(least)} to {_duration(most)} (a rough cost of a step; nothing was run)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    seconds = round(seconds)
+    if seconds < 90:
+        return f"{seconds} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,212 @@
+"""What the machine is: for environment.json, for the plan, and for `harness doctor`.
+
+In: the operating system, and torch asked in a process of its own. Out: plain data.
+The module itself must not import torch: planning and reporting use it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.config import Config
+from harness.errors import ConfigError, HarnessError
+from harness.plan import Inventory
+
+PACKAGES = ("torch", "hydra-core", "pandas", "numpy", "nvidia-ml-py", "seaborn", "psutil", "scipy")
+
+# Importing torch from a cold disk takes tens of seconds.
+PROBE_TIMEOUT_S = 300
+
+# Asked in another process: the launcher stays free of torch and of a CUDA context on any device.
+_PROBE = """
+import json, sys
+try:
+    import torch
+except Exception as error:
+    print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+    sys.exit()
+from harness.device import cpu_name
+found = {"torch": torch.__version__, "built_for_cuda": torch.version.cuda, "cpu_name": cpu_name(),
+         "mkl": torch.backends.mkl.is_available(), "devices": [], "distributed": torch.distributed.is_available()}
+try:
+    for index in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(index)
+        found["devices"].append({"name": about.name, "memory_mib": about.total_memory // 2**20,
+                                 "capability": f"{about.major}.{about.minor}"})
+except Exception as error:
+    found["device_error"] = f"{type(error).__name__}: {error}"
+print(json.dumps(found))
+"""
+
+
+def probe_torch() -> dict[str, Any]:
+    """What torch is and which devices it sees. Raises HarnessError if there is no working torch."""
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+        )
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        raise HarnessError(f"torch could not be asked for its devices: {error}") from None
+    if "error" in found:
+        raise HarnessError(f"torch cannot be imported by {sys.executable}: {found['error']}")
+    return found
+
+
+def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
+    """Which device kind the sweep runs on, and what of it is there.
+
+    Raises ConfigError if CUDA is asked for and there is none.
+    """
+    cores, devices, asked = available_cores(), probe["devices"], config.device.kind
+    if asked == "cuda" and not devices:
+        why = probe.get("device_error") or (
+            "torch sees no CUDA device"
+            if probe["built_for_cuda"]
+            else f"torch {probe['torch']} is a build without CUDA"
+        )
+        raise ConfigError("device", "cuda", f"cpu or auto on this machine: {why}")
+    if asked == "cuda" or (asked == "auto" and devices):
+        return Inventory("cuda", len(devices), devices[0]["name"], cores, explicit=asked == "cuda")
+    return Inventory("cpu", cores, probe["cpu_name"], cores, explicit=asked == "cpu")
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, and the CPU quota of its container."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(allowed, math.floor(quota))) if quota else allowed
+
+
+def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[str, Any]:
+    """All that a reader needs to judge or repeat a run; goes to environment.json."""
+    return {
+        "time_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "interpreter_lock": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "device_kind": inventory.kind,
+        "device_name": inventory.name,
+        "devices_present": inventory.count,
+        "torch": probe,
+        "cpu": {
+            "name": probe["cpu_name"],
+            "cores_usable": inventory.cores,
+            "cores_logical": psutil.cpu_count(),
+            "cores_physical": psutil.cpu_count(logical=False),
+            "governor": frequency_governor(),
+            "load_before": load(),
+        },
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "nvidia_driver": nvidia_driver(),
+        "source": source_revision(),
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_"))
+        },
+    }
+
+
+# What must not change between the parts of one run: rows measured apart are laid into one curve.
+IDENTITY = ("device_kind", "device_name", "python", "host")
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two environments that makes their figures incomparable, in words."""
+    found = [
+        f"{key}: {before.get(key)} then, {now[key]} now" for key in IDENTITY if before.get(key) != now[key]
+    ]
+    then, here = before.get("torch", {}).get("torch"), now["torch"]["torch"]
+    return found + ([f"torch: {then} then, {here} now"] if then != here else [])
+
+
+def frequency_governor() -> str | None:
+    """The frequency governor of the first core, where the kernel tells."""
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        return None
+
+
+def load() -> float:
+    """Mean number of processes that wanted a core in the last minute."""
+    return os.getloadavg()[0]
+
+
+def nvidia_driver() -> str | None:
+    """Version of NVIDIA's driver, or None where NVML does not answer."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        try:
+            version = pynvml.nvmlSystemGetDriverVersion()
+        finally:
+            pynvml.nvmlShutdown()
+    except Exception:  # pynvml raises its own errors, and others where the library is damaged
+        return None
+    return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def source_revision() -> str | None:
+    """The commit the harness runs from, with `+` after it when files were changed since."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def python_path() -> str:
+    """PYTHONPATH under which another process imports this very harness, installed or not."""
+    parts = [str(Path(__file__).resolve().parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return os.pathsep.join(dict.fromkeys(part for part in parts if part))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cgroup_quota() -> float | None:
+    """CPU quota of the container in cores (cgroup v2 cpu.max, v1 cfs_quota), None without one."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        quota_us = int((root / "cpu/cpu.cfs_quota_us").read_text())
+        return None if quota_us < 0 else quota_us / int((root / "cpu/cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None

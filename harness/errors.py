@@ -1,0 +1,36 @@
+"""Errors that are the user's to mend, told in one line.
+
+In: nothing. Out: exception types with the exit status that the command line gives them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+class HarnessError(Exception):
+    """Something the user can mend; the message is one line and says how."""
+
+    exit_status = 1
+
+
+class ConfigError(HarnessError):
+    """A value that is refused before anything starts.
+
+    key: the config key as it is written on the command line; value: what was given;
+    allowed: what would be accepted, as the end of the sentence "allowed: ...".
+    """
+
+    exit_status = 2
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        shown = " ".join(str(value).split())
+        if len(shown) > 120:
+            shown = shown[:117] + "..."
+        super().__init__(f"{key}={shown}: not allowed; allowed: {' '.join(allowed.split())}")
+        self.key, self.value, self.allowed = key, value, allowed
+
+
+def tell(error: HarnessError) -> None:
+    """Print an error as the one line it is."""
+    print(f"harness: error: {error}", file=sys.stderr)

@@ -1,0 +1,282 @@
+"""Start one session with torchrun, watch it, and end it without leaving a process behind.
+
+In: a session's file. Out: how the session ended. Must not know what is measured or how it is recorded;
+progress comes as messages that are handed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from harness.environment import python_path
+from harness.progress import SOCKET_PATH, Listener
+from harness.tether import LAUNCHER_PID, tether_child
+
+# How often torchrun looks whether a rank has died. It sleeps in between.
+TORCHRUN_LOOKS_EVERY_S = 0.25
+# The event loop wakes this often for the progress display when nothing else happens.
+DISPLAY_EVERY_S = 0.5
+# What a hanging rank is given to write down where it is, before it is killed.
+STACKS_S = 0.5
+# Lines of output kept to find the cause of a failure in.
+KEPT_LINES = 400
+
+FINISHED, DIED, TIMED_OUT = "finished", "died", "timed out"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a session ended: finished, died or timed out; and why, in one line, if it did not finish."""
+
+    how: str
+    reason: str = ""
+
+
+def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
+    """The command that starts a session whose files are in `folder`.
+
+    The ranks of one node meet in a file: no port is opened for the rendezvous, so none can be taken by
+    somebody else and nobody else can join.
+    """
+    script = Path(sys.executable).with_name("torchrun")
+    torchrun = [str(script)] if script.exists() else [sys.executable, "-m", "torch.distributed.run"]
+    return [
+        *torchrun,
+        "--nnodes=1",
+        f"--nproc-per-node={ranks}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={folder / 'rendezvous'}",
+        "--rdzv-conf=store_type=file",
+        f"--rdzv-id={session_id}",
+        "--local-addr=localhost",
+        "--max-restarts=0",
+        f"--monitor-interval={TORCHRUN_LOOKS_EVERY_S}",
+        f"--log-dir={folder / 'torchrun'}",
+        "-m",
+        "harness.worker",
+        str(folder / "session.json"),
+    ]
+
+
+def session_variables(threads: int) -> dict[str, str]:
+    """Environment of a session on one node, besides what it inherits."""
+    loopback = loopback_interface()
+    return {
+        # torchrun would start a store for the ranks that listens on every interface of the machine.
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        "GLOO_SOCKET_IFNAME": loopback,
+        "NCCL_SOCKET_IFNAME": loopback,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "PYTHONPATH": python_path(),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def shell_line(command: list[str], variables: dict[str, str]) -> str:
+    """The command as it can be pasted into a shell."""
+    return shlex.join(["env", *(f"{name}={value}" for name, value in variables.items()), *command])
+
+
+def loopback_interface() -> str:
+    """Name of the interface that holds 127.0.0.1: lo on Linux, lo0 on macOS."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(address.address == "127.0.0.1" for address in addresses):
+            return name
+    return "lo"
+
+
+@dataclass
+class _Watch:
+    """The state of the event loop of one session."""
+
+    process: subprocess.Popen[bytes]
+    deadline: float
+    ranks: dict[int, psutil.Process] = field(default_factory=dict)
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    started: bool = False
+
+
+def run_session(
+    command: list[str],
+    variables: dict[str, str],
+    log: IO[str],
+    *,
+    timeout_s: float,
+    startup_timeout_s: float,
+    on_event: Callable[[dict[str, Any]], None],
+    on_tick: Callable[[], None],
+) -> Ending:
+    """Run a session to its end and answer how it ended.
+
+    timeout_s: longest time without a sign of progress from rank to launcher; startup_timeout_s: the same
+    until the first rank is ready. on_event: called with each message of the ranks; on_tick: at least
+    every DISPLAY_EVERY_S. However this function is left, by return or by an exception such as
+    KeyboardInterrupt, no process of the session is left alive.
+    """
+    listener = Listener()
+    environment = {
+        **os.environ,
+        **variables,
+        SOCKET_PATH: str(listener.path),
+        LAUNCHER_PID: str(os.getpid()),
+    }
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=tether_child(),
+        )
+        watch = _Watch(process, time.monotonic() + startup_timeout_s)
+        try:
+            timed_out = _watch(watch, listener, log, timeout_s, on_event, on_tick)
+            if timed_out:
+                _ask_for_stacks(watch, log)
+        finally:
+            _end_all(watch)
+    finally:
+        listener.close()
+    if timed_out:
+        phase = f"no progress for {timeout_s:g} s (timeout_s)"
+        if not watch.started:
+            phase = f"ranks not ready after {startup_timeout_s:g} s (launcher.startup_timeout_s)"
+        return Ending(TIMED_OUT, phase)
+    if process.returncode == 0:
+        return Ending(FINISHED)
+    return Ending(DIED, cause_of_death(list(watch.last_lines), process.returncode))
+
+
+def _watch(
+    watch: _Watch,
+    listener: Listener,
+    log: IO[str],
+    timeout_s: float,
+    on_event: Callable[[dict[str, Any]], None],
+    on_tick: Callable[[], None],
+) -> bool:
+    """Wait for output, messages and the end; answers whether the session ran into its time limit."""
+    assert watch.process.stdout is not None
+    output = watch.process.stdout
+    os.set_blocking(output.fileno(), False)
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        selector.register(listener.socket, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select(timeout=DISPLAY_EVERY_S)}
+            if listener.socket in ready:
+                for message in listener.receive():
+                    _note(watch, message)
+                    if watch.started:
+                        watch.deadline = time.monotonic() + timeout_s
+                    on_event(message)
+            if output in ready:
+                data = output.read()
+                if not data:  # all of the session's processes have closed it
+                    _keep(watch, log, rest)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        watch.process.wait(timeout=timeout_s)
+                        return False
+                    return True
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    _keep(watch, log, line)
+            on_tick()
+            if time.monotonic() > watch.deadline:
+                return True
+
+
+def _note(watch: _Watch, message: dict[str, Any]) -> None:
+    if message.get("event") == "hello":
+        with contextlib.suppress(psutil.NoSuchProcess, KeyError, TypeError):
+            watch.ranks[message["rank"]] = psutil.Process(message["pid"])
+    watch.started = watch.started or message.get("event") == "ready"
+
+
+def _keep(watch: _Watch, log: IO[str], line: bytes) -> None:
+    if line:
+        text = line.decode(errors="replace")
+        watch.last_lines.append(text)
+        log.write(text + "\n")
+        log.flush()
+
+
+def _ask_for_stacks(watch: _Watch, log: IO[str]) -> None:
+    """Have every rank write to the log where it hangs (faulthandler on SIGUSR1)."""
+    for rank in watch.ranks.values():
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):
+            rank.send_signal(signal.SIGUSR1)
+    time.sleep(STACKS_S)
+    assert watch.process.stdout is not None
+    for line in (watch.process.stdout.read() or b"").split(b"\n"):
+        _keep(watch, log, line)
+
+
+def _end_all(watch: _Watch) -> None:
+    """Kill whatever of the session still lives. Nothing is lost: every record was written when it arose."""
+    victims: list[psutil.Process] = list(watch.ranks.values())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        torchrun = psutil.Process(watch.process.pid)
+        victims += torchrun.children(recursive=True)
+    if watch.process.poll() is None:
+        watch.process.kill()
+    for victim in victims:
+        # psutil compares the start time, so a number that was given to another process is left alone.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+    watch.process.wait()
+    psutil.wait_procs(victims, timeout=10)
+    if watch.process.stdout is not None:
+        watch.process.stdout.close()
+
+
+_ROOT_CAUSE = re.compile(r"Root Cause")
+_RANK = re.compile(r"^\s*rank\s*:\s*(\d+)")
+_EXIT_CODE = re.compile(r"^\s*exitcode\s*:\s*(-?\d+)")
+_EXCEPTION = re.compile(r"^(?:\[rank\d+\]:\s*)?((?:\w+\.)*\w*(?:Error|Exception|Broken|Interrupt)\b.*)$")
+
+
+def cause_of_death(lines: list[str], returncode: int) -> str:
+    """Why a session died, in one line, from what torchrun and the ranks printed last."""
+    rank = code = None
+    summary = next((i for i, line in enumerate(lines) if _ROOT_CAUSE.search(line)), len(lines))
+    for line in lines[summary:]:
+        if rank is None and (found := _RANK.match(line)):
+            rank = int(found[1])
+        if code is None and (found := _EXIT_CODE.match(line)):
+            code = int(found[1])
+    if code is not None and code < 0:
+        killed = f"rank {rank} was ended by {signal_name(-code)}"
+        return killed + (", perhaps for want of memory" if -code == signal.SIGKILL else "")
+    said = next((found[1] for line in lines[:summary] if (found := _EXCEPTION.match(line))), None)
+    if code is not None:
+        return f"rank {rank} exited with status {code}" + (f": {said}" if said else "")
+    if returncode < 0:
+        return f"torchrun was ended by {signal_name(-returncode)}"
+    return f"torchrun exited with status {returncode}" + (f": {said}" if said else "")
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; the number where it has no name."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"

@@ -1,0 +1,332 @@
+"""One cell, measured by all ranks of a session: prepare, check, warm up, interleaved rounds.
+
+In: a Cell and the Bench it is measured on. Out: raw records. Must not know how ranks were started or
+what becomes of the records.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+
+from harness import schema
+from harness.config import TimingConfig
+from harness.device import Device, is_out_of_memory
+from harness.modes import Mode, get_mode
+from harness.plan import REFERENCE_MODE, Cell, Point
+from harness.progress import Sender
+from harness.ranks import Ranks
+from harness.records import Writer
+from harness.timing import (
+    CLOCK_SHARE,
+    Block,
+    Capped,
+    Hopeless,
+    Narrow,
+    Rounds,
+    WarmUp,
+    stop_reason,
+    time_block,
+    time_issue,
+)
+from harness.workloads import TOLERANCE, WORKLOADS, Step, Workload, difference
+
+T = TypeVar("T")
+
+# Why a cell ended whose modes have all failed.
+NOTHING_LEFT = "nothing left"
+
+
+class SessionBroken(Exception):
+    """This rank failed within a collective operation: the others wait for it and can only be ended."""
+
+
+class _Mismatch(Exception):
+    pass
+
+
+@dataclass
+class Bench:
+    """What a cell is measured with. busy_ns: time spent in warm-up and timed blocks so far."""
+
+    ranks: Ranks
+    device: Device
+    writer: Writer
+    sender: Sender
+    timing: TimingConfig
+    seed: int
+    usage: bool
+    clock_cost_ns: float
+    busy_ns: int = 0
+
+    @property
+    def block_ns(self) -> float:
+        """Wall time to aim at for a block: as configured, but long enough for the clock not to matter."""
+        return max(self.timing.block_ms * 1e6, self.clock_cost_ns / CLOCK_SHARE)
+
+
+@dataclass
+class _Running:
+    """A mode of the cell that is still in the race."""
+
+    point: Point
+    step: Step
+    steps: int = 1
+    issue_steps: int | None = None
+
+
+@dataclass
+class _CellRun:
+    cell: Cell
+    bench: Bench
+    running: dict[str, _Running] = field(default_factory=dict)
+    measured: Rounds = field(default_factory=lambda: Rounds(REFERENCE_MODE))
+    stop: str = NOTHING_LEFT
+
+    @property
+    def alone(self) -> bool:
+        """Whether a failure of this rank leaves no other rank waiting inside a collective operation."""
+        return self.cell.points[0].workload == "forward" or self.bench.ranks.world_size == 1
+
+    def run(self) -> None:
+        bench, points = self.bench, self.cell.points
+        bench.writer.write("cell", cell=self.cell.id, keys={p.mode: p.key for p in points})
+        if bench.ranks.rank == 0:
+            bench.sender.send("cell", label=self.cell.label)
+        gc.collect()
+        workload = self.agree(points, self.build)
+        if workload is not None:
+            with workload.context():
+                reference = self.agree(points, lambda: self.reference(workload))
+                if reference is not None:
+                    for point in points:
+                        self.prepare(workload, point, reference)
+                    self.rounds()
+        self.finish()
+
+    def build(self) -> Workload:
+        point = self.cell.points[0]
+        return WORKLOADS[point.workload](point, self.bench.device, self.bench.ranks.rank, self.bench.seed)
+
+    def reference(self, workload: Workload) -> list[torch.Tensor]:
+        step = workload.prepare(get_mode(REFERENCE_MODE))
+        step.call()  # as every mode's first call, so that under `train` both have made one step
+        return step.outcome()
+
+    def prepare(self, workload: Workload, point: Point, reference: list[torch.Tensor]) -> None:
+        """Build a mode, compare it with eager, and warm it up; drop it where any of this fails."""
+        bench, mode = self.bench, get_mode(point.mode)
+        bench.device.reset_peak_memory()
+        built = self.agree((point,), lambda: self.first_call(workload, mode))
+        if built is None:
+            return
+        step, prepare_s, first_call_s = built
+        gap = self.agree((point,), lambda: self.compare(step, reference, point))
+        if gap is None:
+            return
+        running = _Running(point, step, issue_steps=bench.device.burst_steps(point.depth, point.workload))
+        warm_up = self.warm_up(running)
+        if warm_up is None:
+            return
+        self.running[point.mode] = running
+        bench.writer.write(
+            "prepared",
+            cell=self.cell.id,
+            mode=point.mode,
+            key=point.key,
+            prepare_s=prepare_s,
+            first_call_s=first_call_s,
+            memory_peak_mib=bench.device.peak_memory_mib(),
+            difference=gap,
+            steps=running.steps,
+            warm_up_s=warm_up.spent_ns / 1e9,
+            settled=warm_up.settled,
+        )
+
+    def first_call(self, workload: Workload, mode: Mode) -> tuple[Step, float, float]:
+        wait = self.bench.device.wait
+        wait()
+        start = time.monotonic_ns()
+        step = workload.prepare(mode)
+        wait()
+        prepared = time.monotonic_ns()
+        step.call()
+        wait()
+        called = time.monotonic_ns()
+        self.bench.busy_ns += called - prepared
+        return step, (prepared - start) / 1e9, (called - prepared) / 1e9
+
+    def compare(self, step: Step, reference: list[torch.Tensor], point: Point) -> float:
+        gap = difference(step.outcome(), reference)
+        if not gap <= TOLERANCE[point.dtype]:
+            raise _Mismatch(
+                f"output differs from eager's by {gap:.2g} of its largest value, "
+                f"more than {TOLERANCE[point.dtype]:g} for {point.dtype}"
+            )
+        return gap
+
+    def warm_up(self, running: _Running) -> WarmUp | None:
+        """Run blocks until their step time has settled, with the timed loop's own tensor lifetimes."""
+        bench = self.bench
+        warm_up = WarmUp(bench.block_ns, bench.timing.warmup_max_s * 1e9)
+        steps: int | None = warm_up.steps
+        while steps is not None:
+            running.steps = steps
+            bench.ranks.barrier()
+            block = self.attempt((running.point,), lambda: self.block(running))
+            walls = bench.ranks.gather([float("nan") if block is None else block.wall_ns])
+            bench.sender.send("progress")
+            if any(wall != wall for (wall,) in walls):
+                self.drop(running.point)
+                return None
+            steps = warm_up.next_steps(max(wall for (wall,) in walls))
+        return warm_up
+
+    def block(self, running: _Running) -> Block:
+        block = time_block(running.step.call, running.steps, self.bench.device.wait, usage=self.bench.usage)
+        self.bench.busy_ns += block.wall_ns
+        return block
+
+    def rounds(self) -> None:
+        """Interleaved rounds until a stopping rule holds."""
+        bench, timing, rounds = self.bench, self.bench.timing, self.measured
+        rules = (
+            Narrow(timing.rel_width),
+            Hopeless(timing.rel_width, timing.max_rounds),
+            Capped(timing.max_rounds, timing.max_cell_s),
+        )
+        while self.running and self.stop == NOTHING_LEFT:
+            # Seeded by cell and round: the same order on all ranks, another one in every round.
+            order = sorted(self.running)
+            random.Random(f"{bench.seed}:{self.cell.id}:{rounds.count}").shuffle(order)
+            self.one_round(order, rounds)
+            self.stop = stop_reason(rounds, rules, timing.min_rounds) or NOTHING_LEFT
+            bench.sender.send("progress")
+
+    def one_round(self, order: list[str], rounds: Rounds) -> None:
+        bench = self.bench
+        blocks: list[dict[str, Any]] = []
+        walls: list[float] = []
+        for name in order:
+            running = self.running[name]
+            bench.ranks.barrier()
+            block = self.attempt((running.point,), lambda running=running: self.block(running))  # type: ignore[misc]
+            walls.append(float("nan") if block is None else block.wall_ns)
+            if block is not None:
+                blocks.append(self.record(running, block))
+        of_ranks = bench.ranks.gather(walls)
+        slowest = [max(column, key=_nan_last) for column in zip(*of_ranks, strict=True)]
+        failed = [name for name, wall in zip(order, slowest, strict=True) if wall != wall]
+        for name in failed:
+            self.drop(self.running.pop(name).point)
+            rounds.drop(name)
+        step_ns = {
+            name: wall / self.running[name].steps
+            for name, wall in zip(order, slowest, strict=True)
+            if name not in failed
+        }
+        if step_ns:
+            bench.writer.write("round", cell=self.cell.id, round=rounds.count, blocks=blocks)
+            rounds.add(step_ns, sum(w for w in slowest if w == w) / 1e9)
+
+    def record(self, running: _Running, block: Block) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "key": running.point.key,
+            "steps": block.steps,
+            "start_ns": block.start_ns,
+            "end_ns": block.end_ns,
+        }
+        if block.cpu_ns is not None:
+            fields |= {
+                "cpu_ns": block.cpu_ns,
+                "main_ns": block.main_ns,
+                "waits": block.waits,
+                "preemptions": block.preemptions,
+            }
+        if running.issue_steps is not None:
+            fields["issue_ns"] = time_issue(running.step.call, running.issue_steps, self.bench.device.wait)
+        return fields
+
+    def finish(self) -> None:
+        """Close the cell. Rank 0's line comes after all ranks' rounds are written: with it the cell counts."""
+        bench = self.bench
+        bench.ranks.barrier()
+        keys = [running.point.key for running in self.running.values()]
+        if bench.ranks.rank == 0:
+            bench.writer.write("end", cell=self.cell.id, stop=self.stop, keys=keys)
+            bench.sender.send(
+                "cell_end",
+                points=len(self.cell.points),
+                step_us={mode: self.measured.step_us(mode) for mode in self.running},
+            )
+
+    def agree(self, points: tuple[Point, ...], action: Callable[[], T]) -> T | None:
+        """Do something on every rank; None, and the points dropped, unless it went well on all."""
+        value = self.attempt(points, action)
+        if self.bench.ranks.any(value is None):
+            for point in points:
+                self.drop(point)
+            return None
+        self.bench.sender.send("progress")
+        return value
+
+    def attempt(self, points: tuple[Point, ...], action: Callable[[], T]) -> T | None:
+        """Do something on this rank; None, and why written down, if it failed here."""
+        try:
+            return action()
+        except Exception as error:  # a mode may raise anything; a failed point is a row, not a lost sweep
+            status = (
+                schema.MISMATCH
+                if isinstance(error, _Mismatch)
+                else schema.OOM
+                if is_out_of_memory(error)
+                else schema.FAILED
+            )
+            for point in points:
+                self.write_dropped(point, status, describe(error))
+            if not self.alone:
+                raise SessionBroken(describe(error)) from error
+        self.bench.device.free_cached_memory()
+        return None
+
+    def write_dropped(self, point: Point, status: str, error: str) -> None:
+        self.bench.writer.write(
+            "dropped",
+            cell=self.cell.id,
+            mode=point.mode,
+            key=point.key,
+            status=status,
+            error=error,
+            at_ns=time.monotonic_ns(),
+        )
+
+    def drop(self, point: Point) -> None:
+        """Leave a mode out from here on; the rank where it failed has written why."""
+        self.running.pop(point.mode, None)
+        self.bench.sender.send("progress")
+
+
+def measure_cell(cell: Cell, bench: Bench) -> None:
+    """Measure one cell. Collective: all ranks of the session call it with the same cell.
+
+    Raises SessionBroken if this rank failed where the others cannot be told, and OSError if a record
+    cannot be written.
+    """
+    _CellRun(cell, bench).run()
+    bench.device.free_cached_memory()
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line: its type and the first line of what it says."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _nan_last(value: float) -> float:
+    return value if value == value else float("inf")

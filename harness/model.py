@@ -1,0 +1,62 @@
+"""The model that is swept: a multi-layer perceptron, and its input.
+
+In: layer widths, dtype, device, seed. Out: a module and tensors. Must not know modes or timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them.
+
+    sizes: widths from input to output, so len(sizes) - 1 Linear layers.
+    forward: (batch, sizes[0]) -> (batch, sizes[-1]).
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for index, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            if index:
+                layers.append(nn.ReLU())
+            layers.append(nn.Linear(fan_in, fan_out))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.layers(x)
+        return out
+
+
+def build_model(sizes: Sequence[int], *, dtype: str, device: torch.device, seed: int) -> MLP:
+    """An MLP with the same parameters on every rank.
+
+    He initialisation (He et al., 2015) keeps activations and gradients of order 1 through 64 layers.
+    torch's default lets them shrink: the output of a deep model would hardly depend on its input, so
+    that comparing outputs between modes would prove little, and gradients would become denormal
+    numbers, which CPUs compute many times slower.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model = MLP(sizes)
+    with torch.no_grad():
+        for layer in model.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+                nn.init.uniform_(layer.bias, -0.1, 0.1, generator=generator)
+    return model.to(device=device, dtype=getattr(torch, dtype))
+
+
+def build_batch(
+    samples: int, features: int, classes: int, *, dtype: str, device: torch.device, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (samples x features) and class labels (samples,), different for each seed."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(samples, features, generator=generator).to(
+        device=device, dtype=getattr(torch, dtype)
+    )
+    labels = torch.randint(classes, (samples,), generator=generator).to(device=device)
+    return inputs, labels

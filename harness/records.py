@@ -1,0 +1,131 @@
+"""Raw records: JSON lines that are only ever appended, and the reader that trusts none of them.
+
+In: plain dicts. Out: files raw/*.jsonl, and the records in them. Must not know torch or what the numbers mean.
+
+One file per session and rank, and `launcher.jsonl`. Every line is an object with a `type`; REQUIRED
+lists the fields that a reader may rely on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LAUNCHER_FILE = "launcher.jsonl"
+
+_NUMBER = (int, float)
+
+# Field -> type, for each type of record. Times end in their unit; *_ns of the system's monotonic clock.
+REQUIRED: dict[str, dict[str, Any]] = {
+    # launcher.jsonl
+    "start": {"device_kind": str, "device_name": str, "cores": int},
+    "point": {"key": str, "cell": str, "axes": dict},
+    "outcome": {"key": str, "status": str, "error": str},
+    # <session>-rank<k>.jsonl
+    "session": {"session": str, "rank": int, "ranks": int, "device_kind": str, "device_name": str},
+    "cell": {"cell": str, "keys": dict},
+    "prepared": {"cell": str, "key": str, "prepare_s": _NUMBER, "first_call_s": _NUMBER},
+    "dropped": {"cell": str, "key": str, "status": str, "error": str, "at_ns": int},
+    "round": {"cell": str, "round": int, "blocks": list},
+    "end": {"cell": str, "stop": str, "keys": list},
+    "closing": {"wall_s": _NUMBER, "busy_s": _NUMBER},
+}
+
+
+class Writer:
+    """Appends records to one file. Each line reaches the kernel at once, so a killed process loses none."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        if self._file.tell() and not _ends_with_newline(path):
+            # A writer was killed within a line: end it, so that it spoils no further one.
+            self._file.write(b"\n")
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append one record. Raises OSError when it cannot be written (no space left)."""
+        line = json.dumps({"type": kind, **fields}, separators=(",", ":"), allow_nan=False) + "\n"
+        data = line.encode()
+        while data:  # an unbuffered write may take a part only
+            data = data[self._file.write(data) :]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass
+class RawData:
+    """All records of a run, by file, and what was skipped. skipped: kind of defect -> lines."""
+
+    files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def read_raw(directory: Path, prefix: str = "") -> RawData:
+    """Read raw/<prefix>*.jsonl of a run directory. Bad lines are skipped and counted, never fatal.
+
+    torn: a last line without its end, or cut in the middle; binary: not UTF-8; foreign: JSON that is no
+    record of ours. Raises OSError if the directory cannot be read.
+    """
+    data = RawData()
+    for path in sorted((directory / "raw").glob(f"{prefix}*.jsonl")):
+        data.files[path.name] = list(_read_file(path, data.skipped))
+    return data
+
+
+def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for line in file:
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line.decode("utf-8"), parse_constant=_refuse)
+            except UnicodeDecodeError:
+                skipped["binary"] += 1
+            except (ValueError, RecursionError):
+                skipped["torn"] += 1
+            else:
+                if _is_record(record):
+                    yield record
+                else:
+                    skipped["foreign"] += 1
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)  # NaN and Infinity are no JSON, and we write none
+
+
+def _is_record(record: Any) -> bool:
+    if not isinstance(record, dict):
+        return False
+    kind = record.get("type")
+    if not isinstance(kind, str) or kind not in REQUIRED:
+        return False
+    for name, wanted in REQUIRED[kind].items():
+        value = record.get(name)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            return False
+    if kind == "round":
+        return all(_is_block(block) for block in record["blocks"])
+    if kind == "cell":
+        return all(isinstance(key, str) for key in record["keys"].values())
+    return kind != "end" or all(isinstance(key, str) for key in record["keys"])
+
+
+def _is_block(block: Any) -> bool:
+    return (
+        isinstance(block, dict)
+        and isinstance(block.get("key"), str)
+        and all(type(block.get(name)) is int for name in ("steps", "start_ns", "end_ns"))
+        and block["steps"] > 0
+        and block["end_ns"] >= block["start_ns"]
+    )
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"

@@ -1,0 +1,190 @@
+"""The run directory: made, locked, checked before anything starts, and opened again to resume.
+
+In: a Config. Out: a RunDirectory that nobody else writes to. Must not know torch or sessions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from harness.config import Config, measured_config
+from harness.errors import ConfigError, HarnessError
+
+CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
+
+# A line of a round, per mode; and what figures and page take. Generous: being wrong only asks for more room.
+BYTES_PER_BLOCK = 250
+BYTES_FOR_REPORT = 8 * 2**20
+
+
+@dataclass
+class RunDirectory:
+    """A run directory held by this process. Release it with close()."""
+
+    path: Path
+    _lock: IO[str]
+
+    @property
+    def raw(self) -> Path:
+        return self.path / "raw"
+
+    @property
+    def log(self) -> Path:
+        return self.path / LOG_FILE
+
+    def session_folder(self, session_id: str) -> Path:
+        return self.path / "sessions" / session_id
+
+    def write_config(self, config: Config) -> None:
+        if not (self.path / CONFIG_FILE).exists():
+            _write(self.path / CONFIG_FILE, yaml.safe_dump(measured_config(config), sort_keys=False))
+
+    def write_environment(self, environment: dict[str, Any]) -> None:
+        if not (self.path / ENVIRONMENT_FILE).exists():
+            _write(self.path / ENVIRONMENT_FILE, json.dumps(environment, indent=2) + "\n")
+
+    def environment(self) -> dict[str, Any] | None:
+        """The environment of the run's first start; None if there was none or it cannot be read."""
+        return read_json(self.path / ENVIRONMENT_FILE)
+
+    def check_space(self, needed_bytes: int) -> None:
+        """Raises ConfigError if the disk has not so much left."""
+        free = shutil.disk_usage(self.path).free
+        if free < needed_bytes:
+            raise ConfigError(
+                "out",
+                self.path,
+                f"a folder on a disk with {needed_bytes / 2**20:.0f} MiB free; "
+                f"no space left there ({free / 2**20:.1f} MiB)",
+            )
+
+    def close(self) -> None:
+        self._lock.close()  # closing the file gives up the lock
+
+
+def default_path(name: str) -> Path:
+    """results/<sweep>/<UTC time>, with a number after it when that one is taken."""
+    root = Path(os.environ.get("HARNESS_RESULTS", "results"))
+    stem = root / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    path, number = stem, 1
+    while path.exists():
+        number += 1
+        path = stem.with_name(f"{stem.name}-{number}")
+    return path
+
+
+def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
+    """The config a run directory was made with. Raises ConfigError, naming `key`, if it is no run directory."""
+    allowed = "a run directory made by `harness sweep` (with a config.yaml)"
+    try:
+        plain = yaml.safe_load((path / CONFIG_FILE).read_text())
+    except FileNotFoundError:
+        raise ConfigError(key, path, allowed) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(key, path, f"{allowed}; {describe_os_error(error)}") from None
+    if not isinstance(plain, dict):
+        raise ConfigError(key, path, allowed)
+    return plain
+
+
+def check_path(path: Path, config: Config, key: str = "out") -> None:
+    """Refuse a path that cannot become, or is not, this sweep's run directory; changes nothing."""
+    if path.exists() and not path.is_dir():
+        raise ConfigError(key, path, "a folder, new or of the same sweep; this is a file")
+    if not path.exists():
+        parent = next(p for p in (path.absolute().parents) if p.exists())
+        if not parent.is_dir():
+            raise ConfigError(key, path, f"a folder; {parent} is a file")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise ConfigError(key, path, f"a folder that can be made; {parent} is read-only")
+        return
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(key, path, "a folder that can be written; this one is read-only")
+    if (path / CONFIG_FILE).exists():
+        held = read_config(path, key)
+        ours = yaml.safe_load(yaml.safe_dump(measured_config(config)))
+        changed = [name for name in sorted({*held, *ours}) if held.get(name) != ours.get(name)]
+        if changed:
+            told = ", ".join(f"{n}={held.get(n)!r} there, {ours.get(n)!r} here" for n in changed[:3])
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            raise ConfigError(
+                key,
+                path,
+                f"a new folder, or one of the same sweep; it holds another sweep's config ({told}{more})",
+            )
+    elif leftovers := [p.name for p in path.iterdir() if p.name not in (LOCK_FILE, LOG_FILE)]:
+        raise ConfigError(
+            key,
+            path,
+            f"a new or empty folder, or a run directory; it holds other files ({sorted(leftovers)[0]})",
+        )
+
+
+def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
+    """Make the run directory or open it again, and lock it.
+
+    Raises ConfigError if it is a file, cannot be written, holds another sweep or other files, or is in use.
+    """
+    check_path(path, config, key)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # The lock is the kernel's (flock): it ends with the process however that ends, so a killed sweep
+        # leaves none behind. The file's text only tells people who holds it.
+        lock = (path / LOCK_FILE).open("a+")
+    except OSError as error:
+        raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read(200).strip() or "another process"
+        lock.close()
+        raise ConfigError(
+            key, path, f"a run directory that no other sweep writes to; it is locked by {holder}"
+        ) from None
+    try:
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+        lock.flush()
+        # Once more, now that nobody else can change it.
+        check_path(path, config, key)
+        (path / "raw").mkdir(exist_ok=True)
+    except OSError as error:
+        lock.close()
+        raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
+    except HarnessError:
+        lock.close()
+        raise
+    return RunDirectory(path, lock)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None if there is no such file or it holds something else."""
+    with contextlib.suppress(OSError, ValueError):
+        plain = json.loads(path.read_text())
+        if isinstance(plain, dict):
+            return plain
+    return None
+
+
+def describe_os_error(error: BaseException) -> str:
+    """What went wrong in a few words, without the path that the message names anyway."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.splitlines()[0].lower() if text else type(error).__name__
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: a kill in between leaves no half file."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)

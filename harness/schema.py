@@ -1,0 +1,84 @@
+"""The words shared by every stage: columns of points.csv, statuses, warnings.
+
+In: nothing. Out: constants. Must not know torch, pandas or any other module of the harness.
+"""
+
+from __future__ import annotations
+
+# One row per point. Units stand in the name. The order here is the order in the file.
+COLUMNS: dict[str, str] = {
+    "key": "hash of the point's axes; the same point has the same key in every run",
+    "model": "layer widths from input to output, e.g. mlp-512-256-128-2 or mlp-64x16 (16 layers of 64)",
+    "depth": "number of Linear layers",
+    "width": "width of the widest hidden layer",
+    "batch": "samples per device under weak scaling, in all under strong scaling",
+    "devices": "number of devices (on CPU: of ranks)",
+    "nodes": "number of nodes the devices are spread over",
+    "controller": "who issues the work: processes (one process per device)",
+    "workload": "forward or train",
+    "dtype": "element type of parameters and activations",
+    "mode": "how the model is executed: eager, script, trace",
+    "device_kind": "cpu or cuda",
+    "device_name": "what the device calls itself",
+    "status": "ok, unsupported, failed, oom, timeout or mismatch",
+    "warnings": "semicolon-separated set of warnings; empty when there is none",
+    "step_us": "time of one step: per block the slowest rank's wall time / steps, then the median over rounds",
+    "step_us_low": "lower end of the 95 % interval of step_us",
+    "step_us_high": "upper end of the 95 % interval of step_us",
+    "issue_us": "host time to issue one step without waiting for the device; empty on synchronous devices",
+    "device_us": "time the device executes one step with the launch hidden; empty on CPU",
+    "dispatch_share": "share of the step in which the device waits; on CPU against the fastest mode without Python",
+    "feedable_devices": "device_us / issue_us: devices that one thread can keep busy",
+    "throughput_samples_s": "all samples / (last rank's end - first rank's start), median over rounds",
+    "speedup_vs_eager": "median over rounds of eager's step time / this mode's step time in the same round",
+    "speedup_low": "lower end of the 95 % interval of speedup_vs_eager",
+    "speedup_high": "upper end of the 95 % interval of speedup_vs_eager",
+    "scaling_efficiency": "throughput / (devices x throughput of the same point on one device)",
+    "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank",
+    "first_call_s": "time of the first call after that; slowest rank",
+    "memory_peak_mib": "peak memory while the mode warmed up: the device's, on CPU the whole process's",
+    "util_mean_pct": "device utilisation sampled beside the run; empty when not sampled",
+    "sm_active_pct": "share of time in which multiprocessors were active; empty when not sampled",
+    "power_mean_w": "mean power; empty when not sampled",
+    "energy_mj_per_sample": "energy per sample; empty when not sampled",
+    "host_cpu_share": "CPU time / wall time of a rank's process in timed blocks, mean over ranks",
+    "rank_spread": "median over rounds of slowest rank / fastest rank - 1",
+    "rounds": "rounds measured",
+    "steps": "timed steps per rank, over all rounds",
+    "error": "why the status is not ok",
+}
+
+INTEGER_COLUMNS = ("depth", "width", "batch", "devices", "nodes", "rounds", "steps")
+TEXT_COLUMNS = (
+    "key model controller workload dtype mode device_kind device_name status warnings error".split()
+)
+
+# What a point is: its place on every axis. Everything else in a row is what was found there.
+AXES = ("model", "depth", "width", "batch", "devices", "controller", "workload", "dtype", "mode")
+
+OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH = (
+    "ok",
+    "unsupported",
+    "failed",
+    "oom",
+    "timeout",
+    "mismatch",
+)
+STATUSES = (OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH)
+
+# A point with one of these needs no second try; `failed` and `timeout` are measured again on resume,
+# since what was lost there (a killed rank, a busy machine) need not be lost twice.
+FINAL_STATUSES = (OK, UNSUPPORTED, OOM, MISMATCH)
+
+# Every warning says what to do next.
+WARNINGS: dict[str, str] = {
+    "noisy": "the interval stayed wide and more rounds would not have narrowed it to the target: "
+    "quieten the machine (other jobs, frequency scaling), or read the interval and not the median",
+    "capped": "the limit of rounds or time came before the interval was narrow enough: "
+    "use timing=precise or raise timing.max_rounds and timing.max_cell_s",
+    "oversubscribed": "more ranks x threads than cores, or cores that were not free: waiting for a core is part "
+    "of the step time. Do not read it as Python overhead; use fewer devices, fewer threads or more cores",
+    "shared": "another process used the device: measure again when it is alone",
+    "throttled": "the device lowered its clocks: check power limit, cooling and clocks",
+    "emulated": "the device is emulated: its times are modelled, not measured",
+}

@@ -1,0 +1,53 @@
+"""The file that tells the ranks of one session what to measure.
+
+In: cells and options of a plan. Out: a JSON file, and the same values read back on the other side.
+Must not know torch, nor how the ranks are started.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.config import TimingConfig
+from harness.plan import Cell, Point
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """One session as its ranks see it.
+
+    id: names its files. store: file where the ranks meet. threads: intra-op threads per rank.
+    affinity: pin ranks to cores. usage: record CPU time around blocks.
+    """
+
+    id: str
+    cells: tuple[Cell, ...]
+    device_kind: str
+    threads: int
+    affinity: bool
+    usage: bool
+    seed: int
+    timing: TimingConfig
+    plugins: tuple[str, ...]
+    raw: Path
+    store: Path
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        plain = asdict(self)
+        plain["raw"], plain["store"] = str(self.raw), str(self.store)
+        path.write_text(json.dumps(plain, indent=1))
+
+    @staticmethod
+    def load(path: Path) -> SessionSpec:
+        """Read back what save wrote. Raises OSError, ValueError, KeyError or TypeError if it is no such file."""
+        plain = json.loads(path.read_text())
+        plain["cells"] = tuple(
+            Cell(tuple(Point.from_dict(point) for point in cell["points"])) for cell in plain["cells"]
+        )
+        plain["timing"] = TimingConfig(**plain["timing"])
+        plain["plugins"] = tuple(plain["plugins"])
+        plain["raw"], plain["store"] = Path(plain["raw"]), Path(plain["store"])
+        return SessionSpec(**plain)

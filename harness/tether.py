@@ -1,0 +1,61 @@
+"""No process outlives the one that started it, not even after kill -9.
+
+In: nothing. Out: processes that end with their parent. Linux only (PR_SET_PDEATHSIG); elsewhere the calls
+do nothing and the launcher's own clean-up has to do. Must not import anything heavy: it is the first
+thing a rank does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+LAUNCHER_PID = "HARNESS_LAUNCHER_PID"
+
+_PR_SET_PDEATHSIG = 1
+_LINUX = sys.platform.startswith("linux")
+
+
+def tether_child() -> Callable[[], None] | None:
+    """What Popen's preexec_fn shall be, so that the child is killed when the calling thread's process ends.
+
+    libc is loaded here, before the fork: between fork and exec nothing may be loaded.
+    """
+    if not _LINUX:
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def in_child() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return in_child
+
+
+def tether_to_parent() -> None:
+    """End this process when its parent ends; end it now when the launcher above is gone already.
+
+    A rank's parent is torchrun, whose parent is the launcher. torchrun gives every rank a process group
+    of its own, so a signal to torchrun's group reaches no rank: this does.
+    """
+    if not _LINUX:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    launcher = os.environ.get(LAUNCHER_PID)
+    if launcher and _parent_of(os.getppid()) != int(launcher):
+        os._exit(1)
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        # The name in parentheses may hold spaces; the fields after it do not (proc(5)).
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[1])
