@@ -219,7 +219,7 @@ def _measured_rows(
     if blocks.empty:
         return {}
     rounds = _rounds(blocks)
-    groups = {name: group for name, group in rounds.groupby(["session", "key"], sort=False)}
+    groups = dict(rounds.groupby(["session", "key"], sort=False))
     rows: dict[str, dict[str, Any]] = {}
     for cell in measured:
         name = cell.session["session"]

@@ -67,9 +67,9 @@ class Display:
             self.done += int(message["points"])
             self._line(f"{self.now}: {_result(message)}", counted=True)
 
-    def lost(self, cell: Cell, status: str, reason: str) -> None:
-        """Show a cell that a broken session took with it."""
-        self.done += len(cell.points)
+    def lost(self, cell: Cell, points: int, status: str, reason: str) -> None:
+        """Show a cell that broke its session, and took so many of its points with it."""
+        self.done += points
         self._line(f"{cell.label}: {status}: {reason}", counted=True)
 
     def tick(self) -> None:

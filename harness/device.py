@@ -6,6 +6,7 @@ the rest of the worker is device-generic. Must not know modes, cells or records.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -41,13 +42,12 @@ class Device:
 
     def reset_peak_memory(self) -> None:
         """Start a new peak. Linux: writing 5 to clear_refs resets the peak resident set (proc(5))."""
-        try:
+        # Where this is not permitted, peaks are those since the process began: too high, never too low.
+        with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            pass  # not permitted or not Linux: peak_memory_mib then answers None
 
     def peak_memory_mib(self) -> float | None:
-        """Peak resident memory of the process since the reset, MiB; None where it cannot be reset."""
+        """Peak memory since the reset, MiB: resident, of the whole process; None where it is not told."""
         try:
             status = Path("/proc/self/status").read_text()
         except OSError:

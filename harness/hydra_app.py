@@ -18,7 +18,7 @@ from typing import Any
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -28,6 +28,9 @@ from harness.config import RUN_KEYS, Config, conf_directory, validate
 from harness.errors import ConfigError, HarnessError, tell
 from harness.rundir import read_config
 from harness.sweep import Interrupted, run_sweep
+
+# Config groups that are a dataclass of their own; `sweep` fills the top level.
+NESTED = ("device", "launcher", "timing", "monitor")
 
 
 def sweep(arguments: list[str]) -> int:
@@ -94,8 +97,16 @@ def _run_one(composed: DictConfig, console: Console) -> int:
 
 
 def _config(composed: DictConfig) -> Config:
+    """The dataclass of a composed config. Raises ConfigError for a key that was added with `+`."""
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
+    for prefix, part, plain in (
+        ("", config, composed),
+        *((f"{g}.", getattr(config, g), composed[g]) for g in NESTED),
+    ):
+        for key in plain:
+            if key not in {field.name for field in fields(part)}:
+                raise ConfigError(f"{prefix}{key}", plain[key], _known_keys(f"{prefix}{key}"))
     return config
 
 
@@ -137,11 +148,10 @@ def _one_line(error: Exception, arguments: list[str]) -> HarnessError:
     if found := re.search(r"full_key: (\S+)", text):
         key = found[1]
         value = re.search(r"Value '(.*?)' of type|Value '(.*?)' \(", text)
-        return ConfigError(key, value and (value[1] or value[2]) or _given(key, arguments), _type_of(key))
-    if found := re.search(r"Error parsing override '(.*?)'", text):
-        return ConfigError(
-            found[1].split("=")[0], found[1].partition("=")[2], "Hydra's override syntax, e.g. depth=[4,64]"
-        )
+        return ConfigError(key, (value and (value[1] or value[2])) or _given(key, arguments), _type_of(key))
+    if isinstance(error, OverrideParseException):
+        key, _, given = error.override.partition("=")
+        return ConfigError(key, given, "KEY=VALUE in Hydra's syntax, e.g. depth=[4,64] or timing=precise")
     return HarnessError(_first_line(error))
 
 

@@ -97,7 +97,7 @@ def loopback_interface() -> str:
     """Name of the interface that holds 127.0.0.1: lo on Linux, lo0 on macOS."""
     for name, addresses in psutil.net_if_addrs().items():
         if any(address.address == "127.0.0.1" for address in addresses):
-            return name
+            return str(name)
     return "lo"
 
 
@@ -115,6 +115,7 @@ class _Watch:
 def run_session(
     command: list[str],
     variables: dict[str, str],
+    folder: Path,
     log: IO[str],
     *,
     timeout_s: float,
@@ -124,12 +125,13 @@ def run_session(
 ) -> Ending:
     """Run a session to its end and answer how it ended.
 
+    folder: where the session's files are; log: where its processes' output goes.
     timeout_s: longest time without a sign of progress from rank to launcher; startup_timeout_s: the same
     until the first rank is ready. on_event: called with each message of the ranks; on_tick: at least
     every DISPLAY_EVERY_S. However this function is left, by return or by an exception such as
     KeyboardInterrupt, no process of the session is left alive.
     """
-    listener = Listener()
+    listener = Listener(folder)
     environment = {
         **os.environ,
         **variables,
@@ -267,7 +269,9 @@ def cause_of_death(lines: list[str], returncode: int) -> str:
     if code is not None and code < 0:
         killed = f"rank {rank} was ended by {signal_name(-code)}"
         return killed + (", perhaps for want of memory" if -code == signal.SIGKILL else "")
-    said = next((found[1] for line in lines[:summary] if (found := _EXCEPTION.match(line))), None)
+    exceptions = [found[1] for line in lines[:summary] if (found := _EXCEPTION.match(line))]
+    # torchrun's own exception only says that a rank failed.
+    said = next((text for text in exceptions if "ChildFailedError" not in text), None)
     if code is not None:
         return f"rank {rank} exited with status {code}" + (f": {said}" if said else "")
     if returncode < 0:

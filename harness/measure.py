@@ -53,7 +53,8 @@ class _Mismatch(Exception):
 
 @dataclass
 class Bench:
-    """What a cell is measured with. busy_ns: time spent in warm-up and timed blocks so far."""
+    """What a cell is measured with. busy_ns: time that first calls, warm-up and timed
+    blocks took so far, each of its slowest rank: what is left of the session is our own overhead."""
 
     ranks: Ranks
     device: Device
@@ -186,12 +187,11 @@ class _CellRun:
                 self.drop(running.point)
                 return None
             steps = warm_up.next_steps(max(wall for (wall,) in walls))
+        bench.busy_ns += round(warm_up.spent_ns)
         return warm_up
 
     def block(self, running: _Running) -> Block:
-        block = time_block(running.step.call, running.steps, self.bench.device.wait, usage=self.bench.usage)
-        self.bench.busy_ns += block.wall_ns
-        return block
+        return time_block(running.step.call, running.steps, self.bench.device.wait, usage=self.bench.usage)
 
     def rounds(self) -> None:
         """Interleaved rounds until a stopping rule holds."""
@@ -233,7 +233,9 @@ class _CellRun:
         }
         if step_ns:
             bench.writer.write("round", cell=self.cell.id, round=rounds.count, blocks=blocks)
-            rounds.add(step_ns, sum(w for w in slowest if w == w) / 1e9)
+            wall_ns = sum(w for w in slowest if w == w)
+            bench.busy_ns += round(wall_ns)
+            rounds.add(step_ns, wall_ns / 1e9)
 
     def record(self, running: _Running, block: Block) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -324,6 +326,8 @@ def measure_cell(cell: Cell, bench: Bench) -> None:
 
 def describe(error: BaseException) -> str:
     """An exception in one line: its type and the first line of what it says."""
+    if isinstance(error, _Mismatch):
+        return str(error)
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 

@@ -5,6 +5,7 @@ In: layer widths, dtype, device, seed. Out: a module and tensors. Must not know 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -21,7 +22,7 @@ class MLP(nn.Module):
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for index, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             if index:
                 layers.append(nn.ReLU())
             layers.append(nn.Linear(fan_in, fan_out))

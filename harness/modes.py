@@ -98,7 +98,7 @@ class Script(_TorchScript):
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
         import torch
 
-        scripted: Any = torch.jit.script(model)
+        scripted: torch.nn.Module = torch.jit.script(model)
         return scripted
 
 
@@ -112,5 +112,6 @@ class Trace(_TorchScript):
         import torch
 
         # The harness compares every mode's output with eager's itself, so a second check is left out.
-        traced: Any = torch.jit.trace(model, (example,), check_trace=False)
+        trace: Any = torch.jit.trace  # untyped upstream
+        traced: torch.nn.Module = trace(model, (example,), check_trace=False)
         return traced

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -18,27 +17,27 @@ from typing import Any
 SOCKET_PATH = "HARNESS_PROGRESS_SOCKET"
 
 # sun_path holds 108 bytes on Linux and 104 on macOS.
-_LONGEST_PATH = 100
+LONGEST_PATH = 100
 _LARGEST = 65_536
 
 
 class Listener:
     """The launcher's end. path goes into the ranks' environment under SOCKET_PATH."""
 
-    def __init__(self) -> None:
-        # mkdtemp makes a folder that only this user can enter, so nobody else can send.
-        self._folder = Path(tempfile.mkdtemp(prefix="harness-"))
-        if len(str(self._folder)) > _LONGEST_PATH - 10:
-            self._folder.rmdir()
-            self._folder = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
-        self.path = self._folder / "socket"
+    def __init__(self, folder: Path) -> None:
+        self.path = folder.absolute() / "socket"
+        self._short: Path | None = None
+        if len(os.fsencode(self.path)) > LONGEST_PATH:
+            # mkdtemp makes a folder that only this user can enter, so nobody else can send.
+            self._short = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
+            self.path = self._short / "socket"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.path))
         self.socket.setblocking(False)
 
     def receive(self) -> list[dict[str, Any]]:
         """All messages that have come."""
-        messages = []
+        messages: list[dict[str, Any]] = []
         while True:
             try:
                 data = self.socket.recv(_LARGEST)
@@ -49,7 +48,9 @@ class Listener:
 
     def close(self) -> None:
         self.socket.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.path.unlink(missing_ok=True)
+        if self._short is not None:
+            self._short.rmdir()
 
 
 class Sender:

@@ -49,9 +49,19 @@ COLUMNS: dict[str, str] = {
 }
 
 INTEGER_COLUMNS = ("depth", "width", "batch", "devices", "nodes", "rounds", "steps")
-TEXT_COLUMNS = (
-    "key model controller workload dtype mode device_kind device_name status warnings error".split()
-)
+TEXT_COLUMNS = [
+    "key",
+    "model",
+    "controller",
+    "workload",
+    "dtype",
+    "mode",
+    "device_kind",
+    "device_name",
+    "status",
+    "warnings",
+    "error",
+]
 
 # What a point is: its place on every axis. Everything else in a row is what was found there.
 AXES = ("model", "depth", "width", "batch", "devices", "controller", "workload", "dtype", "mode")

@@ -22,7 +22,7 @@ from harness.config import Config
 from harness.console import Display, print_plan
 from harness.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.errors import ConfigError, HarnessError
-from harness.launch import DIED, FINISHED, Ending, run_session, session_variables, torchrun_command
+from harness.launch import DIED, TIMED_OUT, Ending, run_session, session_variables, torchrun_command
 from harness.plan import Cell, Plan, Point, Session, make_plan, remaining
 from harness.records import LAUNCHER_FILE, Writer
 from harness.rundir import (
@@ -134,7 +134,7 @@ class _Sweep:
         known = analysis.planned_points(self.run.path)
         for point in self.plan.points:
             if point.key not in known:
-                self.launcher.write("point", key=point.key, cell=Cell((point,)).id, axes=_axes(point))
+                self.launcher.write("point", **point_record(point))
         for key, reason in self.todo.unsupported.items():
             self.launcher.write("outcome", key=key, status=schema.UNSUPPORTED, error=reason)
 
@@ -158,6 +158,7 @@ class _Sweep:
         ending = run_session(
             command,
             variables,
+            folder,
             self.log,
             timeout_s=self.config.timeout_s,
             startup_timeout_s=self.config.launcher.startup_timeout_s,
@@ -168,27 +169,33 @@ class _Sweep:
         return self.settle(session, session_id, ending, display)
 
     def settle(self, session: Session, session_id: str, ending: Ending, display: Display) -> Session | None:
-        """Give the points of a broken session their rows; answers the cells that it did not reach."""
+        """Give the points of a broken session their rows; answers what is left of it to be measured."""
         progress = analysis.session_progress(self.run.path, session_id)
-        if ending.how == FINISHED and all(cell.id in progress.ended for cell in session.cells):
+        unended = [cell for cell in session.cells if cell.id not in progress.ended]
+        if not unended:
             return None
         if ending.how == DIED:
             self.run.check_space(BYTES_FOR_REPORT // 8)  # ranks that cannot write die: say so instead
-        unended = [cell for cell in session.cells if cell.id not in progress.ended]
-        # The cell in flight is lost. If there was none, the session cannot start at all and none will fare
+        # The cell in flight is lost. If there was none, the session cannot start at all, and none will fare
         # better.
         lost = [cell for cell in unended if cell.id in progress.begun] or unended
-        status = schema.TIMEOUT if ending.how not in (DIED, FINISHED) else schema.FAILED
-        for cell in lost:
-            for point in cell.points:
-                own = progress.dropped.get(point.key)
-                reason = ending.reason or "the session ended before this point was measured"
-                if own is None and progress.dropped:
-                    reason = "lost with its cell: " + next(iter(progress.dropped.values()))[1]
-                row_status, row_reason = own or (status, reason)
-                self.launcher.write("outcome", key=point.key, status=row_status, error=row_reason)
-            display.lost(cell, status, ending.reason)
         rest = [cell for cell in unended if cell not in lost]
+        for cell in lost:
+            known = {
+                point: progress.dropped[point.key] for point in cell.points if point.key in progress.dropped
+            }
+            status, reason = schema.TIMEOUT if ending.how == TIMED_OUT else schema.FAILED, ending.reason
+            reason = reason or "the session ended before this point was measured"
+            # A mode that said why it broke the session is left out, and the others get another try. Each try
+            # leaves out at least one, so this comes to an end.
+            again = tuple(point for point in cell.points if point not in known) if known else ()
+            for point in cell.points:
+                if point not in again:
+                    row_status, row_reason = known.get(point, (status, reason))
+                    self.launcher.write("outcome", key=point.key, status=row_status, error=row_reason)
+            display.lost(cell, len(cell.points) - len(again), *next(iter(known.values()), (status, reason)))
+            if again:
+                rest.insert(0, Cell(again))
         return replace(session, cells=tuple(rest)) if rest else None
 
     def new_session(self, session: Session) -> tuple[str, Path]:
@@ -226,20 +233,10 @@ class _Sweep:
             write_csv(analysis.load_run(self.run.path).points, self.run.path / "points.csv")
 
 
-def _axes(point: Point) -> dict[str, Any]:
-    return {
-        "model": point.model,
-        "depth": point.depth,
-        "width": point.width,
-        "batch": point.batch,
-        "devices": point.devices,
-        "controller": point.controller,
-        "workload": point.workload,
-        "dtype": point.dtype,
-        "mode": point.mode,
-        "scaling": point.scaling,
-        "nodes": 1,
-    }
+def point_record(point: Point) -> dict[str, Any]:
+    """A planned point as the launcher writes it down: all that the analysis knows of it."""
+    axes = {name: getattr(point, name) for name in (*schema.AXES, "scaling")}
+    return {"key": point.key, "cell": Cell((point,)).id, "axes": {**axes, "nodes": 1}}
 
 
 def _done(path: Path) -> set[str]:

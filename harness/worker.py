@@ -55,7 +55,8 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
     torch.set_num_interop_threads(1)
     torch.set_flush_denormal(True)  # a denormal number slows a CPU kernel many times; see build_model
     torch.manual_seed(spec.seed)
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.jit")
+    # Said once in the README, not twice a cell in the log.
+    warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
     load_plugins(spec.plugins)
 
     device = open_device(spec.device_kind, local_rank)

@@ -98,7 +98,7 @@ class Train(Workload):
         def call() -> torch.Tensor:
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(replica(inputs), labels)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             return loss
 
