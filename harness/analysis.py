@@ -219,22 +219,27 @@ def _measured_rows(
     if blocks.empty:
         return {}
     rounds = _rounds(blocks)
-    groups = dict(rounds.groupby(["session", "key"], sort=False))
+    columns = {str(name): rounds[name].to_numpy() for name in rounds.columns}
+    places = rounds.groupby(["session", "key"], sort=False).indices
     rows: dict[str, dict[str, Any]] = {}
     for cell in measured:
         name = cell.session["session"]
-        tables = {
-            key: groups[name, key].set_index("round")
+        series = {
+            key: {column: values[places[name, key]] for column, values in columns.items()}
             for key in cell.keys
-            if key in planned and (name, key) in groups
+            if key in planned and (name, key) in places
         }
-        reference = next((t for k, t in tables.items() if planned[k]["axes"]["mode"] == REFERENCE_MODE), None)
-        for key, table in tables.items():
+        reference = next((s for k, s in series.items() if planned[k]["axes"]["mode"] == REFERENCE_MODE), None)
+        for key, own in series.items():
             if key not in rows:
                 rows[key] = _row(
-                    cell, table, reference, cell.prepared.get(key, []), planned[key]["axes"], cores
+                    cell, own, reference, cell.prepared.get(key, []), planned[key]["axes"], cores
                 )
     return rows
+
+
+# Columns of _rounds for one point of one session: name -> one value per round.
+_Series = dict[str, "np.ndarray[Any, Any]"]
 
 
 def _rounds(blocks: pd.DataFrame) -> pd.DataFrame:
@@ -242,9 +247,9 @@ def _rounds(blocks: pd.DataFrame) -> pd.DataFrame:
     wall = (blocks["end_ns"] - blocks["start_ns"]).astype("float64")
     table = blocks.assign(
         step_ns=wall / blocks["steps"],
-        cpu_share=pd.to_numeric(blocks["cpu_ns"]) / wall,
-        main_share=pd.to_numeric(blocks["main_ns"]) / wall,
-        issue_ns=pd.to_numeric(blocks["issue_ns"]),
+        cpu_share=pd.to_numeric(blocks["cpu_ns"], errors="coerce") / wall,
+        main_share=pd.to_numeric(blocks["main_ns"], errors="coerce") / wall,
+        issue_ns=pd.to_numeric(blocks["issue_ns"], errors="coerce"),
     )
     rounds = (
         table.groupby(["session", "key", "round"], sort=False)
@@ -267,16 +272,16 @@ def _rounds(blocks: pd.DataFrame) -> pd.DataFrame:
 
 def _row(
     cell: _Measured,
-    table: pd.DataFrame,
-    reference: pd.DataFrame | None,
+    own: _Series,
+    reference: _Series | None,
     prepared: list[dict[str, Any]],
     axes: dict[str, Any],
     cores: int | None,
 ) -> dict[str, Any]:
     session = cell.session
-    step = median_interval(table["slowest_ns"].to_list())
+    step = median_interval(own["slowest_ns"].tolist())
     samples = axes["batch"] * (axes["devices"] if axes["scaling"] == "weak" else 1)
-    seconds = (table["end_ns"] - table["start_ns"]).to_numpy(dtype="float64") / 1e9
+    seconds = (own["end_ns"] - own["start_ns"]) / 1e9
     row: dict[str, Any] = {
         "status": schema.OK,
         "device_kind": session["device_kind"],
@@ -284,35 +289,32 @@ def _row(
         "step_us": step.median / 1e3,
         "step_us_low": step.low / 1e3,
         "step_us_high": step.high / 1e3,
-        "issue_us": table["issue_ns"].median() / 1e3,
-        "throughput_samples_s": float(np.median(samples * table["steps"].to_numpy() / seconds)),
-        "host_cpu_share": table["cpu_share"].median(),
-        "rank_spread": (table["slowest_ns"] / table["fastest_ns"] - 1).median(),
-        "rounds": len(table),
-        "steps": int(table["steps"].sum()),
+        "issue_us": float(np.median(own["issue_ns"])) / 1e3,
+        "throughput_samples_s": float(np.median(samples * own["steps"] / seconds)),
+        "host_cpu_share": float(np.median(own["cpu_share"])),
+        "rank_spread": float(np.median(own["slowest_ns"] / own["fastest_ns"] - 1)),
+        "rounds": len(own["round"]),
+        "steps": int(own["steps"].sum()),
         "prepare_s": max((p["prepare_s"] for p in prepared), default=np.nan),
         "first_call_s": max((p["first_call_s"] for p in prepared), default=np.nan),
         "memory_peak_mib": max((p.get("memory_peak_mib") or np.nan for p in prepared), default=np.nan),
     }
-    widths = [step.relative_half_width]
+    width = step.relative_half_width
     if reference is not None:
-        both = reference["slowest_ns"].reindex(table.index).dropna()
-        ratios = (both / table["slowest_ns"].loc[both.index]).to_list()
-        if ratios:
-            speedup = median_interval(ratios)
-            row |= {
-                "speedup_vs_eager": speedup.median,
-                "speedup_low": speedup.low,
-                "speedup_high": speedup.high,
-            }
+        _, ours, theirs = np.intersect1d(own["round"], reference["round"], return_indices=True)
+        ratios = reference["slowest_ns"][theirs] / own["slowest_ns"][ours]
+        if len(ratios):
+            speedup = median_interval(ratios.tolist())
+            row["speedup_vs_eager"] = speedup.median
+            row["speedup_low"], row["speedup_high"] = speedup.low, speedup.high
             if axes["mode"] != REFERENCE_MODE:
-                widths = [speedup.relative_half_width]
-    row["warnings"] = ";".join(_warnings(cell, table, axes, cores, widths[0]))
+                width = speedup.relative_half_width
+    row["warnings"] = ";".join(_warnings(cell, own, axes, cores, width))
     return row
 
 
 def _warnings(
-    cell: _Measured, table: pd.DataFrame, axes: dict[str, Any], cores: int | None, width: float
+    cell: _Measured, own: _Series, axes: dict[str, Any], cores: int | None, width: float
 ) -> Iterator[str]:
     """The cell's stop reason marks those of its modes whose own interval is still wider than asked for."""
     target = cell.session.get("rel_width")
@@ -322,7 +324,7 @@ def _warnings(
     waited = (
         cell.session["device_kind"] == "cpu"
         and axes["workload"] == "forward"
-        and table["main_share"].median() < MAIN_THREAD_SHARE
+        and float(np.median(own["main_share"])) < MAIN_THREAD_SHARE
     )
     if waited or (cores is not None and axes["devices"] * threads > cores):
         yield "oversubscribed"

@@ -31,8 +31,8 @@ from harness.tether import LAUNCHER_PID, tether_child
 TORCHRUN_LOOKS_EVERY_S = 0.25
 # The event loop wakes this often for the progress display when nothing else happens.
 DISPLAY_EVERY_S = 0.5
-# What a hanging rank is given to write down where it is, before it is killed.
-STACKS_S = 0.5
+# What each hanging rank is given to write down where it is, before it is killed.
+STACKS_S = 0.2
 # Lines of output kept to find the cause of a failure in.
 KEPT_LINES = 400
 
@@ -223,14 +223,15 @@ def _keep(watch: _Watch, log: IO[str], line: bytes) -> None:
 
 
 def _ask_for_stacks(watch: _Watch, log: IO[str]) -> None:
-    """Have every rank write to the log where it hangs (faulthandler on SIGUSR1)."""
-    for rank in watch.ranks.values():
+    """Have every rank write to the log where it hangs (faulthandler on SIGUSR1), one after the other."""
+    assert watch.process.stdout is not None
+    for number, rank in sorted(watch.ranks.items()):
         with contextlib.suppress(psutil.NoSuchProcess, OSError):
             rank.send_signal(signal.SIGUSR1)
-    time.sleep(STACKS_S)
-    assert watch.process.stdout is not None
-    for line in (watch.process.stdout.read() or b"").split(b"\n"):
-        _keep(watch, log, line)
+            time.sleep(STACKS_S)
+            _keep(watch, log, f"rank {number} is here:".encode())
+            for line in (watch.process.stdout.read() or b"").split(b"\n"):
+                _keep(watch, log, line)
 
 
 def _end_all(watch: _Watch) -> None:

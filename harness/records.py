@@ -19,6 +19,9 @@ LAUNCHER_FILE = "launcher.jsonl"
 
 _NUMBER = (int, float)
 
+# What a 64-bit integer holds: nothing that we write comes near, and tables of numbers hold no more.
+_LARGEST = 2**63
+
 # Field -> type, for each type of record. Times end in their unit; *_ns of the system's monotonic clock.
 REQUIRED: dict[str, dict[str, Any]] = {
     # launcher.jsonl
@@ -82,7 +85,7 @@ def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line.decode("utf-8"), parse_constant=_refuse)
+                record = _DECODER.decode(line.decode("utf-8"))
             except UnicodeDecodeError:
                 skipped["binary"] += 1
             except (ValueError, RecursionError):
@@ -96,6 +99,10 @@ def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
 
 def _refuse(constant: str) -> float:
     raise ValueError(constant)  # NaN and Infinity are no JSON, and we write none
+
+
+# Made once: json.loads with an option makes a decoder for every line.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _is_record(record: Any) -> bool:
@@ -116,13 +123,13 @@ def _is_record(record: Any) -> bool:
 
 
 def _is_block(block: Any) -> bool:
-    return (
-        isinstance(block, dict)
-        and isinstance(block.get("key"), str)
-        and all(type(block.get(name)) is int for name in ("steps", "start_ns", "end_ns"))
-        and block["steps"] > 0
-        and block["end_ns"] >= block["start_ns"]
-    )
+    if not isinstance(block, dict) or not isinstance(block.get("key"), str):
+        return False
+    steps, start, end = block.get("steps"), block.get("start_ns"), block.get("end_ns")
+    # A clock that ran backwards or stood still, or no steps at all, would make nonsense of a ratio.
+    if not (type(steps) is int and type(start) is int and type(end) is int):
+        return False
+    return 0 < steps < _LARGEST and 0 <= start < end < _LARGEST
 
 
 def _ends_with_newline(path: Path) -> bool:
