@@ -1,0 +1,96 @@
+"""The parts of a report, ready to be set in any format.
+
+In: runs and what was drawn of them. Out: one value with all texts and tables. Must not know HTML or markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import pandas as pd
+
+from harness.analysis import Run
+from harness.report import summary
+from harness.report.findings import findings
+from harness.report.formats import listed, one_line
+from harness.report.keytable import KeyTable, key_table
+from harness.report.result import Figure
+from harness.report.tidy import EMULATED_MARK, labels
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything a report says. emulated, no_figures: empty where they do not apply."""
+
+    title: str
+    runs: list[str]
+    written: str
+    emulated: str
+    findings: list[str]
+    notes: list[str]
+    status_line: str
+    warnings: list[summary.Warned]
+    calls: list[dict[str, str]]
+    figures: list[Figure]
+    omitted: list[str]
+    no_figures: str
+    environments: list[tuple[str, list[tuple[str, str]]]]
+    configs: list[tuple[str, str]]
+    keys: KeyTable
+    table: pd.DataFrame
+
+
+def _emulated(table: pd.DataFrame) -> str:
+    if not table["emulated"].any():
+        return ""
+    if table["emulated"].all():
+        return f"{EMULATED_MARK}. Every point of this report comes from an emulated device."
+    number = int(table["emulated"].sum())
+    return f"{EMULATED_MARK}: {number} of {len(table)} points of this report come from an emulated device."
+
+
+def _no_figures(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "There are no figures, since there are no points."
+    if not table["ok"].any():
+        return "There are no figures, since no point could be measured."
+    return "There are no figures, since no axis has two values that could be compared."
+
+
+def assembled(
+    runs: Sequence[Run], table: pd.DataFrame, points: pd.DataFrame, figures: list[Figure], omitted: list[str]
+) -> Content:
+    """table: the tidy form of points."""
+    names = list(dict.fromkeys(str(run.config.get("name") or run.label) for run in runs))
+    counts = ", ".join(f"{number} {status}" for status, number in summary.statuses(table))
+    several = len(runs) > 1
+    return Content(
+        title=one_line(f"Report on {listed(names) or 'no run'}", 200),
+        runs=[
+            # The directory's name is the time at which the run was started, in UTC.
+            one_line(f"{label} ({run.directory})", 300)
+            for run, label in zip(runs, labels(runs), strict=True)
+        ],
+        written=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        emulated=_emulated(table),
+        findings=findings(points),
+        notes=summary.notes(runs),
+        status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
+        warnings=summary.warned(table),
+        calls=summary.thousand_calls(runs),
+        figures=figures,
+        omitted=omitted,
+        no_figures="" if figures else _no_figures(table),
+        environments=[
+            (label if several else "", list(summary.flattened(run.environment)) if run.environment else [])
+            for run, label in zip(runs, labels(runs), strict=True)
+        ],
+        configs=[
+            (label if several else "", summary.config_text(run.config))
+            for run, label in zip(runs, labels(runs), strict=True)
+        ],
+        keys=key_table(table),
+        table=table,
+    )

@@ -1,0 +1,55 @@
+"""A sentence with its weight, and the words for where it holds.
+
+In: rows of a tidy table. Out: claims. Must not know which claims are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report.formats import count
+from harness.report.slices import words
+
+EAGER = "eager"
+
+# Devices always stand in the sentence itself, the rest only where the table has more than one value.
+BESIDE = ("family", "width", "workload", "dtype", "controller", "device_name")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """kind: order of kinds on the page. weight: within a kind, the heavier first. group: run and device, so
+    that every run gets its say before one run gets a second."""
+
+    kind: int
+    weight: float
+    group: tuple[Any, ...]
+    text: str
+
+
+def lead(values: Mapping[str, Any]) -> str:
+    """What must stand before a sentence so that it is not taken for something else."""
+    run = f"{values['run']}: " if values.get("run") else ""
+    return run + ("Emulated, not measured: " if values.get("emulated") else "")
+
+
+def aside(values: Mapping[str, Any], differing: Collection[str]) -> str:
+    """` (width 64, train)`: what tells this slice from the others of the table; empty if nothing does."""
+    names = [name for name in BESIDE if name in differing]
+    texts = words(dict(values), names)
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+def cell(row: Mapping[str, Any]) -> str:
+    return f"depth {int(row['depth'])}, batch {int(row['batch'])}"
+
+
+def place(row: Mapping[str, Any], differing: Collection[str]) -> str:
+    """`depth 64, batch 1 on 1 device (train)`."""
+    return f"{cell(row)} on {count(int(row['devices']), 'device')}{aside(row, differing)}"
+
+
+def group_of(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values.get(name) for name in ("run", "device_kind", "device_name", "emulated"))

@@ -1,0 +1,42 @@
+"""How scaling efficiency changes with the number of devices.
+
+In: slices over device counts. Out: claims. Must not know other claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from harness.report.findings.claim import Claim, aside, cell, group_of, lead
+from harness.report.formats import percent
+from harness.report.slices import Slice
+from harness.report.tidy import mode_rank
+
+SCALING = 6
+
+# A median that moves by less is called steady: efficiency has no interval of its own to decide by.
+STEADY = 0.05
+
+
+def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence per mode: median efficiency over cells on the fewest and on the most devices, and the worst."""
+    rows = part.rows[part.rows["ok"] & part.rows["scaling_efficiency"].notna() & (part.rows["devices"] > 1)]
+    found = []
+    for mode in sorted(set(rows["mode"]), key=mode_rank):
+        own = rows[rows["mode"] == mode]
+        counts = sorted(int(value) for value in own["devices"].unique())
+        medians = own.groupby("devices")["scaling_efficiency"].median()
+        first, last = float(medians.loc[counts[0]]), float(medians.loc[counts[-1]])
+        at_end = own[own["devices"] == counts[-1]]
+        worst = at_end.loc[at_end["scaling_efficiency"].idxmin()]
+        head = f"{lead(part.values)}Scaling efficiency of {mode}{aside(part.values, differing)}"
+        if len(counts) == 1:
+            text = f"{head} is {percent(last)} on {counts[0]} devices"
+        else:
+            verb = "falls" if last < first - STEADY else "rises" if last > first + STEADY else "goes"
+            text = f"{head} {verb} from {percent(first)} on {counts[0]} to {percent(last)} on {counts[-1]} devices"
+        if len(at_end) > 1:
+            least = f"{percent(worst['scaling_efficiency'])} at {cell(worst)}"
+            text += f" (medians over {len(at_end)} cells; least {least})"
+        found.append(Claim(SCALING, 1.0 - last, group_of(part.values), text + "."))
+    return found

@@ -1,0 +1,70 @@
+"""Numbers and names in words a reader takes in at once.
+
+In: values. Out: short strings. Must not know tables, figures or files.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable
+
+MISSING = ""
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Positional, never with an exponent; digits before the point are all kept: 0.00123, 12.3, 12346."""
+    if not math.isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    # Rounding first: 9.996 has its leading digit in another place once it is 10.0.
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+    return f"{value:.{decimals}f}"
+
+
+def plain(value: float) -> str:
+    """Tick labels: 0.05, 1, 16, 4096; no exponent and no trailing zeros."""
+    text = significant(value, 6)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def ratio(value: float) -> str:
+    """Three digits, more where three would round a difference from 1 away: 3.10, 12.3, 1.0004."""
+    text = significant(value)
+    digits = 4
+    while text and float(text) == 1 and value != 1 and digits <= 9:
+        text, digits = significant(value, digits), digits + 1
+    return text
+
+
+def times(value: float, low: float, high: float) -> str:
+    """A speed-up with its interval: `3.10x [2.90, 3.30]`."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{ratio(value)}x"
+    return f"{ratio(value)}x [{ratio(low)}, {ratio(high)}]"
+
+
+def percent(share: float) -> str:
+    """0.613 -> `61 %`; a decimal where whole numbers would hide what is there."""
+    value = 100 * share
+    return f"{value:.1f} %" if 0 < abs(value) < 9.95 else f"{value:.0f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 device`, `4 devices`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(items: Iterable[object], final: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    words = [str(item) for item in items]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {final} {words[-1]}" if words else ""
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Control characters (escape sequences, line breaks) out, spaces folded, cut to `limit` characters."""
+    clean = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c for c in text)
+    clean = " ".join(clean.split())
+    return clean if limit is None or len(clean) <= limit else clean[: limit - 3].rstrip() + "..."

@@ -1,0 +1,33 @@
+"""What a report leaves behind.
+
+In: nothing. Out: the values that name the written files. Must not know how they are drawn or written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One drawn figure; width and height in CSS pixels."""
+
+    kind: str
+    title: str
+    caption: str
+    svg: Path
+    png: Path
+    width: int
+    height: int
+    emulated: bool = False
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """Every file of one report; figures in the order of the page."""
+
+    csv: Path
+    html: Path
+    markdown: Path
+    figures: list[Figure]

@@ -1,0 +1,111 @@
+"""What page, markdown and terminal all tell beside figures and findings.
+
+In: runs and their tidy table. Out: counts, warnings with advice, flattened settings. Must not know any format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis import Run
+from harness.report.formats import significant, times
+from harness.report.tidy import labels, tidy
+from harness.schema import AXES, OK, STATUSES, WARNINGS
+
+ONE_CELL_SWEEP = "hybridize"
+CALLS = 1000
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A warning that occurred, on how many points, and what to do about it."""
+
+    name: str
+    points: int
+    advice: str
+
+
+def statuses(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Every status that occurred, ok first, with its count."""
+    counts = table["status"].value_counts()
+    names = [*STATUSES, *sorted(set(counts.index) - set(STATUSES))]
+    return [(name or "(none)", int(counts[name])) for name in names if name in counts.index]
+
+
+def warned(table: pd.DataFrame) -> list[Warned]:
+    counts: dict[str, int] = {}
+    for text in table["warnings"]:
+        for name in {part.strip() for part in text.split(";")} - {""}:
+            counts[name] = counts.get(name, 0) + 1
+    names = [*(name for name in WARNINGS if name in counts), *sorted(set(counts) - set(WARNINGS))]
+    return [Warned(name, counts[name], WARNINGS.get(name, "no advice is known")) for name in names]
+
+
+def flattened(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """(`host.cpu.model`, `EPYC`) of nested mappings and lists, in their order; empty ones as `(none)`."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from flattened(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, (list, tuple)) and any(isinstance(inner, (dict, list, tuple)) for inner in value):
+        for number, inner in enumerate(value):
+            yield from flattened(inner, f"{path}[{number}]")
+    elif isinstance(value, (list, tuple)) and value:
+        yield path, ", ".join(str(inner) for inner in value)
+    else:
+        empty = value is None or value == "" or value == [] or value == {} or value == ()
+        yield path, "(none)" if empty else str(value)
+
+
+def config_text(config: dict[str, Any]) -> str:
+    return json.dumps(config, indent=2, ensure_ascii=False, default=str)
+
+
+def notes(runs: Sequence[Run]) -> list[str]:
+    """The runs' notes, labelled where there are several, and how to read `batch` under strong scaling."""
+    found = []
+    for run, label in zip(runs, labels(runs), strict=True):
+        start = f"{label}: " if len(runs) > 1 else ""
+        found += [f"{start}{note}" for note in run.notes]
+        if is_strong(run):
+            found.append(
+                f"{start}strong scaling: batch counts the samples of all devices together, and each device "
+                "gets its part of them."
+            )
+    return found
+
+
+def is_strong(run: Run) -> bool:
+    return str(run.config.get("scaling", "weak")) == "strong"
+
+
+def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
+    """Seconds for 1,000 calls of every mode, for sweeps of a single cell and for `hybridize`; else empty."""
+    found = []
+    for run, label in zip(runs, labels(runs), strict=True):
+        one_cell = len(run.points[[name for name in AXES if name != "mode"]].drop_duplicates()) == 1
+        if not (one_cell or run.config.get("name") == ONE_CELL_SWEEP):
+            continue
+        for row in tidy(run.points).to_dict("records"):
+            found.append({**({"run": label} if len(runs) > 1 else {}), **_calls(row, one_cell)})
+    return found
+
+
+def _calls(row: dict[Any, Any], one_cell: bool) -> dict[str, str]:
+    names = ("step_us", "step_us_low", "step_us_high")
+    seconds, low, high = (significant(row[name] * CALLS / 1e6) for name in names)
+    where = (
+        "" if one_cell else f"{row['model']}, batch {row['batch']}, {row['devices']} dev., {row['workload']}"
+    )
+    speed = (row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"])
+    return {
+        **({"point": where} if where else {}),
+        "mode": row["mode"],
+        "seconds for 1,000 calls": seconds if row["status"] == OK else row["status"],
+        "95 % interval": f"[{low}, {high}]" if low and high else "",
+        "times as fast as eager": times(*speed) if speed[0] == speed[0] else "",
+    }

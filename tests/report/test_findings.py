@@ -1,0 +1,159 @@
+"""Sentences follow from the data, and claim nothing the data do not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from synthetic import failed, make_points
+
+from harness.report import findings
+
+
+def said(sentences: list[str], *parts: str) -> list[str]:
+    return [text for text in sentences if all(part in text for part in parts)]
+
+
+def speedup(value: float, low: float, high: float) -> dict[str, float]:
+    return {"speedup_vs_eager": value, "speedup_low": low, "speedup_high": high}
+
+
+def test_the_largest_gain_is_named_with_place_and_interval() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return (
+            speedup(3.1, 2.9, 3.3) if (row["depth"], row["batch"], row["mode"]) == (64, 1, "script") else None
+        )
+
+    sentences = findings(make_points(modes=("eager", "script"), change=change))
+    expected = (
+        "At depth 64, batch 1 on 1 device, script runs 3.10x [2.90, 3.30] as fast as eager (largest gain)."
+    )
+    assert expected in sentences
+
+
+def test_an_interval_that_includes_one_is_called_no_difference() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return speedup(1.01, 0.98, 1.03) if row["mode"] == "script" and row["batch"] == 4096 else None
+
+    sentences = findings(make_points(modes=("eager", "script"), change=change))
+    assert said(
+        sentences,
+        "At depth 64, batch 4096 on 1 device no difference between script and eager could be shown: "
+        "1.01x [0.980, 1.03]",
+    )
+
+
+def test_no_gain_is_claimed_where_every_interval_includes_one() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return speedup(1.3, 0.9, 1.7) if row["mode"] != "eager" else None
+
+    sentences = findings(make_points(change=change))
+    assert not said(sentences, "as fast as eager (largest gain)")
+    assert not said(sentences, "slower than eager")
+    assert said(sentences, "no mode could be shown to be faster than eager")
+    assert said(sentences, "Is Python the bottleneck here? No")
+
+
+def test_a_slower_mode_is_said_to_be_slower() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return speedup(0.8, 0.75, 0.85) if row["mode"] == "trace" and row["batch"] == 4096 else None
+
+    sentences = findings(make_points(change=change))
+    assert said(sentences, "trace is slower than eager: 0.800x [0.750, 0.850]", "3 of 9 cells")
+
+
+def test_the_batch_from_which_the_gain_is_small_is_named() -> None:
+    sentences = findings(make_points(modes=("eager", "script"), batches=(1, 64, 4096, 65536)))
+    assert said(
+        sentences, "At depth 64 on 1 device, script gains less than 10 % over eager from batch 4096 on."
+    )
+
+
+def test_a_small_gain_is_not_claimed_from_a_wide_interval() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return speedup(1.05, 0.9, 1.2) if row["mode"] != "eager" else None
+
+    assert not said(findings(make_points(change=change)), "less than 10 %")
+
+
+def test_on_cpu_the_share_is_said_to_be_measured_against_the_fastest_mode() -> None:
+    sentences = findings(make_points())
+    assert said(sentences[:1], "Is Python the bottleneck here? It depends", "fastest mode without Python")
+
+
+def test_eager_alone_on_cpu_cannot_tell() -> None:
+    sentences = findings(make_points(modes=("eager",)))
+    assert said(sentences, "The table cannot tell: no other mode was measured")
+
+
+def test_on_cuda_the_device_is_what_waits() -> None:
+    points = make_points(
+        device_kind="cuda", change=lambda row: {"dispatch_share": 0.8, "feedable_devices": 0.4}
+    )
+    sentences = findings(points)
+    assert said(sentences[:1], "Yes: the device waits during 80 % of eager's step, in all 9 cells.")
+    assert said(sentences, "One thread can keep busy: 0.400 devices with eager")
+
+
+def test_oversubscribed_points_are_left_out_of_claims_and_said_to_be() -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any] | None:
+        crowded = {"warnings": "noisy;oversubscribed", **speedup(9.0, 8.5, 9.5)}
+        return crowded if row["devices"] == 4 and row["mode"] != "eager" else None
+
+    sentences = findings(make_points(devices=(1, 4), change=change))
+    assert not said(sentences, "9.00x")
+    assert said(sentences, "oversubscribed", "must not be read as Python overhead", "left out")
+
+
+def test_where_all_points_are_oversubscribed_that_comes_first() -> None:
+    sentences = findings(make_points(change=lambda row: {"warnings": "oversubscribed"}))
+    assert "All 27 measured points were oversubscribed" in sentences[0]
+    assert said(sentences, "largest gain")
+
+
+def test_failures_are_grouped_by_reason() -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any] | None:
+        if row["mode"] == "trace":
+            return failed("unsupported", "needs CUDA")
+        return failed("oom", f"out of memory at {row['depth']}") if row["batch"] == 4096 else None
+
+    sentences = findings(make_points(change=change))
+    assert said(sentences, "9 points were not supported", "needs CUDA.")
+    assert said(sentences, "6 points ran out of memory", "out of memory at 64 (2)")
+
+
+def test_a_report_of_failures_only_says_so_first() -> None:
+    sentences = findings(make_points(change=lambda row: failed()))
+    assert sentences[0].startswith("Nothing could be measured")
+
+
+def test_falling_efficiency_is_told_with_its_worst_cell() -> None:
+    sentences = findings(make_points(devices=(1, 2, 8), efficiency=lambda n: 1 - 0.05 * (n - 1)))
+    assert said(sentences, "Scaling efficiency of eager falls from 95 % on 2 to 65 % on 8 devices")
+
+
+def test_several_runs_are_told_apart() -> None:
+    import pandas as pd
+
+    points = pd.concat([make_points().assign(run="first"), make_points().assign(run="second")])
+    sentences = findings(points)
+    assert said(sentences, "first: At depth")
+    assert said(sentences, "second: At depth")
+
+
+def test_emulated_claims_carry_their_mark() -> None:
+    sentences = findings(make_points(device_kind="emulated"))
+    assert all(text.startswith("Emulated, not measured: ") for text in said(sentences, "eager"))
+
+
+@pytest.mark.parametrize("modes", [("eager", "script"), ("eager", *"abcdefghi")])
+def test_there_are_about_a_dozen_sentences_however_many_points(modes: tuple[str, ...]) -> None:
+    points = make_points(widths=(64, 512), devices=(1, 2, 4), workloads=("forward", "train"), modes=modes)
+    sentences = findings(points)
+    assert len(sentences) <= 13
+    assert "more sentences of these kinds are left out" in sentences[-1]
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    points = make_points(devices=(1, 2))
+    assert sorted(findings(points)) == sorted(findings(points.sample(frac=1, random_state=1)))

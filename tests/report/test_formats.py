@@ -1,0 +1,44 @@
+"""Numbers are rounded to what a reader needs, and never past what they claim."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.report import formats
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.00123456, "0.00123"),
+        (9.996, "10.0"),
+        (12.34, "12.3"),
+        (12345.6, "12346"),
+        (0, "0"),
+        (-1.5, "-1.50"),
+    ],
+)
+def test_three_digits_without_exponent(value: float, text: str) -> None:
+    assert formats.significant(value) == text
+
+
+def test_nothing_stands_for_what_is_not_a_number() -> None:
+    assert formats.significant(math.nan) == ""
+    assert formats.significant(math.inf) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1, "1"), (4096, "4096"), (0.05, "0.05"), (1e-5, "0.00001"), (2e6, "2000000")]
+)
+def test_ticks_are_plain_numbers(value: float, text: str) -> None:
+    assert formats.plain(value) == text
+
+
+def test_rounding_does_not_turn_a_bound_above_one_into_one() -> None:
+    assert formats.times(1.02, 1.0004, 1.04) == "1.02x [1.0004, 1.04]"
+
+
+def test_one_line_drops_escape_sequences_and_line_breaks() -> None:
+    assert formats.one_line("a\x1b[31mb\nc\u202ed") == "a [31mb c d"
