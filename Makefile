@@ -37,7 +37,7 @@ report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, defau
 	$(BIN)/harness report $(or $(RUN),$(shell ls -td results/*/*/raw 2>/dev/null | head -n 1 | xargs -r dirname)) $(ARGS)
 
 test: $(READY) ## run the tests (ARGS="-k resume")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## ruff, its formatter, and mypy
 	$(BIN)/ruff check .

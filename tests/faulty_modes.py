@@ -100,25 +100,27 @@ class Wrong(_Faulty):
 
 @register
 class FailsLater(_Faulty):
-    """Fails in the middle of its timed blocks."""
+    """Fails on rank 0 in its timed rounds: there, unlike in the warm-up, other modes run between its blocks."""
 
     name = "fails_later"
 
     def fail(self, model, example):
         import torch
 
-        class Counting(torch.nn.Module):
+        class Failing(torch.nn.Module):
             def __init__(self):
                 super().__init__()
-                self.model, self.calls = model, 0
+                self.model, self.called, self.gaps = model, time.monotonic(), 0
 
             def forward(self, x):
-                self.calls += 1
-                if self.calls > 700 and _rank() == 0:
+                now = time.monotonic()
+                self.gaps += now - self.called > 0.01
+                self.called = now
+                if self.gaps > 4 and _rank() == 0:
                     raise RuntimeError("enough")
                 return self.model(x)
 
-        return Counting()
+        return Failing()
 
 
 @register

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -71,7 +70,8 @@ def test_a_signal_to_the_sweep_loses_the_cell_in_flight_at_most(
     process = start(*SLOW)
     wait_for_second_cell(run)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    # torchrun by itself would give its ranks 30 s.
+    output, _ = process.communicate(timeout=20)
     assert_nothing_is_left(run)
     assert len(ends(run)) >= 1
     if number != signal.SIGKILL:
@@ -137,16 +137,6 @@ def test_a_rank_that_hangs_is_a_timeout_and_the_session_goes_on(harness, tmp_pat
     assert_nothing_is_left(run)
 
 
-def test_a_rank_that_dies_alone_names_itself(harness, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    arguments = [a.replace("eager,slow", "eager,killed") for a in SLOW]
-    done = harness(*arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    points = pd.read_csv(run / "points.csv").set_index("depth")
-    assert points.loc[3, "error"].str.contains("rank 1 was ended by SIGKILL").all()
-    assert list(points.loc[[2, 4], "status"]) == ["ok"] * 4
-
-
 def test_two_sweeps_cannot_write_to_one_run_directory(start, harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     first = start(*SLOW)
@@ -171,15 +161,3 @@ def test_a_failure_under_ddp_costs_the_failing_mode_alone(harness, tmp_path: Pat
     assert "cannot be built" in points.loc[(3, "raises"), "error"]
     assert points.drop((3, "raises"))["status"].eq("ok").all()
     assert_nothing_is_left(run)
-
-
-def test_no_process_is_waited_for_by_a_shell(start, tmp_path: Path) -> None:
-    """After SIGTERM the sweep ends in seconds, although torchrun by itself would give its ranks 30."""
-    run = tmp_path / "run"
-    process = start(*SLOW)
-    wait_for_second_cell(run)
-    process.terminate()
-    try:
-        process.wait(timeout=15)
-    except subprocess.TimeoutExpired:
-        pytest.fail("still running 15 s after SIGTERM")
