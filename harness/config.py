@@ -55,9 +55,9 @@ class TimingConfig:
     """
 
     block_ms: float = 10.0
-    min_rounds: int = 30
-    max_rounds: int = 60
-    rel_width: float = 0.02
+    min_rounds: int = 40
+    max_rounds: int = 100
+    rel_width: float = 0.015
     warmup_max_s: float = 2.0
     max_cell_s: float = 15.0
 

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from harness.config import Config
 from harness.launch import session_variables, shell_line, torchrun_command
@@ -29,15 +30,19 @@ class Display:
         if console.is_terminal:
             # No refresh thread: the launcher forks, and a thread of ours would take time from the ranks.
             self.bar = Progress(
-                TextColumn("points"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"),
-                TextColumn("{task.fields[last]}"),
+                BarColumn(bar_width=20, table_column=Column(min_width=20)),
+                MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=7)),
+                TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=10)),
+                # What is left of the line; cut rather than at the cost of the others.
+                TextColumn(
+                    "{task.fields[last]}",
+                    table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+                    markup=False,
+                ),
                 console=console,
                 auto_refresh=False,
                 transient=True,
+                expand=True,
             )
             self.task = self.bar.add_task(
                 "points", total=total, completed=done, left="", last="starting ranks"
@@ -65,7 +70,11 @@ class Display:
             self.now = str(message.get("label", ""))
         elif message.get("event") == "cell_end":
             self.done += int(message["points"])
-            self._line(f"{self.now}: {_result(message)}", counted=True)
+            # The result first: on a terminal the line is cut at its end.
+            self._line(
+                f"{_result(message)} | {self.now}" if self.bar else f"{self.now}: {_result(message)}",
+                counted=True,
+            )
 
     def lost(self, cell: Cell, points: int, status: str, reason: str) -> None:
         """Show a cell that broke its session, and took so many of its points with it."""

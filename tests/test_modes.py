@@ -17,6 +17,8 @@ from harness.model import build_batch, build_model
 from harness.modes import Mode, get_mode, load_plugins, mode_names, register
 from harness.workloads import TOLERANCE, difference
 
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
+
 CPU = torch.device("cpu")
 
 

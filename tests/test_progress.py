@@ -68,7 +68,9 @@ def test_a_launcher_that_does_not_read_never_holds_up_a_rank(listener: Listener)
     assert listener.receive() == [{"event": "progress", "number": -1}]
 
 
-@pytest.mark.parametrize("data", [b"\xff", b"{", b"", b"[" * 50_000, b"[1]", b"3", b"null"], ids=lambda d: d[:5])
+@pytest.mark.parametrize(
+    "data", [b"\xff", b"{", b"", b"[" * 50_000, b"[1]", b"3", b"null"], ids=lambda d: d[:5]
+)
 def test_what_is_no_message_is_dropped(listener: Listener, data: bytes) -> None:
     """The event loop takes every message for a dict."""
     foreign = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

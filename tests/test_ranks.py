@@ -61,20 +61,20 @@ def start(code: str, store: Path, world: int) -> list[subprocess.Popen[str]]:
     ]
 
 
-def run(code: str, store: Path, world: int) -> list[dict[str, Any]]:
+def run(code: str, store: Path, world: int, seconds: float = 60) -> list[dict[str, Any]]:
     """What each rank told, by rank."""
     processes = start(code, store, world)
     try:
         found = []
         for process in processes:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=seconds)
             assert process.returncode == 0, errors
             found.append(json.loads(output))
         return sorted(found, key=lambda each: each["rank"])
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +111,13 @@ def test_one_rank_needs_nobody(tmp_path: Path) -> None:
     assert found == {"rank": 0, "votes": [False, True], "gathered": [[1.5, 2.5]], "barrier": None}
 
 
-@pytest.mark.parametrize("name", ["my runs", "100%", "ünï", "a#b?c=d&e"])
-def test_the_folder_where_ranks_meet_may_have_any_name(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir()
-    (found,) = run("tell(met=True)", tmp_path / name / "store", 1)
+def test_the_folder_where_ranks_meet_may_have_any_name(tmp_path: Path) -> None:
+    """A run directory is named by its user; characters that a URL would encode must not matter."""
+    folder = tmp_path / "my runs, 100% ünï #1?"
+    folder.mkdir()
+    (found,) = run("tell(met=True)", folder / "store", 1, seconds=20)
     assert found["met"]
-    assert (tmp_path / name / "store").exists()
+    assert (folder / "store").exists()
 
 
 def test_a_rank_that_dies_is_noticed_by_those_who_wait_for_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -15,7 +16,6 @@ from harness.timing import (
     LONG_ENOUGH,
     NOISY,
     SETTLED,
-    STILL_ROUNDS,
     Capped,
     Hopeless,
     Narrow,
@@ -151,7 +151,9 @@ class Machine:
         return wall + steps * self.step_ns * (1 + self.source.uniform(-self.noise, self.noise))
 
 
-def warm(machine: Machine, block_ns: float = 10 * MS, limit_ns: float = 2000 * MS) -> tuple[WarmUp, list[int]]:
+def warm(
+    machine: Machine, block_ns: float = 10 * MS, limit_ns: float = 2000 * MS
+) -> tuple[WarmUp, list[int]]:
     """Warm up to the end; answers the bookkeeping and the sizes of the blocks."""
     warm_up = WarmUp(block_ns, limit_ns)
     sizes, steps = [warm_up.steps], warm_up.next_steps(machine.block(warm_up.steps))
@@ -173,7 +175,7 @@ class TestWarmUp:
 
     def test_a_block_grows_tenfold_at_most(self) -> None:
         _, sizes = warm(Machine(100.0))
-        assert max(after / before for before, after in zip(sizes, sizes[1:], strict=False)) <= GROWTH
+        assert max(after / before for before, after in pairwise(sizes)) <= GROWTH
 
     def test_a_step_longer_than_a_block_is_a_block(self) -> None:
         warm_up, sizes = warm(Machine(50 * MS))
@@ -343,7 +345,10 @@ class TestRounds:
         for n in range(60):
             drift = 1 + 2 * n / 60
             rounds.add(
-                {"eager": 1000 * drift * source.gauss(1, 0.003), "script": 250 * drift * source.gauss(1, 0.003)},
+                {
+                    "eager": 1000 * drift * source.gauss(1, 0.003),
+                    "script": 250 * drift * source.gauss(1, 0.003),
+                },
                 0.01,
             )
         ratio = rounds.interval("script")

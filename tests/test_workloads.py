@@ -15,6 +15,8 @@ from harness.modes import Mode, get_mode
 from harness.plan import Point
 from harness.workloads import LEARNING_RATE, TOLERANCE, Forward, Train, difference
 
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
+
 POINT = Point("mlp-8x3", (8, 8, 8, 8), 3, 8, 4, 1, "processes", "forward", "float32", "eager", "weak")
 
 
@@ -138,12 +140,12 @@ class TestTrain:
         first = step.outcome()
         second = step.outcome()
         downhill = sum(float((g * g).sum()) for g in first[1:])
-        assert float(first[0] - second[0]) == pytest.approx(LEARNING_RATE * downhill, rel=0.2)
+        assert (first[0] - second[0]).item() == pytest.approx(LEARNING_RATE * downhill, rel=0.2)
 
-    def test_thousands_of_steps_neither_diverge_nor_come_to_rest(self) -> None:
+    def test_hundreds_of_steps_neither_diverge_nor_come_to_rest(self) -> None:
         step = self.workload().prepare(get_mode("eager"))
-        losses = [float(step.call()) for _ in range(2000)]
-        assert 0.05 * losses[0] < losses[-1] < losses[0]
+        losses = [step.call().item() for _ in range(200)]
+        assert 0.8 * losses[0] < losses[-1] < losses[0]
 
     def test_each_mode_has_parameters_of_its_own(self) -> None:
         workload = self.workload()

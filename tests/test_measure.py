@@ -1,0 +1,280 @@
+"""Measuring one cell: real modes on a CPU, one rank, into a raw file; what goes wrong becomes a record."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from raw_runs import cell_of, key_of
+
+from harness import modes
+from harness.config import TimingConfig
+from harness.device import Device
+from harness.measure import Bench, SessionBroken, describe, measure_cell
+from harness.modes import Mode
+from harness.plan import Cell
+from harness.progress import Sender
+from harness.records import Writer, read_raw
+
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
+
+TIMING = TimingConfig(
+    block_ms=0.2, min_rounds=8, max_rounds=12, rel_width=0.5, warmup_max_s=0.05, max_cell_s=2
+)
+
+
+class Alone:
+    """Ranks of a session with one rank: nobody to agree with."""
+
+    rank = local_rank = 0
+    world_size = 1
+
+    def barrier(self) -> None:
+        pass
+
+    def any(self, flag: bool) -> bool:
+        return flag
+
+    def gather(self, values: Sequence[float]) -> list[list[float]]:
+        return [list(values)]
+
+
+def faulty(failing: Callable[[torch.nn.Module], torch.nn.Module]) -> Mode:
+    class Faulty(Mode):
+        name, needs_python = "faulty", True
+
+        def prepare(self, model, example):
+            return failing(model)
+
+    return Faulty()
+
+
+class FailsAfter(torch.nn.Module):
+    def __init__(self, model: torch.nn.Module, calls: int, error: Exception) -> None:
+        super().__init__()
+        self.model, self.left, self.error = model, calls, error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return self.model(x)
+
+
+Measure = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measure]:
+    """Measure a cell and answer the records; seeds and further modes may be given."""
+    monkeypatch.delenv("HARNESS_PROGRESS_SOCKET", raising=False)
+    (tmp_path / "raw").mkdir()
+
+    def run(
+        cell: Cell, *, seed: int = 0, mode: Mode | None = None, usage: bool = True
+    ) -> list[dict[str, Any]]:
+        if mode is not None:
+            monkeypatch.setitem(modes._REGISTRY, mode.name, mode)
+        path = tmp_path / "raw" / "s-rank0.jsonl"
+        path.unlink(missing_ok=True)
+        writer = Writer(path)
+        ranks: Any = Alone()
+        try:
+            measure_cell(cell, Bench(ranks, Device(), writer, Sender(), TIMING, seed, usage, 50.0))
+        finally:
+            writer.close()
+        data = read_raw(tmp_path)
+        assert not data.skipped, "a record that its own reader refuses"
+        return data.files["s-rank0.jsonl"]
+
+    return run
+
+
+def of_kind(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [record for record in records if record["type"] == kind]
+
+
+def orders(records: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [tuple(block["key"] for block in r["blocks"]) for r in of_kind(records, "round")]
+
+
+MODES = ["eager", "script", "trace"]
+
+
+def test_a_cell_is_written_down_from_its_beginning_to_its_end(measure: Measure) -> None:
+    cell = cell_of(MODES)
+    records = measure(cell)
+    kinds = [record["type"] for record in records]
+    assert (kinds[0], kinds[-1]) == ("cell", "end")
+    assert {r["cell"] for r in records} == {cell.id}
+    assert [r["key"] for r in of_kind(records, "prepared")] == [p.key for p in cell.points]
+    assert records[-1]["keys"] == [p.key for p in cell.points]
+    assert records[-1]["stop"] in ("settled", "noisy", "capped")
+
+
+def test_every_round_has_one_block_of_every_mode(measure: Measure) -> None:
+    cell = cell_of(MODES)
+    records = measure(cell)
+    rounds = of_kind(records, "round")
+    assert [r["round"] for r in rounds] == list(range(len(rounds)))
+    assert TIMING.min_rounds <= len(rounds) <= TIMING.max_rounds
+    for record in rounds:
+        assert Counter(b["key"] for b in record["blocks"]) == Counter(p.key for p in cell.points)
+
+
+def test_blocks_of_a_round_do_not_overlap_and_follow_their_order(measure: Measure) -> None:
+    for record in of_kind(measure(cell_of(MODES)), "round"):
+        times = [t for block in record["blocks"] for t in (block["start_ns"], block["end_ns"])]
+        assert times == sorted(times)
+
+
+def test_a_mode_has_the_same_number_of_steps_in_every_round(measure: Measure) -> None:
+    records = measure(cell_of(MODES))
+    prepared = {r["key"]: r["steps"] for r in of_kind(records, "prepared")}
+    for record in of_kind(records, "round"):
+        assert {b["key"]: b["steps"] for b in record["blocks"]} == prepared
+
+
+def test_the_order_differs_between_rounds_and_is_given_by_the_seed(measure: Measure) -> None:
+    """The same on every rank, since every rank has the same seed, cell and round and nothing else goes in."""
+    cell = cell_of(MODES)
+    first, again, other = (orders(measure(cell, seed=seed)) for seed in (1, 1, 2))
+    least = TIMING.min_rounds
+    assert first[:least] == again[:least]
+    assert first[:least] != other[:least]
+    assert len(set(first)) > 1
+
+
+def test_the_order_differs_between_cells(measure: Measure) -> None:
+    places = [
+        [
+            tuple(sorted(order).index(key) for key in order)
+            for order in orders(measure(cell_of(MODES, batch=b)))
+        ]
+        for b in (3, 4)
+    ]
+    assert places[0] != places[1]
+
+
+def test_without_usage_blocks_hold_times_alone(measure: Measure) -> None:
+    (block, *_) = of_kind(measure(cell_of(["eager"]), usage=False), "round")[0]["blocks"]
+    assert set(block) == {"key", "steps", "start_ns", "end_ns"}
+
+
+def test_a_cell_without_eager_is_compared_with_it_all_the_same(measure: Measure) -> None:
+    records = measure(cell_of(["script"]))
+    assert of_kind(records, "prepared")[0]["difference"] < 1e-4
+    assert len(records[-1]["keys"]) == 1
+
+
+def failure(records: list[dict[str, Any]], cell: Cell) -> dict[str, Any]:
+    """The one record of a failure; the other mode must have been measured to the end."""
+    (dropped,) = of_kind(records, "dropped")
+    assert dropped["key"] == key_of(cell, "faulty")
+    assert records[-1]["type"] == "end"
+    assert records[-1]["keys"] == [key_of(cell, "eager")]
+    assert len(of_kind(records, "round")) >= TIMING.min_rounds
+    return dropped
+
+
+class TestFailures:
+    cell = cell_of(["eager", "faulty"])
+
+    def fail(self, measure: Measure, calls: int, error: Exception) -> dict[str, Any]:
+        mode = faulty(lambda model: FailsAfter(model, calls, error))
+        return failure(measure(self.cell, mode=mode), self.cell)
+
+    def test_a_mode_that_cannot_be_built_is_failed(self, measure: Measure) -> None:
+        def refuse(model: torch.nn.Module) -> torch.nn.Module:
+            raise RuntimeError("this mode cannot be built\nsecond line")
+
+        dropped = failure(measure(self.cell, mode=faulty(refuse)), self.cell)
+        assert (dropped["status"], dropped["error"]) == ("failed", "RuntimeError: this mode cannot be built")
+
+    def test_a_mode_that_computes_something_else_is_a_mismatch(self, measure: Measure) -> None:
+        mode = faulty(lambda model: torch.nn.Sequential(model, torch.nn.Threshold(0.0, 5.0)))
+        dropped = failure(measure(self.cell, mode=mode), self.cell)
+        assert dropped["status"] == "mismatch"
+        assert "differs from eager's by" in dropped["error"]
+
+    @pytest.mark.parametrize("calls", [0, 1, 5], ids=["first call", "comparison", "warm-up"])
+    def test_a_mode_that_runs_out_of_memory_is_oom_whenever_it_does(
+        self, measure: Measure, calls: int
+    ) -> None:
+        error = RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        assert self.fail(measure, calls, error)["status"] == "oom"
+
+    def test_a_mode_that_fails_in_its_timed_blocks_leaves_the_others(self, measure: Measure) -> None:
+        """Calls are counted off from the end of its warm-up: one comparison, one first call, then blocks."""
+
+        class FailsInRounds(torch.nn.Module):
+            def __init__(self, model: torch.nn.Module) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                if any(
+                    r["type"] == "round" for r in read_raw(Path(os.environ["RUN"])).files["s-rank0.jsonl"]
+                ):
+                    raise RuntimeError("enough")
+                return self.model(x)
+
+        records = measure(self.cell, mode=faulty(FailsInRounds))
+        dropped = failure(records, self.cell)
+        assert dropped["error"] == "RuntimeError: enough"
+        first, second, *_ = of_kind(records, "round")
+        assert {b["key"] for b in first["blocks"]} == {p.key for p in self.cell.points}
+        assert {b["key"] for b in second["blocks"]} == {key_of(self.cell, "eager")}
+
+    @pytest.fixture(autouse=True)
+    def _where_the_records_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RUN", str(tmp_path))
+
+    def test_when_every_mode_fails_the_cell_ends_all_the_same(self, measure: Measure) -> None:
+        """With its reasons: it need not be tried again."""
+
+        def refuse(model: torch.nn.Module) -> torch.nn.Module:
+            raise RuntimeError("no")
+
+        cell = cell_of(["faulty"])
+        records = measure(cell, mode=faulty(refuse))
+        assert [r["type"] for r in records] == ["cell", "dropped", "end"]
+        assert (records[-1]["stop"], records[-1]["keys"]) == ("nothing left", [])
+
+    def test_a_model_that_does_not_fit_drops_every_mode_with_the_reason(self, measure: Measure) -> None:
+        cell = cell_of(MODES, sizes=(1 << 26, 1 << 26), depth=1)
+        records = measure(cell)
+        assert {r["key"] for r in of_kind(records, "dropped")} == {p.key for p in cell.points}
+        assert {r["status"] for r in of_kind(records, "dropped")} == {"oom"}
+        assert records[-1]["type"] == "end"
+
+    def test_a_failure_inside_a_collective_operation_breaks_the_session(
+        self, measure: Measure, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With two ranks under `train` the other one waits in an all-reduce: nobody can tell it."""
+        monkeypatch.setattr(Alone, "world_size", 2)
+
+        def refuse(model: torch.nn.Module) -> torch.nn.Module:
+            raise RuntimeError("no")
+
+        cell = cell_of(["faulty"], workload="train")
+        monkeypatch.setitem(modes._REGISTRY, "eager", faulty(refuse))
+        with pytest.raises(SessionBroken, match="RuntimeError: no"):
+            measure(cell, mode=faulty(refuse))
+
+
+class TestDescribe:
+    def test_an_exception_is_its_type_and_first_line(self) -> None:
+        assert describe(ValueError("\n first \nsecond")) == "ValueError:  first "
+
+    def test_one_without_words_is_its_type(self) -> None:
+        assert describe(KeyboardInterrupt()) == "KeyboardInterrupt"
+        assert describe(RuntimeError(" \n ")) == "RuntimeError"
+
+    def test_a_long_one_is_cut(self) -> None:
+        assert len(describe(RuntimeError("x" * 10_000))) < 400
