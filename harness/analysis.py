@@ -16,9 +16,8 @@ import pandas as pd
 
 from harness import schema
 from harness.errors import ConfigError
-from harness.modes import get_mode, mode_names
 from harness.plan import REFERENCE_MODE
-from harness.records import LAUNCHER_FILE, RawData, read_raw
+from harness.records import LAUNCHER_FILE, RawData, is_number, read_raw
 from harness.rundir import CONFIG_FILE, ENVIRONMENT_FILE, read_config, read_json
 from harness.stats import median_interval
 from harness.timing import CAPPED, NOISY
@@ -118,15 +117,25 @@ def session_progress(directory: Path, session_id: str) -> SessionProgress:
                 ended.add(record["cell"])
             elif record["type"] == "dropped":
                 drops.append({**record, "rank": rank})
-    return SessionProgress(begun, ended, _first_drops(drops))
+    return SessionProgress(begun, ended, _last_word(drops))
 
 
-def _first_drops(drops: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Why each point was dropped: the first rank's word, since the others may have failed because of it."""
+def _last_word(drops: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Point key -> (status, reason) of the last try at it.
+
+    Within a try the first rank's word counts, since the others may have failed because of it.
+    """
     found: dict[str, tuple[str, str]] = {}
-    for drop in sorted(drops, key=lambda d: d["at_ns"]):
-        found.setdefault(drop["key"], (drop["status"], f"rank {drop['rank']}: {drop['error']}"))
+    for drop in sorted(drops, key=lambda d: (-_try_number(d.get("session")), d["at_ns"])):
+        reason = f"rank {drop['rank']}: {drop['error']}" if "rank" in drop else drop["error"]
+        found.setdefault(drop["key"], (drop["status"], reason))
     return found
+
+
+def _try_number(session: Any) -> int:
+    """Sessions of one kind are numbered as they are tried; 0 for what was known before any."""
+    number = str(session or "").rpartition("-try")[2]
+    return int(number) if number.isdigit() and len(number) < 10 else 0
 
 
 def _label(directory: Path, config: dict[str, Any]) -> str:
@@ -141,30 +150,43 @@ def _points(raw: RawData) -> tuple[pd.DataFrame, int]:
     starts = [r for r in launcher if r["type"] == "start"]
     measured, blocks, drops = _collect(raw)
     rows = _measured_rows(measured, blocks, planned, int(starts[-1]["cores"]) if starts else None)
-    outcomes = {r["key"]: (r["status"], r["error"]) for r in launcher if r["type"] == "outcome"}
-    for key, (status, error) in {**outcomes, **drops}.items():
+    # The launcher's words in reverse: of two on the same try, the later one counts.
+    outcomes = [{**r, "at_ns": -at} for at, r in enumerate(launcher) if r["type"] == "outcome"]
+    for key, (status, error) in _last_word([*outcomes, *drops]).items():
         rows.setdefault(key, {"status": status, "error": error})
     device = {name: starts[-1][name] for name in ("device_kind", "device_name")} if starts else {}
     table = [
-        {**device, **record["axes"], **rows[key], "key": key}
+        {**device, **_axes(record), **rows[key], "key": key, "needs_python": record["needs_python"]}
         for key, record in planned.items()
         if key in rows and rows[key]["status"] in schema.STATUSES
     ]
-    frame = _typed(pd.DataFrame(table, columns=[*schema.COLUMNS, "scaling"]))
+    frame = _typed(pd.DataFrame(table, columns=[*schema.COLUMNS, *_BESIDE]))
     _add_relations(frame)
     return frame[list(schema.COLUMNS)], len(planned) - len(frame)
 
 
+# What a planned point says of itself beside the columns of the table.
+_BESIDE = ("scaling", "needs_python")
+_AXES_OF_A_RECORD = (*schema.AXES, "nodes", "scaling")
+
+
+def _axes(record: dict[str, Any]) -> dict[str, Any]:
+    """The axes alone: whatever else stands there must not get into the table."""
+    return {name: record["axes"][name] for name in _AXES_OF_A_RECORD}
+
+
 def _axes_complete(axes: dict[str, Any]) -> bool:
     return all(
-        type(axes.get(name)) is (int if name in schema.INTEGER_COLUMNS else str)
-        for name in (*schema.AXES, "nodes", "scaling")
+        type(axes.get(name)) is int and axes[name] > 0 and is_number(axes[name])
+        if name in schema.INTEGER_COLUMNS
+        else isinstance(axes.get(name), str)
+        for name in _AXES_OF_A_RECORD
     )
 
 
 def _collect(
     raw: RawData,
-) -> tuple[list[_Measured], pd.DataFrame, dict[str, tuple[str, str]]]:
+) -> tuple[list[_Measured], pd.DataFrame, list[dict[str, Any]]]:
     """Complete measurements, the blocks of all sessions as one table, and dropped points of ended cells."""
     measured: dict[tuple[str, str], _Measured] = {}
     columns: dict[str, list[Any]] = {name: [] for name in _BLOCK_COLUMNS}
@@ -179,7 +201,7 @@ def _collect(
             kind = record["type"]
             if kind == "round":
                 for block in record["blocks"]:
-                    _append(columns, name, record, rank, block)
+                    _append(columns, session, record, block)
             elif kind == "prepared":
                 prepared.append((name, record))
             elif kind == "end":
@@ -190,21 +212,22 @@ def _collect(
         if (name, record["cell"]) in measured:
             measured[name, record["cell"]].prepared.setdefault(record["key"], []).append(record)
     ended_drops = [d for d in drops if (d["session"], d["cell"]) in measured]
-    return list(measured.values()), pd.DataFrame(columns), _first_drops(ended_drops)
+    return list(measured.values()), pd.DataFrame(columns), ended_drops
 
 
 _BLOCK_COLUMNS = (
-    "session", "cell", "key", "round", "rank", "steps", "start_ns", "end_ns", "cpu_ns", "main_ns", "issue_ns",
-)  # fmt: skip
+    *("session", "rank", "ranks", "cell", "round", "key", "steps", "start_ns", "end_ns"),
+    *("cpu_ns", "main_ns", "issue_ns"),
+)
 
 
 def _append(
-    columns: dict[str, list[Any]], session: str, record: dict[str, Any], rank: int, block: dict[str, Any]
+    columns: dict[str, list[Any]], session: dict[str, Any], record: dict[str, Any], block: dict[str, Any]
 ) -> None:
-    columns["session"].append(session)
     columns["cell"].append(record["cell"])
     columns["round"].append(record["round"])
-    columns["rank"].append(rank)
+    for name in ("session", "rank", "ranks"):
+        columns[name].append(session[name])
     for name in ("key", "steps", "start_ns", "end_ns", "cpu_ns", "main_ns", "issue_ns"):
         columns[name].append(block.get(name))
 
@@ -259,15 +282,15 @@ def _rounds(blocks: pd.DataFrame) -> pd.DataFrame:
             start_ns=("start_ns", "min"),
             end_ns=("end_ns", "max"),
             steps=("steps", "max"),
-            ranks=("rank", "nunique"),
+            ranks=("ranks", "max"),
+            present=("rank", "nunique"),
             cpu_share=("cpu_share", "mean"),
             main_share=("main_share", "min"),
             issue_ns=("issue_ns", "max"),
         )
         .reset_index()
     )
-    full = rounds.groupby("session")["ranks"].transform("max")
-    return rounds[rounds["ranks"] == full]
+    return rounds[rounds["present"] == rounds["ranks"]]
 
 
 def _row(
@@ -289,15 +312,17 @@ def _row(
         "step_us": step.median / 1e3,
         "step_us_low": step.low / 1e3,
         "step_us_high": step.high / 1e3,
-        "issue_us": float(np.median(own["issue_ns"])) / 1e3,
+        "issue_us": _median(own["issue_ns"]) / 1e3,
         "throughput_samples_s": float(np.median(samples * own["steps"] / seconds)),
-        "host_cpu_share": float(np.median(own["cpu_share"])),
+        "host_cpu_share": _median(own["cpu_share"]),
         "rank_spread": float(np.median(own["slowest_ns"] / own["fastest_ns"] - 1)),
         "rounds": len(own["round"]),
         "steps": int(own["steps"].sum()),
         "prepare_s": max((p["prepare_s"] for p in prepared), default=np.nan),
         "first_call_s": max((p["first_call_s"] for p in prepared), default=np.nan),
-        "memory_peak_mib": max((p.get("memory_peak_mib") or np.nan for p in prepared), default=np.nan),
+        "memory_peak_mib": max(
+            (p["memory_peak_mib"] for p in prepared if is_number(p.get("memory_peak_mib"))), default=np.nan
+        ),
     }
     width = step.relative_half_width
     if reference is not None:
@@ -313,20 +338,25 @@ def _row(
     return row
 
 
+def _median(values: np.ndarray[Any, Any]) -> float:
+    """Median of those that are there; NaN when none is."""
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else float("nan")
+
+
 def _warnings(
     cell: _Measured, own: _Series, axes: dict[str, Any], cores: int | None, width: float
 ) -> Iterator[str]:
     """The cell's stop reason marks those of its modes whose own interval is still wider than asked for."""
-    target = cell.session.get("rel_width")
-    if cell.stop in (NOISY, CAPPED) and (target is None or width > target):
+    target, threads = (cell.session.get(name) for name in ("rel_width", "threads"))
+    if cell.stop in (NOISY, CAPPED) and not (is_number(target) and width <= float(target or 0)):
         yield cell.stop
-    threads = cell.session.get("threads", 1)
     waited = (
         cell.session["device_kind"] == "cpu"
         and axes["workload"] == "forward"
-        and float(np.median(own["main_share"])) < MAIN_THREAD_SHARE
+        and _median(own["main_share"]) < MAIN_THREAD_SHARE
     )
-    if waited or (cores is not None and axes["devices"] * threads > cores):
+    if waited or (cores is not None and axes["devices"] * (threads if is_number(threads) else 1) > cores):
         yield "oversubscribed"
 
 
@@ -334,6 +364,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     for column in frame.columns:
         if column in schema.INTEGER_COLUMNS:
             frame[column] = pd.array(frame[column], dtype="Int64")
+        elif column == "needs_python":
+            frame[column] = frame[column].astype(bool)
         elif column in schema.TEXT_COLUMNS or column == "scaling":
             frame[column] = frame[column].where(frame[column].notna(), "").astype(str)
         else:
@@ -346,19 +378,20 @@ def _add_relations(frame: pd.DataFrame) -> None:
     if frame.empty:
         return
     others = [a for a in schema.AXES if a != "devices"] + ["scaling"]
-    single = frame[frame["devices"] == 1].set_index(others)["throughput_samples_s"]
-    base = pd.Series([single.get(tuple(row), np.nan) for row in frame[others].itertuples(index=False)])
+    alone = frame[frame["devices"] == 1]
+    places = zip(alone[others].itertuples(index=False, name=None), alone["throughput_samples_s"], strict=True)
+    single = dict(places)
+    base = pd.Series([single.get(row, np.nan) for row in frame[others].itertuples(index=False, name=None)])
     frame["scaling_efficiency"] = frame["throughput_samples_s"] / (
         frame["devices"].astype("float64") * base.to_numpy(dtype="float64")
     )
     # On CPU the core is host and device in one; what is left without Python is the fastest mode that
     # leaves Python out. On other devices the share comes from device_us.
-    without_python = {name for name in mode_names() if not get_mode(name).needs_python}
     cell = [a for a in schema.AXES if a != "mode"]
     on_cpu = frame["device_kind"] == "cpu"
     floor = (
         frame["step_us"]
-        .where(frame["mode"].isin(without_python) & on_cpu)
+        .where(~frame["needs_python"] & on_cpu)
         .groupby([frame[a] for a in cell])
         .transform("min")
     )

@@ -83,7 +83,10 @@ def _report(directories: list[Path], out: Path | None, all_figures: bool) -> int
     from harness.analysis import load_run
     from harness.report import print_summary, write_report
 
-    runs = [load_run(directory) for directory in directories]
+    try:
+        runs = [load_run(directory) for directory in directories]
+    except OSError as error:
+        raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
     if out is None:
         stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
         out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp

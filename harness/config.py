@@ -26,7 +26,11 @@ LAUNCHERS = ("local",)
 RUN_KEYS = ("out", "resume", "dry_run")
 
 # Axes that an exclude rule may name.
-EXCLUDABLE = ("depth", "width", "batch", "devices", "mode", "controller", "workload", "dtype")
+NAMED_AXES = ("mode", "controller", "workload", "dtype")
+EXCLUDABLE = ("depth", "width", "batch", "devices", *NAMED_AXES)
+
+# Seeds are combined with ranks; the products must fit torch's 64 bits.
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass
@@ -40,7 +44,7 @@ class DeviceConfig:
 
 @dataclass
 class LauncherConfig:
-    """kind: local. startup_timeout_s: from starting torchrun to the first rank's first sign of life."""
+    """kind: local. startup_timeout_s: longest time from starting torchrun until a rank is ready."""
 
     kind: str = "local"
     startup_timeout_s: float = 300.0
@@ -124,13 +128,8 @@ def validate(config: Config) -> Config:
     _check_model(config)
     for key in ("batch", "devices"):
         _whole_numbers(key, getattr(config, key))
-    for key, known in (
-        ("mode", mode_names()),
-        ("controller", tuple(CONTROLLERS)),
-        ("workload", WORKLOADS),
-        ("dtype", DTYPES),
-    ):
-        _known(key, getattr(config, key), known)
+    for key in NAMED_AXES:
+        _known(key, getattr(config, key), _names(key))
     _one_of("scaling", config.scaling, SCALINGS)
     _one_of("device.kind", config.device.kind, DEVICE_KINDS)
     _one_of("launcher.kind", config.launcher.kind, LAUNCHERS)
@@ -155,8 +154,20 @@ def _check_model(config: Config) -> None:
             _at_least(key, value, 1, "a whole number of at least 1, or null for the layers' width")
 
 
+def _names(axis: str) -> tuple[str, ...]:
+    known = {
+        "mode": mode_names(),
+        "controller": tuple(CONTROLLERS),
+        "workload": WORKLOADS,
+        "dtype": DTYPES,
+    }
+    return known[axis]
+
+
 def _check_limits(config: Config) -> None:
     timing = config.timing
+    if not 0 <= config.seed <= LARGEST_SEED:
+        raise ConfigError("seed", config.seed, f"a whole number from 0 to {LARGEST_SEED}")
     _at_least("device.threads", config.device.threads, 1, "a whole number of at least 1")
     _positive("timeout_s", config.timeout_s)
     _positive("launcher.startup_timeout_s", config.launcher.startup_timeout_s)
@@ -195,9 +206,12 @@ def _check_exclude(rules: Sequence[dict[str, Any]]) -> None:
             if axis not in EXCLUDABLE:
                 raise ConfigError(f"{key}.{axis}", wanted, example)
             try:
-                matches(wanted, 1 if axis in ("depth", "width", "batch", "devices") else "")
+                matches(wanted, "" if axis in NAMED_AXES else 1)
             except (TypeError, ValueError):
                 raise ConfigError(f"{key}.{axis}", wanted, example) from None
+            for name in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
+                if axis in NAMED_AXES:
+                    _one_of(f"{key}.{axis}", name, _names(axis))
 
 
 def matches(wanted: Any, value: int | str) -> bool:
@@ -206,7 +220,11 @@ def matches(wanted: Any, value: int | str) -> bool:
     Raises ValueError for a condition that cannot be read.
     """
     if isinstance(wanted, (list, tuple)):
-        return any(matches(one, value) for one in wanted)
+        if not wanted:
+            raise ValueError("an empty list meets nothing")
+        # All of them before any(): a condition that cannot be read must not hide behind one that holds.
+        met = [matches(one, value) for one in wanted]
+        return any(met)
     if isinstance(value, str):
         if not isinstance(wanted, str):
             raise ValueError(wanted)

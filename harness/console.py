@@ -17,6 +17,7 @@ from rich.table import Column
 from harness.config import Config
 from harness.launch import session_variables, shell_line, torchrun_command
 from harness.plan import Cell, Inventory, Plan, Session, estimate_seconds
+from harness.rundir import next_session_id, session_folder
 
 
 class Display:
@@ -125,13 +126,13 @@ def print_plan(console: Console, plan: Plan, config: Config, path: Path, invento
         f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
     )
     for session in plan.sessions:
-        session_id = f"{session.controller}-{session.devices}-try1"
+        session_id = next_session_id(path, session)
         say(
             f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
         )
         for cell in session.cells:
             say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
-        folder = path.absolute() / "sessions" / session_id
+        folder = session_folder(path.absolute(), session_id)
         say(
             "  "
             + shell_line(

@@ -59,6 +59,11 @@ def examine(environment: dict[str, Any]) -> Iterator[Finding]:
             "A CPU core is host and device in one, so issue time, device time and the devices one thread can "
             "feed cannot be told; the share of Python is measured against the fastest mode without it.",
         )
+        if torch.get("device_error"):
+            yield Finding(
+                f"torch could not look for devices: {torch['device_error']}",
+                "Mend that first: check the driver, its version, and that this user may open the devices.",
+            )
         if torch["built_for_cuda"] is None:
             yield Finding(
                 f"torch {torch['torch']} is a build without CUDA.",

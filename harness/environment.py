@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -91,7 +92,7 @@ def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
 def available_cores() -> int:
     """Cores that this process may use: its affinity, and the CPU quota of its container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota()
+    quota = cgroup_quota()
     return max(1, min(allowed, math.floor(quota))) if quota else allowed
 
 
@@ -137,7 +138,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     found = [
         f"{key}: {before.get(key)} then, {now[key]} now" for key in IDENTITY if before.get(key) != now[key]
     ]
-    then, here = before.get("torch", {}).get("torch"), now["torch"]["torch"]
+    held = before.get("torch")
+    then, here = held.get("torch") if isinstance(held, dict) else None, now["torch"]["torch"]
     return found + ([f"torch: {then} then, {here} now"] if then != here else [])
 
 
@@ -197,16 +199,40 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cgroup_quota() -> float | None:
-    """CPU quota of the container in cores (cgroup v2 cpu.max, v1 cfs_quota), None without one."""
-    root = Path("/sys/fs/cgroup")
+def cgroup_quota(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> float | None:
+    """CPU quota in cores, the tightest of this process's control group and those above it; None without one.
+
+    cgroup v2 keeps it in cpu.max, v1 in cpu.cfs_quota_us (kernel: Documentation/admin-guide/cgroup-v2.rst).
+    """
     try:
-        quota, period = (root / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        quota_us = int((root / "cpu/cpu.cfs_quota_us").read_text())
-        return None if quota_us < 0 else quota_us / int((root / "cpu/cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
+        groups = membership.read_text().splitlines()
+    except OSError:
         return None
+    quotas: list[float] = []
+    for line in groups:
+        number, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if number == "0":
+            quotas += _quotas(root, path, lambda folder: (folder / "cpu.max").read_text().split())
+        elif "cpu" in controllers.split(","):
+            quotas += _quotas(
+                root / "cpu",
+                path,
+                lambda folder: [(folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")],
+            )
+    return min(quotas, default=None)
+
+
+def _quotas(root: Path, path: str, read: Callable[[Path], list[str]]) -> Iterator[float]:
+    """The quotas of a control group and its parents, in cores; those that are not limited are left out."""
+    own = root / path.lstrip("/")
+    for folder in (own, *own.parents):
+        try:
+            quota, period = (int(word) for word in read(folder))
+            if quota > 0:
+                yield quota / period
+        except (OSError, ValueError, ZeroDivisionError):
+            pass  # "max", or not there, as for folders that a container does not show
+        if folder == root:
+            return

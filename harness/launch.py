@@ -33,6 +33,10 @@ TORCHRUN_LOOKS_EVERY_S = 0.25
 DISPLAY_EVERY_S = 0.5
 # What each hanging rank is given to write down where it is, before it is killed.
 STACKS_S = 0.2
+# Once torchrun has ended, the time that its output may stay open.
+OUTPUT_GRACE_S = 5.0
+# Killed processes are gone within this time, or the kernel holds on to them.
+KILLED_WITHIN_S = 10.0
 # Lines of output kept to find the cause of a failure in.
 KEPT_LINES = 400
 
@@ -41,10 +45,14 @@ FINISHED, DIED, TIMED_OUT = "finished", "died", "timed out"
 
 @dataclass(frozen=True)
 class Ending:
-    """How a session ended: finished, died or timed out; and why, in one line, if it did not finish."""
+    """How a session ended: finished, died or timed out; and why, in one line, if it did not finish.
+
+    killed: a signal from outside ended it, so whatever its ranks said last was a consequence.
+    """
 
     how: str
     reason: str = ""
+    killed: bool = False
 
 
 def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
@@ -110,6 +118,7 @@ class _Watch:
     ranks: dict[int, psutil.Process] = field(default_factory=dict)
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     started: bool = False
+    gone_since: float | None = None
 
 
 def run_session(
@@ -164,7 +173,8 @@ def run_session(
         return Ending(TIMED_OUT, phase)
     if process.returncode == 0:
         return Ending(FINISHED)
-    return Ending(DIED, cause_of_death(list(watch.last_lines), process.returncode))
+    reason, killed = cause_of_death(list(watch.last_lines), process.returncode)
+    return Ending(DIED, reason, killed)
 
 
 def _watch(
@@ -203,15 +213,24 @@ def _watch(
                 for line in lines:
                     _keep(watch, log, line)
             on_tick()
-            if time.monotonic() > watch.deadline:
+            now = time.monotonic()
+            if watch.process.poll() is not None:
+                # Its ranks end with it and close the output; should something else hold it open, go on.
+                watch.gone_since = watch.gone_since or now
+                if now > watch.gone_since + OUTPUT_GRACE_S:
+                    return False
+            elif now > watch.deadline:
                 return True
 
 
 def _note(watch: _Watch, message: dict[str, Any]) -> None:
-    if message.get("event") == "hello":
-        with contextlib.suppress(psutil.NoSuchProcess, KeyError, TypeError):
-            watch.ranks[message["rank"]] = psutil.Process(message["pid"])
-    watch.started = watch.started or message.get("event") == "ready"
+    if message.get("event") != "hello":
+        watch.started = True  # whatever else a rank says, it says when it is ready
+        return
+    rank, pid = message.get("rank"), message.get("pid")
+    if type(rank) is int and type(pid) is int and pid > 0 and pid != os.getpid():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            watch.ranks[rank] = psutil.Process(pid)
 
 
 def _keep(watch: _Watch, log: IO[str], line: bytes) -> None:
@@ -247,19 +266,30 @@ def _end_all(watch: _Watch) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
     watch.process.wait()
-    psutil.wait_procs(victims, timeout=10)
+    end = time.monotonic() + KILLED_WITHIN_S
+    while any(map(_lives, victims)) and time.monotonic() < end:
+        time.sleep(0.02)
     if watch.process.stdout is not None:
         watch.process.stdout.close()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process still runs. A zombie does not: where process 1 reaps none, it stays for ever."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 _ROOT_CAUSE = re.compile(r"Root Cause")
 _RANK = re.compile(r"^\s*rank\s*:\s*(\d+)")
 _EXIT_CODE = re.compile(r"^\s*exitcode\s*:\s*(-?\d+)")
+_CHAINED = re.compile(r"another exception occurred|direct cause of the following|^\[rank\d+\]:")
 _EXCEPTION = re.compile(r"^(?:\[rank\d+\]:\s*)?((?:\w+\.)*\w*(?:Error|Exception|Broken|Interrupt)\b.*)$")
 
 
-def cause_of_death(lines: list[str], returncode: int) -> str:
-    """Why a session died, in one line, from what torchrun and the ranks printed last."""
+def cause_of_death(lines: list[str], returncode: int) -> tuple[str, bool]:
+    """Why a session died, from what torchrun and the ranks printed last: in one line, and whether by a signal."""
     rank = code = None
     summary = next((i for i, line in enumerate(lines) if _ROOT_CAUSE.search(line)), len(lines))
     for line in lines[summary:]:
@@ -269,15 +299,24 @@ def cause_of_death(lines: list[str], returncode: int) -> str:
             code = int(found[1])
     if code is not None and code < 0:
         killed = f"rank {rank} was ended by {signal_name(-code)}"
-        return killed + (", perhaps for want of memory" if -code == signal.SIGKILL else "")
-    exceptions = [found[1] for line in lines[:summary] if (found := _EXCEPTION.match(line))]
-    # torchrun's own exception only says that a rank failed.
-    said = next((text for text in exceptions if "ChildFailedError" not in text), None)
-    if code is not None:
-        return f"rank {rank} exited with status {code}" + (f": {said}" if said else "")
-    if returncode < 0:
-        return f"torchrun was ended by {signal_name(-returncode)}"
-    return f"torchrun exited with status {returncode}" + (f": {said}" if said else "")
+        return killed + (", perhaps for want of memory" if -code == signal.SIGKILL else ""), True
+    if code is None and returncode < 0:
+        return f"torchrun was ended by {signal_name(-returncode)}", True
+    who = f"rank {rank} exited with status {code}" if code is not None else None
+    said = _last_of_first_traceback(lines[:summary])
+    return (who or f"torchrun exited with status {returncode}") + (f": {said}" if said else ""), False
+
+
+def _last_of_first_traceback(lines: list[str]) -> str | None:
+    """The exception that ended the first rank to fail: of chained ones the last, which was raised."""
+    said = None
+    for line in lines:
+        # torchrun's own exception only says that a rank failed.
+        if (found := _EXCEPTION.match(line)) and "ChildFailedError" not in line:
+            said = found[1]
+        elif said and not (line.startswith((" ", "Traceback")) or not line.strip() or _CHAINED.search(line)):
+            break
+    return said
 
 
 def signal_name(number: int) -> str:

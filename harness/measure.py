@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -216,10 +217,10 @@ class _CellRun:
         for name in order:
             running = self.running[name]
             bench.ranks.barrier()
-            block = self.attempt((running.point,), lambda running=running: self.block(running))  # type: ignore[misc]
-            walls.append(float("nan") if block is None else block.wall_ns)
+            block = self.attempt((running.point,), partial(self.timed, running))
+            walls.append(float("nan") if block is None else block["end_ns"] - block["start_ns"])
             if block is not None:
-                blocks.append(self.record(running, block))
+                blocks.append(block)
         of_ranks = bench.ranks.gather(walls)
         slowest = [max(column, key=_nan_last) for column in zip(*of_ranks, strict=True)]
         failed = [name for name, wall in zip(order, slowest, strict=True) if wall != wall]
@@ -237,7 +238,9 @@ class _CellRun:
             bench.busy_ns += round(wall_ns)
             rounds.add(step_ns, wall_ns / 1e9)
 
-    def record(self, running: _Running, block: Block) -> dict[str, Any]:
+    def timed(self, running: _Running) -> dict[str, Any]:
+        """One timed block, and on asynchronous devices one issued burst, as they are recorded."""
+        block = self.block(running)
         fields: dict[str, Any] = {
             "key": running.point.key,
             "steps": block.steps,

@@ -215,6 +215,12 @@ def _points(config: Config) -> Iterator[Point]:
             )
             if any(_excluded(rule, point) for rule in config.exclude):
                 continue
+            if workload == "train" and sizes[-1] < 2:
+                raise ConfigError(
+                    "out_features",
+                    sizes[-1],
+                    "at least 2 under workload=train: with one class the loss is always 0",
+                )
             if config.scaling == "strong" and batch % devices:
                 raise ConfigError(
                     "batch",
@@ -231,10 +237,11 @@ def _models(config: Config) -> list[tuple[int, ...]]:
         hidden = config.hidden
         return [(config.in_features or hidden[0], *hidden, config.out_features or hidden[-1])]
     # depth counts Linear layers; the last of them leads to the output.
-    return [
+    models = [
         (config.in_features or width, *[width] * (depth - 1), config.out_features or width)
         for depth, width in product(_once(config.depth or []), _once(config.width or []))
     ]
+    return _once(models)  # two widths make the same model where there is no hidden layer
 
 
 def _model_name(sizes: tuple[int, ...]) -> str:

@@ -32,7 +32,11 @@ class Listener:
             self._short = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
             self.path = self._short / "socket"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.path))
+        try:
+            self.socket.bind(str(self.path))
+        except OSError:
+            self.close()
+            raise
         self.socket.setblocking(False)
 
     def receive(self) -> list[dict[str, Any]]:
@@ -43,8 +47,10 @@ class Listener:
                 data = self.socket.recv(_LARGEST)
             except BlockingIOError:
                 return messages
-            with contextlib.suppress(ValueError):
-                messages.append(json.loads(data))
+            with contextlib.suppress(ValueError, RecursionError):
+                message = json.loads(data)
+                if isinstance(message, dict):
+                    messages.append(message)
 
     def close(self) -> None:
         self.socket.close()

@@ -29,7 +29,8 @@ class Ranks:
         # A file as the meeting point: no port to be taken, none for others to connect to.
         dist.init_process_group(
             "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl",
-            init_method=store.as_uri(),
+            # Not as a URL: torch does not decode what a URL must encode, a space in a path for one.
+            store=dist.FileStore(str(store), self.world_size),  # type: ignore[attr-defined]
             rank=self.rank,
             world_size=self.world_size,
             timeout=CONTROL_TIMEOUT,

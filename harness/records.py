@@ -9,6 +9,7 @@ lists the fields that a reader may rely on.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ _LARGEST = 2**63
 REQUIRED: dict[str, dict[str, Any]] = {
     # launcher.jsonl
     "start": {"device_kind": str, "device_name": str, "cores": int},
-    "point": {"key": str, "cell": str, "axes": dict},
+    "point": {"key": str, "cell": str, "axes": dict, "needs_python": bool},
     "outcome": {"key": str, "status": str, "error": str},
     # <session>-rank<k>.jsonl
     "session": {"session": str, "rank": int, "ranks": int, "device_kind": str, "device_name": str},
@@ -74,9 +75,14 @@ def read_raw(directory: Path, prefix: str = "") -> RawData:
     record of ours. Raises OSError if the directory cannot be read.
     """
     data = RawData()
-    for path in sorted((directory / "raw").glob(f"{prefix}*.jsonl")):
+    for path in sorted((directory / "raw").glob(f"{prefix}*.jsonl"), key=_in_order):
         data.files[path.name] = list(_read_file(path, data.skipped))
     return data
+
+
+def _in_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key by which try 10 comes after try 2."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -113,7 +119,9 @@ def _is_record(record: Any) -> bool:
         return False
     for name, wanted in REQUIRED[kind].items():
         value = record.get(name)
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted):
+            return False
+        if wanted in (int, _NUMBER) and not is_number(value):
             return False
     if kind == "round":
         return all(_is_block(block) for block in record["blocks"])
@@ -129,7 +137,17 @@ def _is_block(block: Any) -> bool:
     # A clock that ran backwards or stood still, or no steps at all, would make nonsense of a ratio.
     if not (type(steps) is int and type(start) is int and type(end) is int):
         return False
-    return 0 < steps < _LARGEST and 0 <= start < end < _LARGEST
+    usage = (block.get(name) for name in ("cpu_ns", "main_ns", "issue_ns"))
+    return (
+        0 < steps < _LARGEST and 0 <= start < end < _LARGEST and all(u is None or is_number(u) for u in usage)
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number that a table of 64-bit numbers can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -_LARGEST < value < _LARGEST  # false for infinities, and for what is not a number
 
 
 def _ends_with_newline(path: Path) -> bool:

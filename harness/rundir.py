@@ -19,8 +19,12 @@ import yaml
 
 from harness.config import Config, measured_config
 from harness.errors import ConfigError, HarnessError
+from harness.plan import Session
 
 CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
+
+# Ending of a file that is being written.
+PARTIAL = ".partial"
 
 # A line of a round, per mode; and what figures and page take. Generous: being wrong only asks for more room.
 BYTES_PER_BLOCK = 250
@@ -41,9 +45,6 @@ class RunDirectory:
     @property
     def log(self) -> Path:
         return self.path / LOG_FILE
-
-    def session_folder(self, session_id: str) -> Path:
-        return self.path / "sessions" / session_id
 
     def write_config(self, config: Config) -> None:
         if not (self.path / CONFIG_FILE).exists():
@@ -83,6 +84,19 @@ def default_path(name: str) -> Path:
     return path
 
 
+def session_folder(path: Path, session_id: str) -> Path:
+    """Where a session's own files are, below the run directory."""
+    return path / "sessions" / session_id
+
+
+def next_session_id(path: Path, session: Session) -> str:
+    """Name of the next try at a session, not used before in this run directory."""
+    number = 1
+    while session_folder(path, f"{session.controller}-{session.devices}-try{number}").exists():
+        number += 1
+    return f"{session.controller}-{session.devices}-try{number}"
+
+
 def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
     """The config a run directory was made with. Raises ConfigError, naming `key`, if it is no run directory."""
     allowed = "a run directory made by `harness sweep` (with a config.yaml)"
@@ -90,7 +104,7 @@ def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
         plain = yaml.safe_load((path / CONFIG_FILE).read_text())
     except FileNotFoundError:
         raise ConfigError(key, path, allowed) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(key, path, f"{allowed}; {describe_os_error(error)}") from None
     if not isinstance(plain, dict):
         raise ConfigError(key, path, allowed)
@@ -99,6 +113,13 @@ def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
 
 def check_path(path: Path, config: Config, key: str = "out") -> None:
     """Refuse a path that cannot become, or is not, this sweep's run directory; changes nothing."""
+    try:
+        _check_path(path, config, key)
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
+
+
+def _check_path(path: Path, config: Config, key: str) -> None:
     if path.exists() and not path.is_dir():
         raise ConfigError(key, path, "a folder, new or of the same sweep; this is a file")
     if not path.exists():
@@ -122,7 +143,7 @@ def check_path(path: Path, config: Config, key: str = "out") -> None:
                 path,
                 f"a new folder, or one of the same sweep; it holds another sweep's config ({told}{more})",
             )
-    elif leftovers := [p.name for p in path.iterdir() if p.name not in (LOCK_FILE, LOG_FILE)]:
+    elif leftovers := [p.name for p in path.iterdir() if not _left_by_a_start(p)]:
         raise ConfigError(
             key,
             path,
@@ -170,7 +191,7 @@ def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object from a file; None if there is no such file or it holds something else."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RecursionError):
         plain = json.loads(path.read_text())
         if isinstance(plain, dict):
             return plain
@@ -183,8 +204,15 @@ def describe_os_error(error: BaseException) -> str:
     return text.splitlines()[0].lower() if text else type(error).__name__
 
 
+def _left_by_a_start(path: Path) -> bool:
+    """Whether a start that was ended before it wrote its config leaves such a thing."""
+    if path.name == "raw":
+        return path.is_dir() and not any(path.iterdir())
+    return path.name in (LOCK_FILE, LOG_FILE) or path.name.endswith(PARTIAL)
+
+
 def _write(path: Path, text: str) -> None:
     """Whole or not at all: a kill in between leaves no half file."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     partial.write_text(text)
     partial.replace(path)

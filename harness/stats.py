@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import comb
+from statistics import median
 
 # 95 % intervals: one median in 40 lies below the interval, one in 40 above.
 ONE_TAIL_IN = 40
@@ -41,11 +41,12 @@ def order_statistic_rank(count: int) -> int:
     interval exists and the whole range is given.
     """
     # In whole numbers, since 2.0**count overflows above 1,023: tail probability 1/40 on each side.
-    outcomes, below, cumulative = 1 << count, 0, 0
+    outcomes, ways, cumulative, below = 1 << count, 1, 0, 0
     while below < count // 2:
-        cumulative += comb(count, below)
+        cumulative += ways  # ways: binomial coefficient (count over below), from the one before it
         if cumulative * ONE_TAIL_IN > outcomes:
             break
+        ways = ways * (count - below) // (below + 1)
         below += 1
     return max(0, below - 1)
 
@@ -56,10 +57,8 @@ def median_interval(values: Sequence[float]) -> Interval:
         raise ValueError("no values")
     ordered = sorted(values)
     count = len(ordered)
-    middle = count // 2
-    median = ordered[middle] if count % 2 else (ordered[middle - 1] + ordered[middle]) / 2
     rank = order_statistic_rank(count)
-    return Interval(median, ordered[rank], ordered[count - 1 - rank])
+    return Interval(median(ordered), ordered[rank], ordered[count - 1 - rank])
 
 
 def relative_spread(values: Sequence[float]) -> float:
@@ -67,5 +66,5 @@ def relative_spread(values: Sequence[float]) -> float:
     ordered = sorted(values)
     count = len(ordered)
     quarter = count // 4
-    middle = median_interval(ordered).median
+    middle = median(ordered)
     return (ordered[count - 1 - quarter] - ordered[quarter]) / abs(middle) if middle else float("inf")

@@ -23,6 +23,7 @@ from harness.console import Display, print_plan
 from harness.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.errors import ConfigError, HarnessError
 from harness.launch import DIED, TIMED_OUT, Ending, run_session, session_variables, torchrun_command
+from harness.modes import get_mode
 from harness.plan import Cell, Plan, Point, Session, make_plan, remaining
 from harness.records import LAUNCHER_FILE, Writer
 from harness.rundir import (
@@ -31,7 +32,9 @@ from harness.rundir import (
     RunDirectory,
     check_path,
     default_path,
+    next_session_id,
     open_run,
+    session_folder,
 )
 from harness.session import SessionSpec
 
@@ -57,6 +60,10 @@ def run_sweep(config: Config, console: Console) -> int:
     probe = probe_torch()
     inventory = take_inventory(config, probe)
     plan = make_plan(config, inventory)
+    if config.hidden is not None and (config.depth or config.width):
+        console.print(
+            f"hidden={list(config.hidden)} is given: depth and width are not swept", highlight=False
+        )
     if config.dry_run:
         # What is measured already counts here too: the plan shows what a start would do.
         print_plan(console, remaining(plan, _done(path)), config, path, inventory)
@@ -64,7 +71,7 @@ def run_sweep(config: Config, console: Console) -> int:
     environment = describe_environment(inventory, probe)
     run = open_run(path, config, key)
     try:
-        run.check_space(_bytes_needed(plan, config))
+        run.check_space(_bytes_needed(remaining(plan, _done(path)), config))
         _check_same_machine(run, environment, key)
         run.write_config(config)
         run.write_environment(environment)
@@ -181,9 +188,9 @@ class _Sweep:
         lost = [cell for cell in unended if cell.id in progress.begun] or unended
         rest = [cell for cell in unended if cell not in lost]
         for cell in lost:
-            known = {
-                point: progress.dropped[point.key] for point in cell.points if point.key in progress.dropped
-            }
+            # What ranks say of a session that was killed is a consequence of the kill.
+            said = {} if ending.killed else progress.dropped
+            known = {point: said[point.key] for point in cell.points if point.key in said}
             status, reason = schema.TIMEOUT if ending.how == TIMED_OUT else schema.FAILED, ending.reason
             reason = reason or "the session ended before this point was measured"
             # A mode that said why it broke the session is left out, and the others get another try. Each try
@@ -192,7 +199,9 @@ class _Sweep:
             for point in cell.points:
                 if point not in again:
                     row_status, row_reason = known.get(point, (status, reason))
-                    self.launcher.write("outcome", key=point.key, status=row_status, error=row_reason)
+                    self.launcher.write(
+                        "outcome", key=point.key, status=row_status, error=row_reason, session=session_id
+                    )
             display.lost(cell, len(cell.points) - len(again), *next(iter(known.values()), (status, reason)))
             if again:
                 rest.insert(0, Cell(again))
@@ -200,16 +209,10 @@ class _Sweep:
 
     def new_session(self, session: Session) -> tuple[str, Path]:
         """Make the folder of a session that has not been used before, with its file in it."""
-        number = 1
-        while True:
-            session_id = f"{session.controller}-{session.devices}-try{number}"
-            folder = self.run.session_folder(session_id)
-            try:
-                folder.mkdir(parents=True)
-                break
-            except FileExistsError:
-                number += 1
-        config, folder = self.config, folder.absolute()
+        session_id = next_session_id(self.run.path, session)
+        folder = session_folder(self.run.path, session_id).absolute()
+        folder.mkdir(parents=True)
+        config = self.config
         SessionSpec(
             id=session_id,
             cells=session.cells,
@@ -236,7 +239,13 @@ class _Sweep:
 def point_record(point: Point) -> dict[str, Any]:
     """A planned point as the launcher writes it down: all that the analysis knows of it."""
     axes = {name: getattr(point, name) for name in (*schema.AXES, "scaling")}
-    return {"key": point.key, "cell": Cell((point,)).id, "axes": {**axes, "nodes": 1}}
+    return {
+        "key": point.key,
+        "cell": Cell((point,)).id,
+        "axes": {**axes, "nodes": 1},
+        # The analysis must not depend on which plugins are loaded where it runs.
+        "needs_python": get_mode(point.mode).needs_python,
+    }
 
 
 def _done(path: Path) -> set[str]:

@@ -117,6 +117,11 @@ def _usage() -> tuple[int, int, int, int]:
     return cpu_ns, time.thread_time_ns(), process.ru_nvcsw, process.ru_nivcsw
 
 
+# Rounds between two looks at the intervals. Stopping as soon as an interval happens to be narrow makes
+# intervals too narrow; the more looks, the more so.
+LOOK_EVERY = 10
+
+
 class WarmUp:
     """Finds the block size of one mode and says when its step time has settled.
 
@@ -256,9 +261,9 @@ class Capped:
 def stop_reason(rounds: Rounds, rules: Sequence[Narrow | Hopeless | Capped], min_rounds: int) -> str | None:
     """Why to stop now, by the first rule that holds; None to go on.
 
-    Before min_rounds only the cap on time can stop a cell, and not before there is any interval.
+    The data is looked at every LOOK_EVERY rounds only. Before min_rounds only the cap on time can stop a cell, and not before there is any interval.
     """
-    if rounds.count < min_rounds:
+    if rounds.count < min_rounds or (rounds.count - min_rounds) % LOOK_EVERY:
         rules = [rule for rule in rules if rule.reason == CAPPED]
     if rounds.count < FEWEST_FOR_INTERVAL:
         return None

@@ -668,12 +668,14 @@ class TestTable:
             def prepare(self, model, example):
                 return model
 
+        monkeypatch.setitem(modes._REGISTRY, "own", Own())
         cell = cell_of(["eager", "own"])
         raw.plan(cell)
         raw.session("s", [cell])
-        without = load_run(raw.directory).points
-        monkeypatch.setitem(modes._REGISTRY, "own", Own())
-        pd.testing.assert_frame_equal(load_run(raw.directory).points, without)
+        within = load_run(raw.directory).points
+        monkeypatch.delitem(modes._REGISTRY, "own")
+        pd.testing.assert_frame_equal(load_run(raw.directory).points, within)
+        assert within["dispatch_share"].notna().all()
 
     def test_the_label_names_sweep_and_folder(self, raw: RawRun) -> None:
         (raw.directory / "config.yaml").write_text("name: smoke\n")

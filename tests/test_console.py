@@ -106,7 +106,6 @@ def test_on_a_terminal_there_is_a_bar_over_points() -> None:
     with Display(console, 12, 0, CONFIG) as display:
         end_of_cell(display)
         display.tick()
-    assert "points" in text(console)
     assert "3/12" in text(console)
     assert "12.35 us" in text(console)
 

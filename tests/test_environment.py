@@ -12,6 +12,7 @@ import pytest
 from harness import environment
 from harness.config import Config, DeviceConfig
 from harness.environment import (
+    cgroup_quota,
     available_cores,
     describe_environment,
     differences,
@@ -75,42 +76,55 @@ class TestInventory:
 
 
 class TestCores:
-    """/sys/fs/cgroup is a folder of the test's."""
+    """Control groups are folders of the test's; the process is in /job/step."""
 
     @pytest.fixture
-    def cgroup(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        def path(name: str) -> Path:
-            return tmp_path / name.removeprefix("/sys/fs/cgroup").lstrip("/")
+    def root(self, tmp_path: Path) -> Path:
+        (tmp_path / "fs/job/step").mkdir(parents=True)
+        (tmp_path / "fs/cpu/job/step").mkdir(parents=True)
+        return tmp_path / "fs"
 
-        monkeypatch.setattr(environment, "Path", path)
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
-        return tmp_path
-
-    def test_without_a_quota_the_affinity_decides(self, cgroup: Path) -> None:
-        assert available_cores() == 16
+    def quota(self, root: Path, membership: str = "0::/job/step\n") -> float | None:
+        (root.parent / "cgroup").write_text(membership)
+        return cgroup_quota(root, root.parent / "cgroup")
 
     @pytest.mark.parametrize(
         ("text", "cores"),
         [
-            ("max 100000\n", 16),
+            ("max 100000\n", None),
             ("400000 100000\n", 4),
-            ("250000 100000\n", 2),
-            ("50000 100000\n", 1),
-            ("9900000 100000\n", 16),
+            ("250000 100000\n", 2.5),
             ("100000 50000\n", 2),
-            ("nonsense", 16),
-            ("", 16),
+            ("100000 0\n", None),
+            ("nonsense", None),
+            ("", None),
         ],
     )
-    def test_a_quota_of_version_2(self, cgroup: Path, text: str, cores: int) -> None:
-        (cgroup / "cpu.max").write_text(text)
-        assert available_cores() == cores
+    def test_a_quota_of_version_2(self, root: Path, text: str, cores: float | None) -> None:
+        (root / "job/step/cpu.max").write_text(text)
+        assert self.quota(root) == cores
 
-    @pytest.mark.parametrize(("quota", "cores"), [("-1", 16), ("300000", 3), ("10000", 1), ("x", 16)])
-    def test_a_quota_of_version_1(self, cgroup: Path, quota: str, cores: int) -> None:
-        (cgroup / "cpu").mkdir()
-        (cgroup / "cpu/cpu.cfs_quota_us").write_text(quota + "\n")
-        (cgroup / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    def test_the_tightest_of_the_group_and_those_above_it_holds(self, root: Path) -> None:
+        (root / "job/step/cpu.max").write_text("max 100000\n")
+        (root / "job/cpu.max").write_text("300000 100000\n")
+        (root / "cpu.max").write_text("800000 100000\n")
+        assert self.quota(root) == 3
+
+    @pytest.mark.parametrize(("quota", "cores"), [("-1", None), ("300000", 3), ("10000", 0.1), ("x", None)])
+    def test_a_quota_of_version_1(self, root: Path, quota: str, cores: float | None) -> None:
+        (root / "cpu/job/cpu.cfs_quota_us").write_text(quota + "\n")
+        (root / "cpu/job/cpu.cfs_period_us").write_text("100000\n")
+        assert self.quota(root, "5:cpu,cpuacct:/job/step\n3:memory:/\n") == cores
+
+    def test_without_control_groups_there_is_no_quota(self, tmp_path: Path) -> None:
+        assert cgroup_quota(tmp_path / "fs", tmp_path / "nowhere") is None
+
+    @pytest.mark.parametrize(("quota", "cores"), [(None, 16), (4.0, 4), (2.5, 2), (0.1, 1), (99.0, 16)])
+    def test_cores_are_those_of_affinity_and_quota(
+        self, quota: float | None, cores: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+        monkeypatch.setattr(environment, "cgroup_quota", lambda: quota)
         assert available_cores() == cores
 
 

@@ -157,7 +157,7 @@ class TestRun:
 
     def test_a_command_that_is_killed_has_died_by_that_signal(self, session: Session) -> None:
         ending = session.run("os.kill(os.getpid(), 9)")
-        assert ending == Ending(DIED, "torchrun was ended by SIGKILL")
+        assert ending == Ending(DIED, "torchrun was ended by SIGKILL", killed=True)
 
     def test_without_a_sign_of_life_the_start_times_out(self, session: Session) -> None:
         ending = session.run(
@@ -235,7 +235,7 @@ where_it_hangs()
         ending = session.run(code, timeout_s=1)
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(session.events[0]["pid"]).kill()
-        assert ending == Ending(DIED, "torchrun was ended by SIGKILL")
+        assert ending == Ending(DIED, "torchrun was ended by SIGKILL", killed=True)
 
     @pytest.mark.parametrize("pid", [None, "x", -1, 2**40, [], 1.5, "missing"], ids=repr)
     def test_a_hello_without_a_process_harms_nobody(self, tmp_path: Path, pid: object) -> None:
@@ -320,7 +320,9 @@ RuntimeError: this mode cannot be built
 
 def cause(*parts: str, code: int = 1, returncode: int = 1) -> str:
     text = "".join(parts).replace("{code}", str(code))
-    return cause_of_death(text.splitlines()[-KEPT_LINES:], returncode)
+    told, killed = cause_of_death(text.splitlines()[-KEPT_LINES:], returncode)
+    assert killed == ("was ended by" in told)
+    return told
 
 
 class TestCause:

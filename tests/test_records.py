@@ -16,7 +16,7 @@ BLOCK = {"key": "k", "steps": 3, "start_ns": 10, "end_ns": 20}
 ROUND = {"type": "round", "cell": "c", "round": 0, "blocks": [BLOCK]}
 VALID: list[dict[str, Any]] = [
     {"type": "start", "device_kind": "cpu", "device_name": "x", "cores": 2},
-    {"type": "point", "key": "k", "cell": "c", "axes": {"depth": 2}},
+    {"type": "point", "key": "k", "cell": "c", "axes": {"depth": 2}, "needs_python": True},
     {"type": "outcome", "key": "k", "status": "failed", "error": "é\u2028 \n"},
     {"type": "session", "session": "s", "rank": 0, "ranks": 1, "device_kind": "cpu", "device_name": "x"},
     {"type": "cell", "cell": "c", "keys": {"eager": "k"}},
