@@ -59,11 +59,11 @@ class TimingConfig:
     """
 
     block_ms: float = 10.0
-    min_rounds: int = 40
-    max_rounds: int = 100
+    min_rounds: int = 50
+    max_rounds: int = 120
     rel_width: float = 0.015
     warmup_max_s: float = 2.0
-    max_cell_s: float = 15.0
+    max_cell_s: float = 8.0
 
 
 @dataclass

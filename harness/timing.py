@@ -33,6 +33,7 @@ GROWTH = 10
 # The noise of single rounds has stopped moving when it changed by less than this over the last rounds.
 STILL_NOISE = 0.1
 STILL_ROUNDS = 10
+HOPELESS_TIMES = 2
 
 
 @dataclass(frozen=True)
@@ -221,11 +222,12 @@ class Narrow:
 
 
 class Hopeless:
-    """Done when the noise has stopped moving and is too large for the cap to help.
+    """Done when the noise has stopped moving and is so large that the cap would not bring the target near.
 
-    The interval of a median narrows with the root of the number of rounds, so the rounds that would be
-    needed can be foretold once the spread of single rounds stands still (the idea of nvbench's stdrel
-    criterion, which stops when its noise estimate has converged).
+    The interval of a median narrows with the root of the number of rounds, so its width at the cap can be
+    foretold once the spread of single rounds stands still (the idea of nvbench's stdrel criterion, which
+    stops when its noise estimate has converged). Only where it would be HOPELESS_TIMES too wide even then:
+    short of that, more rounds are still worth their time.
     """
 
     reason = NOISY
@@ -241,8 +243,8 @@ class Hopeless:
         recent = rounds.spreads[mode][-STILL_ROUNDS:]
         if len(recent) < STILL_ROUNDS or max(recent) - min(recent) > STILL_NOISE * max(recent):
             return False
-        width = rounds.interval(mode).relative_half_width
-        return rounds.count * (width / self.rel_width) ** 2 > self.max_rounds
+        at_cap = rounds.interval(mode).relative_half_width * (rounds.count / self.max_rounds) ** 0.5
+        return at_cap > HOPELESS_TIMES * self.rel_width
 
 
 class Capped:
@@ -261,7 +263,8 @@ class Capped:
 def stop_reason(rounds: Rounds, rules: Sequence[Narrow | Hopeless | Capped], min_rounds: int) -> str | None:
     """Why to stop now, by the first rule that holds; None to go on.
 
-    The data is looked at every LOOK_EVERY rounds only. Before min_rounds only the cap on time can stop a cell, and not before there is any interval.
+    The intervals are looked at every LOOK_EVERY rounds only. Before min_rounds only the cap on time can
+    stop a cell, and not before there is any interval.
     """
     if rounds.count < min_rounds or (rounds.count - min_rounds) % LOOK_EVERY:
         rules = [rule for rule in rules if rule.reason == CAPPED]

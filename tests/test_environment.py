@@ -12,8 +12,8 @@ import pytest
 from harness import environment
 from harness.config import Config, DeviceConfig
 from harness.environment import (
-    cgroup_quota,
     available_cores,
+    cgroup_quota,
     describe_environment,
     differences,
     probe_torch,
