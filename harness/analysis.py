@@ -20,7 +20,7 @@ from harness.plan import REFERENCE_MODE
 from harness.records import LAUNCHER_FILE, RawData, is_number, read_raw
 from harness.rundir import CONFIG_FILE, ENVIRONMENT_FILE, read_config, read_json
 from harness.stats import median_interval
-from harness.timing import CAPPED, NOISY
+from harness.timing import CAPPED, NOISY, UNFINISHED
 
 # A rank whose main thread had a core for less than this share of its timed blocks, on a CPU, where the
 # thread does all the work and never waits for a device, was waiting for a core.
@@ -212,6 +212,10 @@ def _collect(
         if (name, record["cell"]) in measured:
             measured[name, record["cell"]].prepared.setdefault(record["key"], []).append(record)
     ended_drops = [d for d in drops if (d["session"], d["cell"]) in measured]
+    for drop in ended_drops:
+        # Failed at a later visit, where its session broke before another `end` line could leave it out.
+        cell = measured[drop["session"], drop["cell"]]
+        cell.keys = [key for key in cell.keys if key != drop["key"]]
     return list(measured.values()), pd.DataFrame(columns), ended_drops
 
 
@@ -349,8 +353,9 @@ def _warnings(
 ) -> Iterator[str]:
     """The cell's stop reason marks those of its modes whose own interval is still wider than asked for."""
     target, threads = (cell.session.get(name) for name in ("rel_width", "threads"))
-    if cell.stop in (NOISY, CAPPED) and not (is_number(target) and width <= float(target or 0)):
-        yield cell.stop
+    if cell.stop in (NOISY, CAPPED, UNFINISHED) and not (is_number(target) and width <= float(target or 0)):
+        # An unfinished cell's session was ended before its last visit: a limit of time as well.
+        yield CAPPED if cell.stop == UNFINISHED else cell.stop
     waited = (
         cell.session["device_kind"] == "cpu"
         and axes["workload"] == "forward"

@@ -54,13 +54,15 @@ class LauncherConfig:
 class TimingConfig:
     """How precisely is measured; docs/method.md explains each rule.
 
-    block_ms: wall time of one block, milliseconds. rel_width: half width of the 95 % interval over
+    block_ms: wall time of one block, milliseconds. visit_rounds: rounds of a cell before the next cell's
+    turn. rel_width: half width of the 95 % interval over
     the median at which a cell is done. warmup_max_s: per mode. max_cell_s: timed rounds of one cell.
     """
 
     block_ms: float = 10.0
-    min_rounds: int = 50
-    max_rounds: int = 120
+    visit_rounds: int = 10
+    min_rounds: int = 60
+    max_rounds: int = 180
     rel_width: float = 0.015
     warmup_max_s: float = 2.0
     max_cell_s: float = 8.0
@@ -181,6 +183,7 @@ def _check_limits(config: Config) -> None:
         FEWEST_FOR_INTERVAL,
         f"a whole number of at least {FEWEST_FOR_INTERVAL}: fewer rounds have no 95 % interval",
     )
+    _at_least("timing.visit_rounds", timing.visit_rounds, 1, "a whole number of at least 1")
     _at_least(
         "timing.max_rounds",
         timing.max_rounds,

@@ -27,7 +27,8 @@ class Display:
         self.console, self.total, self.done = console, total, done
         self.first, self.started = done, time.monotonic()
         self.bar: Progress | None = None
-        self.now = ""
+        # Points' worth of cells that will be visited again, by cell.
+        self.partly: dict[str, float] = {}
         if console.is_terminal:
             # No refresh thread: the launcher forks, and a thread of ours would take time from the ranks.
             self.bar = Progress(
@@ -67,37 +68,44 @@ class Display:
 
     def event(self, message: dict[str, Any]) -> None:
         """Show a message of a rank."""
-        if message.get("event") == "cell":
-            self.now = str(message.get("label", ""))
-        elif message.get("event") == "cell_end":
-            self.done += int(message["points"])
-            # The result first: on a terminal the line is cut at its end.
-            self._line(
-                f"{_result(message)} | {self.now}" if self.bar else f"{self.now}: {_result(message)}",
-                counted=True,
-            )
+        if message.get("event") != "visit":
+            return
+        cell, points, share = str(message["cell"]), int(message["points"]), float(message["share"])
+        self.partly[cell] = points * share
+        result, label = _result(message), str(message["label"])
+        if share < 1:
+            if self.bar:
+                self._line(f"{result} | {label}")
+            return
+        self.done += points
+        self.partly.pop(cell)
+        # The result first: on a terminal the line is cut at its end.
+        self._line(f"{result} | {label}" if self.bar else f"{label}: {result}", counted=True)
 
     def lost(self, cell: Cell, points: int, status: str, reason: str) -> None:
         """Show a cell that broke its session, and took so many of its points with it."""
         self.done += points
+        self.partly.pop(cell.id, None)
         self._line(f"{cell.label}: {status}: {reason}", counted=True)
 
     def tick(self) -> None:
         if self.bar:
-            self.bar.update(self.task, completed=self.done, left=self._left())
+            self.bar.update(self.task, completed=self.done + sum(self.partly.values()), left=self._left())
             self.bar.refresh()
 
     def _left(self) -> str:
-        """Time left at the pace so far; empty until a cell is done."""
-        measured = self.done - self.first
-        if not measured or self.done >= self.total:
+        """Time left at the pace so far, at most; empty until some of it is done."""
+        so_far = self.done + sum(self.partly.values())
+        if so_far <= self.first or so_far >= self.total:
             return ""
-        seconds = (time.monotonic() - self.started) / measured * (self.total - self.done)
+        seconds = (time.monotonic() - self.started) / (so_far - self.first) * (self.total - so_far)
         return f"{_duration(seconds)} left"
 
     def _line(self, text: str, *, counted: bool = False) -> None:
         if self.bar:
-            self.bar.update(self.task, completed=self.done, left=self._left(), last=text)
+            self.bar.update(
+                self.task, completed=self.done + sum(self.partly.values()), left=self._left(), last=text
+            )
             self.bar.refresh()
             return
         where = f"[{self.done}/{self.total}] " if counted else ""

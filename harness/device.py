@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 
 # Launches that may be queued without the host being made to wait. CUDA's queue holds about 1,024; a
@@ -22,6 +23,11 @@ BURST_LAUNCHES = 256
 FORWARD_LAUNCHES = 3
 # Forward, backward by input and by weight, bias reduction, ReLU's backward, gradient copies, update.
 TRAIN_LAUNCHES = 12
+
+# Cells are kept for later visits while so much of the host's memory is free, and while what is held of the
+# device's is so little that the next cell hardly misses it.
+CROWDED_HOST = 0.5
+CROWDED_DEVICE = 0.125
 
 _OOM_MESSAGES = re.compile(r"can't allocate memory|not enough memory|out of memory|bad_alloc", re.IGNORECASE)
 
@@ -40,6 +46,9 @@ class Device:
     def name(self) -> str:
         return cpu_name()
 
+    def begin_cell(self) -> None:
+        """What is held from here on belongs to the cell that begins, and not to those that are kept."""
+
     def reset_peak_memory(self) -> None:
         """Start a new peak. Linux: writing 5 to clear_refs resets the peak resident set (proc(5))."""
         # Where this is not permitted, peaks are those since the process began: too high, never too low.
@@ -57,6 +66,11 @@ class Device:
 
     def free_cached_memory(self) -> None:
         """Give cached blocks back after an out-of-memory error."""
+
+    def is_crowded(self) -> bool:
+        """Whether memory is too short to keep a cell for later."""
+        memory = psutil.virtual_memory()
+        return bool(memory.available < CROWDED_HOST * memory.total)
 
     def burst_steps(self, depth: int, workload: str) -> int | None:
         """Steps whose launches fit the launch queue; None where the issue time has no meaning."""
@@ -77,6 +91,7 @@ class Accelerator(Device):
         self.torch_device = torch.device(current.type, index)
         torch.accelerator.set_device_index(index)
         self.wait = torch.accelerator.synchronize
+        self._held_before = 0
         # Fixed, so that float32 means float32 on every generation of GPUs.
         torch.backends.cuda.matmul.allow_tf32 = False
 
@@ -88,11 +103,19 @@ class Accelerator(Device):
     def reset_peak_memory(self) -> None:
         torch.cuda.reset_peak_memory_stats(self.torch_device)
 
+    def begin_cell(self) -> None:
+        self._held_before = torch.cuda.memory_allocated(self.torch_device)
+
     def peak_memory_mib(self) -> float | None:
-        return torch.cuda.max_memory_allocated(self.torch_device) / 2**20
+        return (torch.cuda.max_memory_allocated(self.torch_device) - self._held_before) / 2**20
 
     def free_cached_memory(self) -> None:
         torch.cuda.empty_cache()
+
+    def is_crowded(self) -> bool:
+        total = torch.cuda.get_device_properties(self.torch_device).total_memory
+        held = torch.cuda.memory_allocated(self.torch_device)
+        return super().is_crowded() or held > CROWDED_DEVICE * total
 
     def burst_steps(self, depth: int, workload: str) -> int | None:
         per_step = depth * (TRAIN_LAUNCHES if workload == "train" else FORWARD_LAUNCHES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from harness.ranks import Ranks
 from harness.records import Writer
 from harness.timing import (
     CLOCK_SHARE,
+    UNFINISHED,
     Block,
     Capped,
     Hopeless,
@@ -39,9 +40,6 @@ from harness.timing import (
 from harness.workloads import TOLERANCE, WORKLOADS, Step, Workload, difference
 
 T = TypeVar("T")
-
-# Why a cell ended whose modes have all failed.
-NOTHING_LEFT = "nothing left"
 
 
 class SessionBroken(Exception):
@@ -89,28 +87,63 @@ class _CellRun:
     bench: Bench
     running: dict[str, _Running] = field(default_factory=dict)
     measured: Rounds = field(default_factory=lambda: Rounds(REFERENCE_MODE))
-    stop: str = NOTHING_LEFT
+    stop: str = UNFINISHED
+    workload: Workload | None = None
 
     @property
     def alone(self) -> bool:
         """Whether a failure of this rank leaves no other rank waiting inside a collective operation."""
         return self.cell.points[0].workload == "forward" or self.bench.ranks.world_size == 1
 
-    def run(self) -> None:
+    def begin(self) -> None:
+        """Build, compare and warm up every mode."""
         bench, points = self.bench, self.cell.points
         bench.writer.write("cell", cell=self.cell.id, keys={p.mode: p.key for p in points})
         if bench.ranks.rank == 0:
             bench.sender.send("cell", label=self.cell.label)
         gc.collect()
-        workload = self.agree(points, self.build)
-        if workload is not None:
-            with workload.context():
-                reference = self.agree(points, lambda: self.reference(workload))
-                if reference is not None:
-                    for point in points:
-                        self.prepare(workload, point, reference)
-                    self.rounds()
+        bench.device.begin_cell()
+        self.workload = workload = self.agree(points, self.build)
+        if workload is None:
+            return
+        with workload.context():
+            reference = self.agree(points, lambda: self.reference(workload))
+            if reference is not None:
+                for point in points:
+                    self.prepare(workload, point, reference)
+
+    @property
+    def open(self) -> bool:
+        """Whether there is anything left to measure."""
+        return bool(self.running) and self.stop == UNFINISHED
+
+    def visit(self, rounds: int) -> None:
+        """Measure at most so many further rounds, until a stopping rule holds.
+
+        The `end` line that follows makes the cell count: what later visits add makes it more precise.
+        """
+        timing, measured = self.bench.timing, self.measured
+        rules = (
+            Narrow(timing.rel_width),
+            Hopeless(timing.rel_width, timing.max_rounds),
+            Capped(timing.max_rounds, timing.max_cell_s),
+        )
+        last = measured.count + rounds
+        if self.open and self.workload is not None:
+            with self.workload.context():
+                if measured.count:
+                    self.one_round(keep=False)  # other cells have used the caches since
+                while self.open and measured.count < last:
+                    self.one_round()
+                    self.stop = stop_reason(measured, rules, timing.min_rounds) or UNFINISHED
+                    self.bench.sender.send("progress")
         self.finish()
+
+    def close(self) -> None:
+        """Give the memory of all modes back."""
+        self.running.clear()
+        self.workload = None
+        self.bench.device.free_cached_memory()
 
     def build(self) -> Workload:
         point = self.cell.points[0]
@@ -194,24 +227,12 @@ class _CellRun:
     def block(self, running: _Running) -> Block:
         return time_block(running.step.call, running.steps, self.bench.device.wait, usage=self.bench.usage)
 
-    def rounds(self) -> None:
-        """Interleaved rounds until a stopping rule holds."""
-        bench, timing, rounds = self.bench, self.bench.timing, self.measured
-        rules = (
-            Narrow(timing.rel_width),
-            Hopeless(timing.rel_width, timing.max_rounds),
-            Capped(timing.max_rounds, timing.max_cell_s),
-        )
-        while self.running and self.stop == NOTHING_LEFT:
-            # Seeded by cell and round: the same order on all ranks, another one in every round.
-            order = sorted(self.running)
-            random.Random(f"{bench.seed}:{self.cell.id}:{rounds.count}").shuffle(order)
-            self.one_round(order, rounds)
-            self.stop = stop_reason(rounds, rules, timing.min_rounds) or NOTHING_LEFT
-            bench.sender.send("progress")
-
-    def one_round(self, order: list[str], rounds: Rounds) -> None:
-        bench = self.bench
+    def one_round(self, *, keep: bool = True) -> None:
+        """One block of every mode; unless it is to be kept, as a warm-up."""
+        bench, rounds = self.bench, self.measured
+        # Seeded by cell and round: the same order on all ranks, another one in every round.
+        order = sorted(self.running)
+        random.Random(f"{bench.seed}:{self.cell.id}:{rounds.count}").shuffle(order)
         blocks: list[dict[str, Any]] = []
         walls: list[float] = []
         for name in order:
@@ -232,10 +253,10 @@ class _CellRun:
             for name, wall in zip(order, slowest, strict=True)
             if name not in failed
         }
-        if step_ns:
+        wall_ns = sum(w for w in slowest if w == w)
+        bench.busy_ns += round(wall_ns)
+        if step_ns and keep:
             bench.writer.write("round", cell=self.cell.id, round=rounds.count, blocks=blocks)
-            wall_ns = sum(w for w in slowest if w == w)
-            bench.busy_ns += round(wall_ns)
             rounds.add(step_ns, wall_ns / 1e9)
 
     def timed(self, running: _Running) -> dict[str, Any]:
@@ -259,15 +280,18 @@ class _CellRun:
         return fields
 
     def finish(self) -> None:
-        """Close the cell. Rank 0's line comes after all ranks' rounds are written: with it the cell counts."""
+        """Close a visit. Rank 0's line comes after all ranks' rounds are written: with it the cell counts."""
         bench = self.bench
         bench.ranks.barrier()
         keys = [running.point.key for running in self.running.values()]
         if bench.ranks.rank == 0:
             bench.writer.write("end", cell=self.cell.id, stop=self.stop, keys=keys)
             bench.sender.send(
-                "cell_end",
+                "visit",
+                cell=self.cell.id,
+                label=self.cell.label,
                 points=len(self.cell.points),
+                share=self.measured.count / bench.timing.max_rounds if self.open else 1.0,
                 step_us={mode: self.measured.step_us(mode) for mode in self.running},
             )
 
@@ -317,14 +341,36 @@ class _CellRun:
         self.bench.sender.send("progress")
 
 
-def measure_cell(cell: Cell, bench: Bench) -> None:
-    """Measure one cell. Collective: all ranks of the session call it with the same cell.
+def measure_cells(cells: Sequence[Cell], bench: Bench) -> None:
+    """Measure the cells of a session. Collective: all ranks call it with the same cells.
+
+    A cell's rounds are spread over the session: every cell is visited for some rounds, then every cell that
+    needs more is visited again, and so on. A disturbance that lasts seconds, as on machines shared with
+    others, then meets some rounds of many cells and not all rounds of one. Where memory is short, a cell
+    gets all its rounds at its first visit and is not kept.
 
     Raises SessionBroken if this rank failed where the others cannot be told, and OSError if a record
     cannot be written.
     """
-    _CellRun(cell, bench).run()
-    bench.device.free_cached_memory()
+    kept: list[_CellRun] = []
+    for cell in cells:
+        run = _CellRun(cell, bench)
+        run.begin()
+        crowded = bench.ranks.any(bench.device.is_crowded())
+        run.visit(bench.timing.max_rounds if crowded else bench.timing.visit_rounds)
+        kept += _still_open([run])
+    while kept:
+        for run in kept:
+            run.visit(bench.timing.visit_rounds)
+        kept = _still_open(kept)
+
+
+def _still_open(runs: list[_CellRun]) -> list[_CellRun]:
+    """Those that need more rounds; the others are closed."""
+    for run in runs:
+        if not run.open:
+            run.close()
+    return [run for run in runs if run.open]
 
 
 def describe(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -37,16 +38,20 @@ class Ranks:
             device_id=None if device.type == "cpu" else device,
         )
 
+        # On accelerators the default group's barrier would run on the device.
+        self._control: Any = None if device.type == "cpu" else dist.new_group(backend="gloo")
+
     def barrier(self) -> None:
         """Return when all ranks have come."""
-        self.any(False)
+        if self.world_size > 1:
+            dist.barrier(group=self._control)
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set on any rank. Doubles as a barrier."""
+        """Whether the flag is set on any rank."""
         if self.world_size == 1:
             return flag
         value = torch.tensor([float(flag)])
-        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        dist.all_reduce(value, op=dist.ReduceOp.MAX, group=self._control)
         return bool(value.item())
 
     def gather(self, values: Sequence[float]) -> list[list[float]]:
@@ -55,7 +60,7 @@ class Ranks:
         if self.world_size == 1:
             return [own.tolist()]
         of_all = [torch.empty_like(own) for _ in range(self.world_size)]
-        dist.all_gather(of_all, own)
+        dist.all_gather(of_all, own, group=self._control)
         return [of_one.tolist() for of_one in of_all]
 
     def close(self) -> None:

@@ -207,6 +207,8 @@ class Rounds:
 
 
 SETTLED, NOISY, CAPPED = "settled", "noisy", "capped"
+# What a cell's state is called until one of these holds.
+UNFINISHED = "unfinished"
 
 
 class Narrow:
@@ -244,7 +246,7 @@ class Hopeless:
         if len(recent) < STILL_ROUNDS or max(recent) - min(recent) > STILL_NOISE * max(recent):
             return False
         at_cap = rounds.interval(mode).relative_half_width * (rounds.count / self.max_rounds) ** 0.5
-        return at_cap > HOPELESS_TIMES * self.rel_width
+        return bool(at_cap > HOPELESS_TIMES * self.rel_width)
 
 
 class Capped:

@@ -33,6 +33,7 @@ def main(session_file: str) -> int:
 
 
 def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-def]
+    import gc
     import os
     import platform
     import warnings
@@ -45,7 +46,7 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
 
     import torch
 
-    from harness.measure import Bench, SessionBroken, measure_cell
+    from harness.measure import Bench, SessionBroken, measure_cells
     from harness.modes import load_plugins
     from harness.ranks import Ranks
     from harness.records import Writer
@@ -82,12 +83,14 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
         empty_step_ns=time_block(_nothing, 100_000, device.wait).wall_ns / 100_000,
     )
     bench = Bench(ranks, device, writer, sender, spec.timing, spec.seed, spec.usage, clock_ns)
+    # What importing torch left behind is there to stay: no later collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
     ranks.barrier()
     ready_ns = time.monotonic_ns()
     sender.send("ready", rank=ranks.rank)
     try:
-        for cell in spec.cells:
-            measure_cell(cell, bench)
+        measure_cells(spec.cells, bench)
     except SessionBroken as error:
         print(f"rank {ranks.rank}: {error}", file=sys.stderr, flush=True)
         # At once: destroying the process group would wait for ranks that wait for this one.
