@@ -59,10 +59,10 @@ class TimingConfig:
     the median at which a cell is done. warmup_max_s: per mode. max_cell_s: timed rounds of one cell.
     """
 
-    block_ms: float = 10.0
+    block_ms: float = 15.0
     visit_rounds: int = 10
-    min_rounds: int = 60
-    max_rounds: int = 180
+    min_rounds: int = 40
+    max_rounds: int = 120
     rel_width: float = 0.015
     warmup_max_s: float = 2.0
     max_cell_s: float = 8.0

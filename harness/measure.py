@@ -41,6 +41,9 @@ from harness.workloads import TOLERANCE, WORKLOADS, Step, Workload, difference
 
 T = TypeVar("T")
 
+# Why a cell ended whose modes have all failed.
+NOTHING_LEFT = "nothing left"
+
 
 class SessionBroken(Exception):
     """This rank failed within a collective operation: the others wait for it and can only be ended."""
@@ -284,6 +287,8 @@ class _CellRun:
         bench = self.bench
         bench.ranks.barrier()
         keys = [running.point.key for running in self.running.values()]
+        if not self.running:
+            self.stop = NOTHING_LEFT
         if bench.ranks.rank == 0:
             bench.writer.write("end", cell=self.cell.id, stop=self.stop, keys=keys)
             bench.sender.send(

@@ -33,8 +33,14 @@ def text(console: Console) -> str:
 
 
 def end_of_cell(display: Display) -> None:
-    display.event({"event": "cell", "label": CELL.label})
-    display.event({"event": "cell_end", "points": 3, "step_us": {"eager": 12.3456, "script": 4.0}})
+    display.event(visit(1.0, {"eager": 12.3456, "script": 4.0}))
+
+
+def visit(share: float, step_us: dict[str, float]) -> dict[str, object]:
+    """What rank 0 says after a visit to CELL; share: how much of its rounds it has."""
+    return {
+        "event": "visit", "cell": CELL.id, "label": CELL.label, "points": 3, "share": share, "step_us": step_us,
+    }  # fmt: skip
 
 
 class TestPlainLines:
@@ -71,8 +77,18 @@ class TestPlainLines:
     def test_a_cell_in_which_every_mode_failed_says_so(self) -> None:
         console = plain()
         with Display(console, 3, 0, CONFIG) as display:
-            display.event({"event": "cell_end", "points": 3, "step_us": {}})
+            display.event(visit(1.0, {}))
         assert "no mode could be measured" in text(console)
+
+    def test_a_cell_is_counted_when_its_last_visit_is_over(self) -> None:
+        console = plain()
+        with Display(console, 12, 0, CONFIG) as display:
+            for share in (0.25, 0.5):
+                display.event(visit(share, {"eager": 1.0}))
+                assert display.done == 0
+            end_of_cell(display)
+        assert len(text(console).splitlines()) == 1
+        assert text(console).startswith("[3/12]")
 
     def test_messages_that_are_nothing_to_see_are_not_shown(self) -> None:
         console = plain()

@@ -15,7 +15,7 @@ from raw_runs import cell_of, key_of
 from harness import modes
 from harness.config import TimingConfig
 from harness.device import Device
-from harness.measure import Bench, SessionBroken, describe, measure_cell
+from harness.measure import Bench, SessionBroken, describe, measure_cells
 from harness.modes import Mode
 from harness.plan import Cell
 from harness.progress import Sender
@@ -85,7 +85,7 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measure
         writer = Writer(path)
         ranks: Any = Alone()
         try:
-            measure_cell(cell, Bench(ranks, Device(), writer, Sender(), TIMING, seed, usage, 50.0))
+            measure_cells([cell], Bench(ranks, Device(), writer, Sender(), TIMING, seed, usage, 50.0))
         finally:
             writer.close()
         data = read_raw(tmp_path)

@@ -298,7 +298,7 @@ class TestStopping:
     def test_one_noisy_mode_makes_the_cell_noisy(self) -> None:
         source = random.Random(4)
         reason, _ = run_rules(
-            lambda: ({"eager": 1000.0, "script": source.gauss(300, 60)}, 0.001), max_rounds=400
+            lambda: ({"eager": 1000.0, "script": source.gauss(300, 60)}, 0.001), max_rounds=100
         )
         assert reason == NOISY
 
