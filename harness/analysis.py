@@ -6,6 +6,7 @@ Must not know torch, nor how anything was launched.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,8 +78,14 @@ def load_run(directory: Path) -> Run:
     config = read_config(directory, "RUN") if (directory / CONFIG_FILE).exists() else {}
     if not (directory / "raw").is_dir():
         raise ConfigError("RUN", directory, "a run directory made by `harness sweep` (with a folder raw/)")
-    raw = read_raw(directory)
-    points, missing = _points(raw)
+    collecting = gc.isenabled()
+    gc.disable()  # a million small objects that all stay: looking for garbage among them finds none
+    try:
+        raw = read_raw(directory)
+        points, missing = _points(raw)
+    finally:
+        if collecting:
+            gc.enable()
     notes = []
     if raw.skipped:
         what = ", ".join(f"{count} {_SKIPPED[kind]}" for kind, count in sorted(raw.skipped.items()))
@@ -189,7 +196,7 @@ def _collect(
 ) -> tuple[list[_Measured], pd.DataFrame, list[dict[str, Any]]]:
     """Complete measurements, the blocks of all sessions as one table, and dropped points of ended cells."""
     measured: dict[tuple[str, str], _Measured] = {}
-    columns: dict[str, list[Any]] = {name: [] for name in _BLOCK_COLUMNS}
+    rows: list[tuple[Any, ...]] = []
     prepared: list[tuple[str, dict[str, Any]]] = []
     drops: list[dict[str, Any]] = []
     for records in raw.files.values():
@@ -200,8 +207,7 @@ def _collect(
         for record in records:
             kind = record["type"]
             if kind == "round":
-                for block in record["blocks"]:
-                    _append(columns, session, record, block)
+                rows += [_block_row(session, record, block) for block in record["blocks"]]
             elif kind == "prepared":
                 prepared.append((name, record))
             elif kind == "end":
@@ -216,7 +222,10 @@ def _collect(
         # Failed at a later visit, where its session broke before another `end` line could leave it out.
         cell = measured[drop["session"], drop["cell"]]
         cell.keys = [key for key in cell.keys if key != drop["key"]]
-    return list(measured.values()), pd.DataFrame(columns), ended_drops
+    # By columns: pandas takes long to find out the types of rows.
+    columns = zip(*rows, strict=True) if rows else ((),) * len(_BLOCK_COLUMNS)
+    table = pd.DataFrame(dict(zip(_BLOCK_COLUMNS, map(list, columns), strict=True)))
+    return list(measured.values()), table, ended_drops
 
 
 _BLOCK_COLUMNS = (
@@ -225,15 +234,13 @@ _BLOCK_COLUMNS = (
 )
 
 
-def _append(
-    columns: dict[str, list[Any]], session: dict[str, Any], record: dict[str, Any], block: dict[str, Any]
-) -> None:
-    columns["cell"].append(record["cell"])
-    columns["round"].append(record["round"])
-    for name in ("session", "rank", "ranks"):
-        columns[name].append(session[name])
-    for name in ("key", "steps", "start_ns", "end_ns", "cpu_ns", "main_ns", "issue_ns"):
-        columns[name].append(block.get(name))
+def _block_row(session: dict[str, Any], record: dict[str, Any], block: dict[str, Any]) -> tuple[Any, ...]:
+    """One block as a row of _BLOCK_COLUMNS."""
+    return (
+        *(session["session"], session["rank"], session["ranks"], record["cell"], record["round"]),
+        *(block["key"], block["steps"], block["start_ns"], block["end_ns"]),
+        *(block.get("cpu_ns"), block.get("main_ns"), block.get("issue_ns")),
+    )
 
 
 def _measured_rows(

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 LAUNCHER_FILE = "launcher.jsonl"
 
 _NUMBER = (int, float)
@@ -51,8 +53,11 @@ class Writer:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one record. Raises OSError when it cannot be written (no space left)."""
-        line = json.dumps({"type": kind, **fields}, separators=(",", ":"), allow_nan=False) + "\n"
-        data = line.encode()
+        line = json.dumps(
+            {"type": kind, **fields}, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+        )
+        # Half a character, as from a path that is not UTF-8, would make the line unreadable.
+        data = line.encode("utf-8", "replace") + b"\n"
         while data:  # an unbuffered write may take a part only
             data = data[self._file.write(data) :]
 
@@ -91,11 +96,9 @@ def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                record = _DECODER.decode(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                skipped["binary"] += 1
-            except (ValueError, RecursionError):
-                skipped["torn"] += 1
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                skipped["torn" if _is_text(line) else "binary"] += 1
             else:
                 if _is_record(record):
                     yield record
@@ -103,12 +106,12 @@ def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
                     skipped["foreign"] += 1
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(constant)  # NaN and Infinity are no JSON, and we write none
-
-
-# Made once: json.loads with an option makes a decoder for every line.
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_record(record: Any) -> bool:
