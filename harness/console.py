@@ -66,6 +66,10 @@ class Display:
             f"session {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
         )
 
+    def note(self, text: str) -> None:
+        """Show something that must be seen, above the bar where there is one."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def event(self, message: dict[str, Any]) -> None:
         """Show a message of a rank."""
         if message.get("event") != "visit":

@@ -22,7 +22,7 @@ from harness.config import Config
 from harness.console import Display, print_plan
 from harness.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.errors import ConfigError, HarnessError
-from harness.launch import DIED, TIMED_OUT, Ending, run_session, session_variables, torchrun_command
+from harness.launch import DIED, FINISHED, TIMED_OUT, Ending, run_session, session_variables, torchrun_command
 from harness.modes import get_mode
 from harness.plan import Cell, Plan, Point, Session, make_plan, remaining
 from harness.records import LAUNCHER_FILE, Writer
@@ -180,6 +180,10 @@ class _Sweep:
         progress = analysis.session_progress(self.run.path, session_id)
         unended = [cell for cell in session.cells if cell.id not in progress.ended]
         if not unended:
+            if ending.how != FINISHED:
+                display.note(
+                    f"session {session_id} ended early ({ending.reason}); its cells keep their rounds"
+                )
             return None
         if ending.how == DIED:
             self.run.check_space(BYTES_FOR_REPORT // 8)  # ranks that cannot write die: say so instead

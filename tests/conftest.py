@@ -1,29 +1,13 @@
-"""Shared by all tests: the command line as a user has it, and a check that no process is left behind."""
+"""Fixtures of all tests: the command line as a user has it."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-
-TESTS = Path(__file__).resolve().parent
-
-
-def environment() -> dict[str, str]:
-    """The environment of the tests, in which plugins of the tests can be imported and output is plain."""
-    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "NO_COLOR": "1"}
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "harness", *arguments]
-
+from running import command, environment
 
 Harness = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -70,22 +54,3 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.wait()
         if process.stdout:
             process.stdout.close()
-
-
-def session_processes(run: Path) -> list[psutil.Process]:
-    """Processes that work for a run directory: torchrun and its ranks name it on their command line."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if any(str(run / "sessions") in word for word in words) and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Wait for something to become true; fail the test, naming it, if it does not."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"not within {seconds:g} s: {what}")
-        time.sleep(0.05)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import environment
+from running import environment
 
 BAD = [
     # what is written, what the line must name

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from conftest import environment, session_processes, wait_until
+from running import environment, session_processes, wait_until
 
 from harness.records import read_raw
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from conftest import session_processes, wait_until
+from running import session_processes, wait_until
 
 from harness.records import read_raw
 
