@@ -102,8 +102,7 @@ class _CellRun:
         """Build, compare and warm up every mode."""
         bench, points = self.bench, self.cell.points
         bench.writer.write("cell", cell=self.cell.id, keys={p.mode: p.key for p in points})
-        if bench.ranks.rank == 0:
-            bench.sender.send("cell", label=self.cell.label)
+        bench.sender.send("progress")
         gc.collect()
         bench.device.begin_cell()
         self.workload = workload = self.agree(points, self.build)

@@ -82,7 +82,7 @@ FINAL_STATUSES = (OK, UNSUPPORTED, OOM, MISMATCH)
 
 # Every warning says what to do next.
 WARNINGS: dict[str, str] = {
-    "noisy": "the interval stayed wide and more rounds would not have narrowed it to the target: "
+    "noisy": "the interval stayed wide and the cap on rounds would have left it more than twice too wide: "
     "quieten the machine (other jobs, frequency scaling), or read the interval and not the median",
     "capped": "the limit of rounds or time came before the interval was narrow enough: "
     "use timing=precise or raise timing.max_rounds and timing.max_cell_s",

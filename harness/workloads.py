@@ -7,6 +7,7 @@ Must not know timing, rounds or records.
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Step:
     outcome: Callable[[], list[torch.Tensor]]
 
 
-class Workload:
+class Workload(ABC):
     """The shared part: model and shard of a cell, built once and given to every mode."""
 
     def __init__(self, point: Point, device: Device, rank: int, seed: int) -> None:
@@ -61,9 +62,9 @@ class Workload:
         """What every call of the workload runs under."""
         return nullcontext()
 
+    @abstractmethod
     def prepare(self, mode: Mode) -> Step:
         """Build the mode's step; what this takes is the mode's preparation time."""
-        raise NotImplementedError
 
 
 class Forward(Workload):
