@@ -1,0 +1,79 @@
+"""`python -m emulator build`, and `python -m emulator run PROFILE -- COMMAND`: a command on an emulated node.
+
+PROFILE is a file of conf/emulator/ or the name of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from emulator.build import build
+from emulator.environment import NODE, node_variables
+from emulator.libraries import EmulatorError
+from emulator.profile import Profile, problems
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answers the exit status: of `run` the command's, 2 where something is refused."""
+    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="compile the stand-ins for the installed torch")
+    run = commands.add_parser("run", help="run a command on an emulated node")
+    run.add_argument("profile", help="v100x8, or the path of a profile")
+    run.add_argument("argv", nargs=argparse.REMAINDER, help="-- COMMAND")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "build":
+            print(build())
+            return 0
+        argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+        if not argv:
+            parser.error("run needs a command after --")
+        return _run(load_profile(options.profile), argv)
+    except (EmulatorError, OSError) as error:
+        print(f"emulator: error: {error}", file=sys.stderr)
+        return 2
+
+
+def load_profile(name: str) -> Profile:
+    """A profile by its name in conf/emulator/ or its path. Raises EmulatorError if there is no such one."""
+    known = {
+        path.stem: path for folder in _folders() for path in folder.glob("*.yaml") if path.stem != "none"
+    }
+    path = known.get(name) or Path(name)
+    if not path.is_file():
+        raise EmulatorError(
+            f"profile {name}: there is no such one; allowed: {', '.join(sorted(known))} or a file"
+        )
+    try:
+        profile = Profile(**yaml.safe_load(path.read_text()))
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise EmulatorError(f"profile {name}: {' '.join(str(error).split())}") from None
+    for key, value, allowed in problems(profile):
+        raise EmulatorError(f"profile {name}: {key}={value}: not allowed; allowed: {allowed}")
+    return profile
+
+
+def _folders() -> tuple[Path, ...]:
+    """Where conf/emulator/ is: beside the package in a checkout, inside the harness when installed."""
+    return PACKAGE.parent / "conf" / "emulator", PACKAGE.parent / "harness" / "conf" / "emulator"
+
+
+def _run(profile: Profile, argv: list[str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="emulated-node-") as folder:
+        variables = node_variables(profile, Path(folder))
+        variables[NODE] = os.environ.get(NODE) or variables[NODE]
+        return subprocess.run(argv, env={**os.environ, **variables}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Compile the stand-ins with g++ against the installed torch, once for each version of either.
+
+In: emulator/src and the wheel. Out: a folder with the libraries. Must not know profiles or the harness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from emulator.libraries import NOT_SUPPORTED, EmulatorError, Library, Wheel, find_wheel, functions_of
+
+SOURCES = Path(__file__).resolve().parent / "src"
+SHIMS = Path(__file__).resolve().parent / "include"
+CORE = ("clock", "profile", "node", "faults", "trace", "kernels", "memory", "capture", "timeline", "devices")
+CORE_LIBRARY = "libemulator.so"
+LINKED = "linked"
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter")
+
+
+def build(quiet: bool = False) -> Path:
+    """The folder with the libraries for the installed torch, built if they are not there yet.
+
+    Raises EmulatorError with the reason where this is not possible.
+    """
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        raise EmulatorError(
+            f"the emulated node runs on Linux only, not on {sys.platform} {platform.machine()}"
+        )
+    wheel = find_wheel(_site_packages())
+    folder = _cache() / f"emulator-{_digest(wheel)}"
+    if (folder / "complete").exists():
+        return folder
+    if (named := os.environ.get("CXX")) and not shutil.which(named):
+        raise EmulatorError(f"CXX={named}: there is no such command; unset CXX, or name a C++ compiler")
+    compiler = named or shutil.which("g++") or shutil.which("c++")
+    for tool, package in ((compiler, "g++"), (shutil.which("nm"), "binutils")):
+        if not tool:
+            raise EmulatorError(
+                f"the emulated node is compiled and needs {package}: apt-get install {package}"
+            )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not quiet:
+        print(
+            f"building the emulated node for torch {wheel.version} in {folder}", file=sys.stderr, flush=True
+        )
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="emulator-building-") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        _compile_all(str(compiler), wheel, made)
+        # Under the name by which a linker looks for it.
+        (made / LINKED).mkdir()
+        (made / LINKED / "libcuda.so").symlink_to(Path("..") / "libcuda.so.1")
+        (made / "complete").touch()
+        try:
+            made.rename(folder)
+        except OSError:  # another process was first
+            if not (folder / "complete").exists():
+                raise
+    return folder
+
+
+def preload(folder: Path) -> list[Path]:
+    """The libraries to name in LD_PRELOAD, found by their sonames before the wheel's own."""
+    return sorted(path for path in folder.glob("lib*.so*") if path.name != CORE_LIBRARY)
+
+
+def include_folders() -> list[Path]:
+    """CUDA's headers as they come with the wheel, and before them what the wheel lacks."""
+    return [SHIMS, *find_wheel(_site_packages()).includes]
+
+
+def _site_packages() -> Path:
+    """Where torch is installed; looked up without importing it."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        raise EmulatorError("torch is not installed in this environment: pip install -r requirements.txt")
+    return Path(found.origin).resolve().parents[1]
+
+
+def _cache() -> Path:
+    """build/ of the checkout, or the user's cache where the package is installed or not writable."""
+    checkout = Path(__file__).resolve().parent.parent
+    if (checkout / "pyproject.toml").exists() and os.access(checkout, os.W_OK):
+        return checkout / "build"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "harness"
+
+
+def _digest(wheel: Wheel) -> str:
+    digest = hashlib.sha256(f"{wheel.version} {wheel.torch} {FLAGS}".encode())
+    for path in sorted(
+        [*SOURCES.iterdir(), *SHIMS.rglob("*.h"), Path(__file__), Path(__file__).with_name("libraries.py")]
+    ):
+        digest.update(path.name.encode() + path.read_bytes())
+    for library in wheel.libraries:
+        if library.real is not None:
+            digest.update(f"{library.real.name} {library.real.stat().st_size}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
+    includes = [f"-I{path}" for path in (SHIMS, SOURCES, *wheel.includes)]
+    flags = [*FLAGS, f"-DEMULATED_CUDA_MAJOR={wheel.cuda_major}", *includes]
+    units = {*CORE, *(source for library in wheel.libraries for source in library.sources)}
+
+    def compile_unit(unit: str) -> None:
+        _run([compiler, *flags, "-c", str(SOURCES / f"{unit}.cpp"), "-o", str(folder / f"{unit}.o")])
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(compile_unit, sorted(units)))
+    link = [compiler, "-shared", "-pthread", "-Wl,-rpath,$ORIGIN", f"-L{folder}"]
+    _run(
+        [
+            *link,
+            f"-Wl,-soname,{CORE_LIBRARY}",
+            *(str(folder / f"{unit}.o") for unit in CORE),
+            "-ldl",
+            "-o",
+            str(folder / CORE_LIBRARY),
+        ]
+    )
+    cuda_h = _run([compiler, "-E", *includes, str(wheel.cuda_header)])
+    runtime = next(library for library in wheel.libraries if library.name == "cudart")
+    # The runtime first: the others are linked to it.
+    for library in sorted(wheel.libraries, key=lambda each: each is not runtime):
+        _link(
+            link, library, wheel, cuda_h, folder, [] if library is runtime else [str(folder / runtime.soname)]
+        )
+    for unit in folder.glob("*.o"):
+        unit.unlink()
+
+
+def _link(
+    link: list[str], library: Library, wheel: Wheel, cuda_h: str, folder: Path, needs: list[str]
+) -> None:
+    objects = [str(folder / f"{source}.o") for source in library.sources]
+    own = {name for each in objects for name in defined_in_object(each)}
+    rest = [name for name in functions_of(library, wheel, cuda_h) if name not in own]
+    refusals = folder / f"{library.name}-refused.c"
+    refusals.write_text(refusals_source(rest, library.name))
+    _run([link[0], "-x", "c", "-O0", "-w", "-fPIC", "-c", str(refusals), "-o", str(folder / "refused.o")])
+    script = folder / f"{library.name}.map"
+    script.write_text((library.soname if library.versioned else "") + " { global: *; };\n")
+    map_option = [f"-Wl,--version-script={script}"] if library.versioned else []
+    # nvml must not pull the runtime in: a sampler uses no device.
+    needs = [] if library.name == "nvidia-ml" else needs
+    _run(
+        [
+            *link,
+            f"-Wl,-soname,{library.soname}",
+            *map_option,
+            *objects,
+            str(folder / "refused.o"),
+            *needs,
+            "-lemulator",
+            "-ldl",
+            "-o",
+            str(folder / library.soname),
+        ]
+    )
+    refusals.unlink()
+    script.unlink()
+
+
+def refusals_source(names: list[str], library: str) -> str:
+    """C source in which every function answers its library's "not supported" and says so once."""
+    status = NOT_SUPPORTED.get(library, 0)
+    body = [
+        "#include <stdio.h>",
+        "static int refuse(const char* name, char* said) {",
+        '    if (!*said) fprintf(stderr, "emulator: %s is not modelled\\n", name);',
+        f"    *said = 1; return {status};",
+        "}",
+    ]
+    body += [f'int {name}(void) {{ static char said; return refuse("{name}", &said); }}' for name in names]
+    return "\n".join(body) + "\n"
+
+
+def defined_in_object(path: str) -> list[str]:
+    """Names of the functions that an object file defines."""
+    out = _run(["nm", "--defined-only", "--extern-only", path])
+    return [line.split()[-1] for line in out.splitlines()]
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise EmulatorError(f"the emulated node cannot be compiled: {Path(command[0]).name}: {said[:2000]}")
+    return done.stdout

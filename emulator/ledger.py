@@ -1,0 +1,49 @@
+"""The emulator's ledger: what each device did, and when, as the emulator knows it.
+
+In: the folder that EMULATOR_TRACE named. Out: numpy arrays of work. Must not know the harness, whose figures
+are held against it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# struct TraceRecord of src/trace.h. Times in nanoseconds of the monotonic clock.
+RECORD = np.dtype(
+    [
+        ("called", "<u8"),
+        ("returned", "<u8"),
+        ("start", "<u8"),
+        ("end", "<u8"),
+        ("device", "<u2"),
+        ("kind", "<u2"),
+        ("stream", "<u4"),
+    ]
+)
+KINDS = ("kernel", "gemm", "copy", "memset", "collective", "graph", "hold")
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+
+
+def read_trace(folder: Path) -> Records:
+    """All work of all processes of a node, in the order of its beginning. A torn last record is dropped."""
+    parts = []
+    for path in sorted(folder.glob("*.trace")):
+        data = path.read_bytes()
+        parts.append(np.frombuffer(data[: len(data) // RECORD.itemsize * RECORD.itemsize], dtype=RECORD))
+    records = np.concatenate(parts) if parts else np.empty(0, dtype=RECORD)
+    return records[np.argsort(records["start"], kind="stable")]
+
+
+def busy_ns(records: Records, start: int, end: int) -> int:
+    """Nanoseconds of [start, end) in which any of the work ran. records: of one device, by their start."""
+    starts = np.clip(records["start"].astype(np.int64), start, end)
+    ends = np.clip(records["end"].astype(np.int64), start, end)
+    if not len(starts):
+        return 0
+    # How far earlier work reaches: of each piece counts what lies beyond.
+    reached = np.concatenate(([start], np.maximum.accumulate(ends)[:-1]))
+    return int(np.maximum(ends - np.maximum(starts, reached), 0).sum())
