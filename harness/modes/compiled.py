@@ -1,0 +1,64 @@
+"""Rungs of torch.compile: the model is compiled when it is first called.
+
+In: a model. Out: a compiled module. Must not import torch when it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from harness.modes.registry import Mode, register
+
+if TYPE_CHECKING:
+    import torch
+
+
+def no_compiler() -> str | None:
+    """Why inductor cannot compile here; None where it can. It looks for CXX, else g++ or clang."""
+    named = os.environ.get("CXX")
+    if named:
+        return None if shutil.which(named) else f"CXX={named}: there is no such compiler"
+    if any(shutil.which(name) for name in ("g++", "clang++", "c++")):
+        return None
+    return "needs a C++ compiler: apt-get install g++"
+
+
+@register
+class Compile(Mode):
+    """torch.compile: operations fused and compiled; a Python function calls what came of it."""
+
+    name = "compile"
+    needs_python = True
+    compiler_mode: str | None = None
+
+    def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
+        return no_compiler()
+
+    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Any:
+        import torch
+
+        from harness.modes.fresh import with_code_of_its_own
+
+        # A part that cannot be compiled raises, and does not quietly stay in Python. Shapes are fixed, as in
+        # every other mode that compiles.
+        compiled: Any = torch.compile(
+            with_code_of_its_own(model), fullgraph=True, dynamic=False, mode=self.compiler_mode
+        )
+        return compiled
+
+
+@register
+class CompileGraphs(Compile):
+    """torch.compile with mode reduce-overhead: what was compiled is captured in CUDA graphs and replayed."""
+
+    name = "compile_graphs"
+    needs_python = False
+    rehearsed_as = "compile"
+    compiler_mode = "reduce-overhead"
+
+    def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
+        if device_kind == "cpu":
+            return "CUDA graphs need a CUDA device: on a CPU this is compile"
+        return super().unsupported(workload=workload, dtype=dtype, device_kind=device_kind)

@@ -1,0 +1,62 @@
+"""The last rung: the scripted model in a loop of C++, with no Python between steps.
+
+In: a model and an example. Out: a loop that makes steps. Must not import torch when it is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.modes.registry import Mode, register
+from harness.modes.torchscript import no_torchscript
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.native import NativeLoop
+
+
+class Driven:
+    """A scripted model and its loop; a call makes one step on the example, whatever it is called with."""
+
+    def __init__(self, loop: NativeLoop) -> None:
+        self.loop = loop
+
+    def __call__(self, x: torch.Tensor) -> Any:
+        return self.loop.output()  # makes a step of its own
+
+    def repeat(self, steps: int) -> None:
+        self.loop.run(steps)
+
+    def joined(self, others: list[Driven]) -> Driven:
+        """One loop over the devices of this one and of others, in turn."""
+        from harness.native import NativeLoop
+
+        return Driven(NativeLoop.join([self.loop, *(other.loop for other in others)]))
+
+
+@register
+class Native(Mode):
+    """torch.jit.script, called by a loop in C++ with the interpreter's lock released."""
+
+    name = "native"
+    needs_python = False
+
+    def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
+        if workload == "train":
+            return "the C++ loop drives inference alone"
+        from harness.native import problem
+
+        return no_torchscript() or problem()
+
+    def make_ready(self) -> None:
+        from harness.native_build import build
+
+        build()
+
+    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Driven:
+        import torch
+
+        from harness.native import NativeLoop
+
+        return Driven(NativeLoop([(torch.jit.script(model), example)]))

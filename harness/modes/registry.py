@@ -1,0 +1,77 @@
+"""What a mode is, and the list of those that are known.
+
+In: classes that describe modes. Out: modes by name. Must not import torch, nor know any single mode.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+_REGISTRY: dict[str, Mode] = {}
+
+
+class Mode(ABC):
+    """One way to execute a model.
+
+    name: as in the config and the CSV. needs_python: whether the interpreter issues each operation of a
+    step (then it can be what the device waits for). rehearsed_as: the mode that stands for this one where
+    its output is checked on a CPU copy, if it cannot run on a CPU itself. A mode given in a user's module is
+    registered by decorating its class with `register` and naming the module in the config key `plugins`.
+    """
+
+    name: str
+    needs_python: bool
+    rehearsed_as: str | None = None
+
+    def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
+        """Why this mode cannot run there, or None where it can. device_kind: cpu, cuda or emulated."""
+        return None
+
+    def make_ready(self) -> None:  # noqa: B027  (most have nothing to make)
+        """Called once where the sweep is started, before any rank: make what all ranks use.
+
+        May raise whatever the ranks would raise too: it is they who are heard.
+        """
+
+    @abstractmethod
+    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Callable[..., Any]:
+        """Build the executable form of model; example is a batch (batch x in_features) on its device.
+
+        Under `train` what is built must be a module with the model's parameters. What has a method
+        `repeat(steps)` beside is driven by that: it makes so many steps on the example by itself.
+        """
+
+
+def register(cls: type[Mode]) -> type[Mode]:
+    """Class decorator: add a mode to the registry. The last one registered under a name holds."""
+    _REGISTRY[cls.name] = cls()
+    return cls
+
+
+def mode_names() -> tuple[str, ...]:
+    """Known modes in the order of registration, eager first."""
+    return tuple(_REGISTRY)
+
+
+def get_mode(name: str) -> Mode:
+    """The mode of that name; raises KeyError for one that is not registered."""
+    return _REGISTRY[name]
+
+
+def load_plugins(modules: Sequence[str]) -> None:
+    """Import the modules that register further modes. Raises ConfigError for one that cannot be imported."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # an import runs the module's code: anything may come of it
+            raise ConfigError(
+                "plugins", name, f"importable Python modules ({type(error).__name__}: {error})"
+            ) from error

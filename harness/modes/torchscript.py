@@ -1,0 +1,76 @@
+"""Rungs of TorchScript: written imperatively, run by torch's own interpreter in C++.
+
+In: a model. Out: a scripted module. Must not import torch when it is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from harness.modes.registry import Mode, register
+
+if TYPE_CHECKING:
+    import torch
+
+
+def no_torchscript() -> str | None:
+    """Why there is no TorchScript here; None where there is."""
+    # torch.jit is deprecated upstream and refuses to compile from Python 3.14 on.
+    if sys.version_info >= (3, 14):
+        return "TorchScript does not support Python 3.14 and later"
+    return None
+
+
+class _TorchScript(Mode):
+    needs_python = False
+
+    def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
+        return no_torchscript()
+
+
+@register
+class Script(_TorchScript):
+    """torch.jit.script: the model's source is compiled, control flow included."""
+
+    name = "script"
+
+    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+        import torch
+
+        scripted: torch.nn.Module = torch.jit.script(model)
+        return scripted
+
+
+@register
+class Trace(_TorchScript):
+    """torch.jit.trace: the operations that one example ran through are recorded."""
+
+    name = "trace"
+
+    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+        import torch
+
+        # The harness compares every mode's output with eager's itself, so a second check is left out.
+        trace: Any = torch.jit.trace  # untyped upstream
+        traced: torch.nn.Module = trace(model, (example,), check_trace=False)
+        return traced
+
+
+@register
+class Frozen(_TorchScript):
+    """Scripted, then frozen: parameters become constants, and the graph is optimised for inference."""
+
+    name = "frozen"
+
+    def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
+        if workload == "train":
+            return "frozen parameters are constants and cannot be trained"
+        return super().unsupported(workload=workload, dtype=dtype, device_kind=device_kind)
+
+    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+        import torch
+
+        optimise: Any = torch.jit.optimize_for_inference
+        frozen: torch.nn.Module = optimise(torch.jit.freeze(torch.jit.script(model.eval())))
+        return frozen
