@@ -4,15 +4,16 @@ VENV ?= .venv
 SWEEP ?= dispatch
 ARGS ?=
 RUN ?=
+SHARDS ?= 4
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report test lint format clean
+.PHONY: help setup sweep slurm-sweep report test emulator native gpu-check lint format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
 	@echo
 	@echo 'make sweep SWEEP=p3dn ARGS="timing=precise"    another sweep, with overrides'
 	@echo 'make report RUN=results/dispatch/...           another run than the latest'
@@ -33,11 +34,24 @@ $(READY): requirements.txt pyproject.toml
 sweep: $(READY) ## measure a sweep (SWEEP=dispatch, ARGS="overrides")
 	$(BIN)/harness sweep sweep=$(SWEEP) $(ARGS)
 
+slurm-sweep: $(READY) ## submit a sweep to SLURM as SHARDS=4 jobs and their report (slurm/README.md)
+	@slurm/submit $(SHARDS) sweep=$(SWEEP) $(ARGS)
+
 report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, default the latest)
 	$(BIN)/harness report $(or $(RUN),$(shell ls -td results/*/*/raw 2>/dev/null | head -n 1 | xargs -r dirname)) $(ARGS)
 
 test: $(READY) ## run the tests (ARGS="-k resume")
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+emulator: $(READY) ## compile the emulated CUDA node (device=emulated does it by itself)
+	$(BIN)/python -m emulator build
+
+native: $(READY) ## compile the C++ runner of exported models, and print its path
+	@$(BIN)/python -m harness.native_build
+
+# Without a virtual environment too: a machine with a GPU has a torch of its own, and perhaps no network.
+gpu-check: ## on a machine with a GPU: CUDA tests, a short sweep, the emulated profile's prediction beside it
+	PYTHONPATH=.:$$PYTHONPATH $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check $(ARGS)
 
 lint: $(READY) ## ruff, its formatter, and mypy
 	$(BIN)/ruff check .

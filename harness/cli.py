@@ -1,4 +1,4 @@
-"""The command line: `harness sweep|report|doctor`.
+"""The command line: `harness sweep|report|merge|predict|export|doctor`.
 
 In: arguments. Out: exit status. Imports of a command stand inside it, so that `--help` is quick and
 `report` needs no torch.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, tell
+
+Command = Callable[[list[str]], int]
 
 DESCRIPTION = "Is Python what keeps the devices waiting, by how much, and what removes it?"
 
@@ -23,6 +25,8 @@ EPILOG = """examples:
   harness sweep resume=results/dispatch/...       measure only what is missing there
   harness sweep --help                            config groups and all keys
   harness report results/dispatch/...             write CSV, figures and page anew
+  harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
+  harness export depth=64 width=64 batch=1 --mode script --out model.pt
 """
 
 
@@ -30,10 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Answers the exit status: 0 done, 1 failed, 2 refused, 128 + n ended by signal n."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if arguments[:1] == ["sweep"]:  # before argparse: what follows is Hydra's
-            from harness.hydra_app import sweep
-
-            return sweep(arguments[1:])
+        # Before argparse: what follows `sweep` is Hydra's, and the others have parsers of their own.
+        if own := _OWN_PARSERS.get(arguments[0] if arguments else ""):
+            return own()(arguments[1:])
         return _parse_and_run(arguments)
     except HarnessError as error:
         tell(error)
@@ -42,6 +45,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone (harness report ... | head). Python would complain once more on exit.
         sys.stderr.close()
         return 1
+
+
+def _sweep() -> Command:
+    from harness.hydra_app import sweep
+
+    return sweep
+
+
+def _predict() -> Command:
+    from harness.predict import main as predict
+
+    return predict
+
+
+def _export() -> Command:
+    from harness.export import main as export
+
+    return export
+
+
+def _merge() -> Command:
+    from harness.merge import main as merge
+
+    return merge
+
+
+_OWN_PARSERS: dict[str, Callable[[], Command]] = {
+    "sweep": _sweep,
+    "merge": _merge,
+    "predict": _predict,
+    "export": _export,
+}
 
 
 def _parse_and_run(arguments: list[str]) -> int:
@@ -53,6 +88,11 @@ def _parse_and_run(arguments: list[str]) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("sweep", help="measure a sweep (Hydra overrides follow; see harness sweep --help)")
+    commands.add_parser("merge", help="one run from those of a sweep's shards (harness merge --help)")
+    commands.add_parser(
+        "predict", help="step time and utilisation on other devices, from a run (harness predict --help)"
+    )
+    commands.add_parser("export", help="save a compiled model to run without Python (harness export --help)")
     report = commands.add_parser(
         "report", help="write points.csv, figures and page of finished or partial runs"
     )
@@ -81,10 +121,11 @@ def _report(directories: list[Path], out: Path | None, all_figures: bool) -> int
     from rich.console import Console
 
     from harness.analysis import load_run
+    from harness.merge import with_notes
     from harness.report import print_summary, write_report
 
     try:
-        runs = [load_run(directory) for directory in directories]
+        runs = [with_notes(load_run(directory)) for directory in directories]
     except OSError as error:
         raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
     if out is None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
+from emulator.profile import Profile, problems
 from harness.controllers import CONTROLLERS
 from harness.errors import ConfigError
 from harness.modes import load_plugins, mode_names
@@ -19,8 +20,11 @@ from harness.stats import FEWEST_FOR_INTERVAL
 WORKLOADS = ("forward", "train")
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 SCALINGS = ("weak", "strong")
-DEVICE_KINDS = ("auto", "cpu", "cuda")
-LAUNCHERS = ("local",)
+DEVICE_KINDS = ("auto", "cpu", "cuda", "emulated")
+LAUNCHERS = ("local", "slurm")
+
+# NVML's fastest values, power among them, change every 20 ms: more samples would hold nothing more.
+MOST_SAMPLES_S = 50
 
 # What names a run or says what to do with it, but does not change what is measured.
 RUN_KEYS = ("out", "resume", "dry_run")
@@ -35,7 +39,7 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass
 class DeviceConfig:
-    """kind: auto, cpu or cuda. threads: intra-op threads per rank. affinity: pin ranks to cores."""
+    """kind: auto, cpu, cuda or emulated. threads: intra-op threads per rank. affinity: pin ranks to cores."""
 
     kind: str = "auto"
     threads: int = 1
@@ -44,10 +48,15 @@ class DeviceConfig:
 
 @dataclass
 class LauncherConfig:
-    """kind: local. startup_timeout_s: longest time from starting torchrun until a rank is ready."""
+    """kind: local or slurm. startup_timeout_s: longest time from starting torchrun until a rank is ready.
+
+    Under SLURM: devices_per_node: null for what SLURM gives; srun_args: further options of srun.
+    """
 
     kind: str = "local"
     startup_timeout_s: float = 300.0
+    devices_per_node: Optional[int] = None  # noqa: UP045
+    srun_args: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -70,9 +79,15 @@ class TimingConfig:
 
 @dataclass
 class MonitorConfig:
-    """usage: record CPU time and context switches of each rank around each block."""
+    """usage: record CPU time and context switches of each rank around each block. sampler: sample devices and host
+    from a process of its own, hz times a second. window_s: seconds for which each point is held in a steady state
+    for that, after its timed rounds; null: 1 on CUDA, 0.8 on an emulated node, 0 on CPU.
+    """
 
     usage: bool = True
+    sampler: bool = True
+    hz: float = 20.0
+    window_s: Optional[float] = None  # noqa: UP045
 
 
 @dataclass
@@ -97,10 +112,12 @@ class Config:
     seed: int = 0
     timeout_s: float = 120.0
     plugins: list[str] = field(default_factory=list)
+    shard: Optional[str] = None  # noqa: UP045
     out: Optional[str] = None  # noqa: UP045
     resume: Optional[str] = None  # noqa: UP045
     dry_run: bool = False
     device: DeviceConfig = field(default_factory=DeviceConfig)
+    emulator: Optional[Profile] = None  # noqa: UP045
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     monitor: MonitorConfig = field(default_factory=MonitorConfig)
@@ -135,8 +152,10 @@ def validate(config: Config) -> Config:
     _one_of("scaling", config.scaling, SCALINGS)
     _one_of("device.kind", config.device.kind, DEVICE_KINDS)
     _one_of("launcher.kind", config.launcher.kind, LAUNCHERS)
+    _check_emulator(config)
     _check_exclude(config.exclude)
     _check_limits(config)
+    _check_launcher(config)
     _check_name(config.name)
     return config
 
@@ -154,6 +173,22 @@ def _check_model(config: Config) -> None:
         value = getattr(config, key)
         if value is not None:
             _at_least(key, value, 1, "a whole number of at least 1, or null for the layers' width")
+
+
+def _check_emulator(config: Config) -> None:
+    profile, emulated = config.emulator, config.device.kind == "emulated"
+    if emulated and profile is None:
+        raise ConfigError(
+            "emulator", "none", "a profile, e.g. v100x8: device=emulated is nothing without one"
+        )
+    if profile is None:
+        return
+    if not emulated:
+        raise ConfigError(
+            "emulator", profile.name, f"none, or with device=emulated (not {config.device.kind})"
+        )
+    for key, value, allowed in problems(profile):
+        raise ConfigError(f"emulator.{key}", value, allowed)
 
 
 def _names(axis: str) -> tuple[str, ...]:
@@ -175,6 +210,7 @@ def _check_limits(config: Config) -> None:
     _positive("launcher.startup_timeout_s", config.launcher.startup_timeout_s)
     for key in ("block_ms", "warmup_max_s", "max_cell_s"):
         _positive(f"timing.{key}", getattr(timing, key))
+    _check_monitor(config.monitor)
     if not 0 < timing.rel_width < 1:
         raise ConfigError("timing.rel_width", timing.rel_width, "a number between 0 and 1, e.g. 0.02")
     _at_least(
@@ -190,6 +226,34 @@ def _check_limits(config: Config) -> None:
         timing.min_rounds,
         f"a whole number of at least timing.min_rounds={timing.min_rounds}",
     )
+
+
+def _check_launcher(config: Config) -> None:
+    launcher = config.launcher
+    if launcher.devices_per_node is not None:
+        allowed = "a whole number of at least 1, or null for what SLURM gives"
+        _at_least("launcher.devices_per_node", launcher.devices_per_node, 1, allowed)
+    if config.shard is not None:
+        parse_shard(config.shard)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """2/3 to its two numbers. Raises ConfigError."""
+    number, slash, shards = text.partition("/")
+    if not (slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
+        allowed = "i/n, a part of the plan: i from 1 to n, e.g. 2/3; or null for all of it"
+        raise ConfigError("shard", text, allowed)
+    return int(number), int(shards)
+
+
+def _check_monitor(monitor: MonitorConfig) -> None:
+    if not 0 < monitor.hz <= MOST_SAMPLES_S:
+        allowed = f"a number above 0 and at most {MOST_SAMPLES_S}: NVML's values change no faster"
+        raise ConfigError("monitor.hz", monitor.hz, allowed)
+    if monitor.window_s is not None and not 0 <= monitor.window_s < float("inf"):
+        raise ConfigError(
+            "monitor.window_s", monitor.window_s, "a number of at least 0, or null for the default"
+        )
 
 
 def _check_name(name: str) -> None:

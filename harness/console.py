@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from harness.config import Config
-from harness.launch import session_variables, shell_line, torchrun_command
+from harness.config import Config, parse_shard
+from harness.launch import shell_line
+from harness.launchers import LocalLauncher
 from harness.plan import Cell, Inventory, Plan, Session, estimate_seconds
 from harness.rundir import next_session_id, session_folder
 
@@ -123,7 +124,15 @@ def _result(message: dict[str, Any]) -> str:
     return ", ".join(f"{mode} {us:.4g} us" for mode, us in steps.items()) or "no mode could be measured"
 
 
-def print_plan(console: Console, plan: Plan, config: Config, path: Path, inventory: Inventory) -> None:
+def print_plan(
+    console: Console,
+    plan: Plan,
+    config: Config,
+    path: Path,
+    inventory: Inventory,
+    device_variables: dict[str, str],
+    launcher: LocalLauncher | None = None,
+) -> None:
     """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
 
     def say(text: str) -> None:
@@ -138,23 +147,20 @@ def print_plan(console: Console, plan: Plan, config: Config, path: Path, invento
         f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
     )
     for session in plan.sessions:
-        session_id = next_session_id(path, session)
+        session_id = next_session_id(path, session, parse_shard(config.shard) if config.shard else None)
         say(
             f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
         )
         for cell in session.cells:
             say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
         folder = session_folder(path.absolute(), session_id)
-        say(
-            "  "
-            + shell_line(
-                torchrun_command(session.ranks, session_id, folder), session_variables(config.device.threads)
-            )
-        )
+        nodes = inventory.nodes_for(session.devices)
+        start = (launcher or LocalLauncher(config)).start(session, session_id, folder, nodes, say)
+        say("  " + shell_line(start.command, start.variables | device_variables))
     for reason in sorted(set(plan.unsupported.values())):
         count = sum(1 for other in plan.unsupported.values() if other == reason)
         say(f"\nunsupported: {count} points: {reason}")
-    least, most = estimate_seconds(plan, config.timing)
+    least, most = estimate_seconds(plan, config, inventory)
     say(
         f"\nestimated time: {_duration(least)} to {_duration(most)} (a rough cost of a step; nothing was run)"
     )

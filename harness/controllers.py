@@ -1,7 +1,7 @@
 """Who issues the work to the devices: the axis `controller`.
 
-In: a device count. Out: how many rank processes a session of that controller has.
-Must not know torch.
+In: a device count. Out: how many rank processes a session of that controller has, and how many threads
+issue. Must not know torch.
 """
 
 from __future__ import annotations
@@ -11,18 +11,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Controller:
-    """One way to issue work. ranks_per_device: rank processes that torchrun starts per device."""
+    """One way to issue work. process_per_device, thread_per_device: whether each device has its own;
+    without either, one thread of one process serves all devices in turn."""
 
     name: str
     description: str
-    ranks_per_device: int
+    process_per_device: bool = False
+    thread_per_device: bool = False
 
     def ranks(self, devices: int) -> int:
-        """World size of a session that drives so many devices."""
-        return self.ranks_per_device * devices
+        """Rank processes of a session that drives so many devices: its world size."""
+        return devices if self.process_per_device else 1
+
+    def devices_per_rank(self, devices: int) -> int:
+        """Devices that each rank process drives."""
+        return devices // self.ranks(devices)
+
+    def issuing_threads(self, devices: int) -> int:
+        """Threads of all ranks that issue at the same time."""
+        return devices if self.process_per_device or self.thread_per_device else 1
 
 
 CONTROLLERS = {
     controller.name: controller
-    for controller in (Controller("processes", "torchrun: one process per device", ranks_per_device=1),)
+    for controller in (
+        Controller("processes", "torchrun: one process per device", process_per_device=True),
+        Controller("threads", "one process, one thread per device", thread_per_device=True),
+        Controller("loop", "one process, one thread, devices in turn"),
+    )
 }

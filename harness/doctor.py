@@ -16,6 +16,7 @@ from rich.table import Table
 
 from harness.config import Config
 from harness.environment import describe_environment, probe_torch, take_inventory
+from harness.monitor import inspect
 
 # A machine with more waiting processes than this share of its cores disturbs what is measured on it.
 BUSY_LOAD = 0.25
@@ -36,6 +37,7 @@ def doctor(*, as_json: bool = False) -> int:
     """
     probe = probe_torch()
     environment = describe_environment(take_inventory(Config(), probe), probe)
+    environment["nvml"] = inspect.look()
     if as_json:
         print(json.dumps(environment, indent=2))
         return 0
@@ -111,11 +113,29 @@ def examine(environment: dict[str, Any]) -> Iterator[Finding]:
             f"Only {cores} of {logical} cores may be used (affinity or container quota).",
             "Ranks are placed on those alone; raise the limit for more devices.",
         )
+    yield from _examine_nvml(environment)
     if not environment["interpreter_lock"]:
         yield Finding(
             "This Python runs without the interpreter lock.",
             "Its eager figures are not those of ordinary builds; reports say which was used.",
         )
+
+
+def _examine_nvml(environment: dict[str, Any]) -> Iterator[Finding]:
+    seen = environment["nvml"]
+    for what, advice in inspect.advise(seen):
+        yield Finding(what, advice)
+    if environment["device_kind"] != "cpu" and not seen["devices"]:
+        yield Finding(
+            f"NVML shows no device: {seen['why'] or 'it gives no reason'}.",
+            "Utilisation, power and energy stay empty, and nobody sees who else uses a device; see docs/monitor.md.",
+        )
+    elif seen["devices"] and seen["why"]:
+        yield Finding(f"NVML: {seen['why']}.", "Look at dmesg for Xid errors; a restart may bring it back.")
+
+
+def _nvml(seen: dict[str, Any]) -> str:
+    return f"NVML {seen['nvml']}" if seen["nvml"] else f"NVML does not answer: {seen['why']}"
 
 
 def _facts(environment: dict[str, Any]) -> Table:
@@ -130,13 +150,14 @@ def _facts(environment: dict[str, Any]) -> Table:
         ("torch", f"{torch['torch']}, built for CUDA {torch['built_for_cuda'] or '- (no)'}"),
         ("processor", f"{cpu['name']}, {cpu['cores_usable']} of {cpu['cores_logical']} cores usable"),
         ("memory", f"{environment['memory_mib'] / 1024:.1f} GiB"),
-        ("driver", environment["nvidia_driver"] or "NVML does not answer"),
+        ("driver", environment["nvidia_driver"] or _nvml(environment["nvml"])),
         ("sweeps run on", f"{environment['device_kind']} ({environment['devices_present']} present)"),
     ]
     rows += [
         (f"device {index}", f"{d['name']}, {d['memory_mib'] / 1024:.0f} GiB, capability {d['capability']}")
         for index, d in enumerate(torch["devices"])
     ]
+    rows += inspect.rows(environment["nvml"])
     for name, value in rows:
         table.add_row(name, escape(str(value)))
     return table

@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from emulator.profile import EMULATED
 from harness.config import Config
 from harness.errors import ConfigError, HarnessError
 from harness.plan import Inventory
@@ -51,9 +52,12 @@ print(json.dumps(found))
 """
 
 
-def probe_torch() -> dict[str, Any]:
-    """What torch is and which devices it sees. Raises HarnessError if there is no working torch."""
-    environment = {**os.environ, "PYTHONPATH": python_path()}
+def probe_torch(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What torch is and which devices it sees. Raises HarnessError if there is no working torch.
+
+    variables: added to the environment in which it is asked, as the workers will have them.
+    """
+    environment = {**os.environ, **(variables or {}), "PYTHONPATH": python_path()}
     try:
         done = subprocess.run(
             [sys.executable, "-c", _PROBE],
@@ -63,9 +67,14 @@ def probe_torch() -> dict[str, Any]:
             timeout=PROBE_TIMEOUT_S,
             stdin=subprocess.DEVNULL,
         )
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (subprocess.TimeoutExpired, ValueError, IndexError) as error:
+    except subprocess.TimeoutExpired as error:
         raise HarnessError(f"torch could not be asked for its devices: {error}") from None
+    try:
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it says nothing"]
+        ended = f"exit status {done.returncode}"
+        raise HarnessError(f"torch could not be asked for its devices ({ended}): {said[-1]}") from None
     if "error" in found:
         raise HarnessError(f"torch cannot be imported by {sys.executable}: {found['error']}")
     return found
@@ -77,6 +86,13 @@ def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
     Raises ConfigError if CUDA is asked for and there is none.
     """
     cores, devices, asked = available_cores(), probe["devices"], config.device.kind
+    # However the process came to see them: a device that calls itself emulated is never a measured one.
+    seen_emulated = bool(devices) and asked != "cpu" and devices[0]["name"].startswith(EMULATED)
+    if asked == "emulated" or seen_emulated:
+        if not devices:
+            why = probe.get("device_error", "it gives no reason")
+            raise HarnessError(f"device=emulated: torch sees no device: {why}")
+        return Inventory("emulated", len(devices), devices[0]["name"], cores, explicit=True)
     if asked == "cuda" and not devices:
         why = probe.get("device_error") or (
             "torch sees no CUDA device"
@@ -119,12 +135,12 @@ def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[st
             "load_before": load(),
         },
         "memory_mib": psutil.virtual_memory().total // 2**20,
-        "nvidia_driver": nvidia_driver(),
+        "nvidia_driver": None if inventory.kind == "emulated" else nvidia_driver(),
         "source": source_revision(),
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())
-            if name.startswith(("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_"))
+            if name.startswith(("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_", "EMULATOR_"))
         },
     }
 

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from emulator.profile import Profile
 from harness.config import RUN_KEYS, Config, conf_directory, validate
 from harness.errors import ConfigError, HarnessError, tell
+from harness.interrupt import Interrupted
 from harness.rundir import read_config
-from harness.sweep import Interrupted, run_sweep
+from harness.sweep import run_sweep
 
 # Config groups that are a dataclass of their own; `sweep` fills the top level.
-NESTED = ("device", "launcher", "timing", "monitor")
+NESTED = ("device", "emulator", "launcher", "timing", "monitor")
+
+
+# With every group present, to tell what keys and types there are.
+_EXAMPLE = Config(emulator=Profile("", 1, "", 1, 1.0, 1, 1.0))
 
 
 def sweep(arguments: list[str]) -> int:
@@ -102,7 +108,7 @@ def _config(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     for prefix, part, plain in (
         ("", config, composed),
-        *((f"{g}.", getattr(config, g), composed[g]) for g in NESTED),
+        *((f"{g}.", getattr(config, g), composed[g]) for g in NESTED if composed[g] is not None),
     ):
         for key in plain:
             if key not in {field.name for field in fields(part)}:
@@ -170,10 +176,9 @@ def _options(group: str) -> list[str]:
 
 def _known_keys(key: str) -> str:
     head, _, tail = key.partition(".")
-    by_name = {field.name: field for field in fields(Config)}
-    known = list(by_name)
-    if tail and head in by_name:
-        known = [f"{head}.{name}" for name in vars(getattr(Config(), head, None)) or ()] or known
+    known = [field.name for field in fields(Config)]
+    if tail and head in NESTED:
+        known = [f"{head}.{field.name}" for field in fields(getattr(_EXAMPLE, head))]
     close = difflib.get_close_matches(key, known, n=1)
     return (f"{close[0]} (the nearest), or one of " if close else "one of ") + ", ".join(known)
 
@@ -181,12 +186,15 @@ def _known_keys(key: str) -> str:
 def _type_of(key: str) -> str:
     """What a key takes, in words."""
     names = re.sub(r"\[\d+\]", "", key).split(".")
-    value: Any = Config()
+    value: Any = _EXAMPLE
     annotation = ""
     for name in names:
-        annotation = next((str(f.type) for f in fields(value) if f.name == name), "")
+        if is_dataclass(value):  # a number within a mapping has the mapping's annotation
+            annotation = next((str(f.type) for f in fields(value) if f.name == name), "")
         value = getattr(value, name, None)
     listed, kind = "list" in annotation, re.sub(r"Optional\[|list\[|\]", "", annotation)
+    if "dict[str, float]" in annotation:
+        return "a number"
     if "dict" in annotation:
         return "a list of rules, e.g. [{depth: 64, batch: '>=1024'}]"
     word = {

@@ -1,14 +1,13 @@
 """Start one session with torchrun, watch it, and end it without leaving a process behind.
 
 In: a session's file. Out: how the session ended. Must not know what is measured or how it is recorded;
-progress comes as messages that are handed on.
+progress comes as messages that are handed on. Processes on other machines are reached by what a Reach knows.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import selectors
 import shlex
 import signal
@@ -19,10 +18,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 import psutil
 
+from harness.cause import cause_of_death
 from harness.environment import python_path
 from harness.progress import SOCKET_PATH, Listener
 from harness.tether import LAUNCHER_PID, tether_child
@@ -33,12 +33,17 @@ TORCHRUN_LOOKS_EVERY_S = 0.25
 DISPLAY_EVERY_S = 0.5
 # What each hanging rank is given to write down where it is, before it is killed.
 STACKS_S = 0.2
+# The same for all ranks of all nodes together.
+REMOTE_STACKS_S = 2.0
 # Once torchrun has ended, the time that its output may stay open.
 OUTPUT_GRACE_S = 5.0
 # Killed processes are gone within this time, or the kernel holds on to them.
 KILLED_WITHIN_S = 10.0
 # Lines of output kept to find the cause of a failure in.
 KEPT_LINES = 400
+
+# Folder of a session for what its ranks compile.
+COMPILED = "compiled"
 
 FINISHED, DIED, TIMED_OUT = "finished", "died", "timed out"
 
@@ -55,16 +60,44 @@ class Ending:
     killed: bool = False
 
 
+class Log(Protocol):
+    """Where the output of a session's processes goes."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+class Reach(Protocol):
+    """How the processes of a session are heard and ended that run where this process cannot see them."""
+
+    def hear(self, line: str) -> tuple[list[dict[str, Any]], str | None]:
+        """A line of the command's output to messages of the ranks, and what of it belongs into the log."""
+
+    def ask_for_stacks(self) -> None:
+        """Have every rank say where it is; the answers come as lines."""
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """End the command and all that it has started anywhere."""
+
+    def cause_of_death(self, lines: list[str], returncode: int) -> tuple[str, bool]:
+        """As harness.cause has it."""
+
+
+def torchrun_script() -> list[str]:
+    """How torchrun is called with this very Python."""
+    script = Path(sys.executable).with_name("torchrun")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "torch.distributed.run"]
+
+
 def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
     """The command that starts a session whose files are in `folder`.
 
     The ranks of one node meet in a file: no port is opened for the rendezvous, so none can be taken by
     somebody else and nobody else can join.
     """
-    script = Path(sys.executable).with_name("torchrun")
-    torchrun = [str(script)] if script.exists() else [sys.executable, "-m", "torch.distributed.run"]
     return [
-        *torchrun,
+        *torchrun_script(),
         "--nnodes=1",
         f"--nproc-per-node={ranks}",
         "--rdzv-backend=c10d",
@@ -81,8 +114,8 @@ def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
     ]
 
 
-def session_variables(threads: int) -> dict[str, str]:
-    """Environment of a session on one node, besides what it inherits."""
+def session_variables(threads: int, folder: Path) -> dict[str, str]:
+    """Environment of a session on one node whose files are in `folder`, besides what it inherits."""
     loopback = loopback_interface()
     return {
         # torchrun would start a store for the ranks that listens on every interface of the machine.
@@ -91,6 +124,10 @@ def session_variables(threads: int) -> dict[str, str]:
         "NCCL_SOCKET_IFNAME": loopback,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
+        # What an earlier run has compiled must not pass for compiling: each session starts with nothing. And
+        # compiles in the rank itself, without helpers that would take cores from blocks.
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / COMPILED),
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "PYTHONPATH": python_path(),
         "PYTHONUNBUFFERED": "1",
     }
@@ -115,6 +152,9 @@ class _Watch:
 
     process: subprocess.Popen[bytes]
     deadline: float
+    timeout_s: float
+    on_event: Callable[[dict[str, Any]], None]
+    reach: Reach | None = None
     ranks: dict[int, psutil.Process] = field(default_factory=dict)
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     started: bool = False
@@ -125,20 +165,21 @@ def run_session(
     command: list[str],
     variables: dict[str, str],
     folder: Path,
-    log: IO[str],
+    log: Log,
     *,
     timeout_s: float,
     startup_timeout_s: float,
     on_event: Callable[[dict[str, Any]], None],
     on_tick: Callable[[], None],
+    reach: Reach | None = None,
 ) -> Ending:
     """Run a session to its end and answer how it ended.
 
     folder: where the session's files are; log: where its processes' output goes.
     timeout_s: longest time without a sign of progress from rank to launcher; startup_timeout_s: the same
     until the first rank is ready. on_event: called with each message of the ranks; on_tick: at least
-    every DISPLAY_EVERY_S. However this function is left, by return or by an exception such as
-    KeyboardInterrupt, no process of the session is left alive.
+    every DISPLAY_EVERY_S. reach: where the ranks run elsewhere, how to deal with them. However this function
+    is left, by return or by an exception such as KeyboardInterrupt, no process of the session is left alive.
     """
     listener = Listener(folder)
     environment = {
@@ -157,9 +198,9 @@ def run_session(
             start_new_session=True,
             preexec_fn=tether_child(),
         )
-        watch = _Watch(process, time.monotonic() + startup_timeout_s)
+        watch = _Watch(process, time.monotonic() + startup_timeout_s, timeout_s, on_event, reach)
         try:
-            timed_out = _watch(watch, listener, log, timeout_s, on_event, on_tick)
+            timed_out = _watch(watch, listener, log, on_tick)
             if timed_out:
                 _ask_for_stacks(watch, log)
         finally:
@@ -173,16 +214,15 @@ def run_session(
         return Ending(TIMED_OUT, phase)
     if process.returncode == 0:
         return Ending(FINISHED)
-    reason, killed = cause_of_death(list(watch.last_lines), process.returncode)
+    told = reach.cause_of_death if reach else cause_of_death
+    reason, killed = told(list(watch.last_lines), process.returncode)
     return Ending(DIED, reason, killed)
 
 
 def _watch(
     watch: _Watch,
     listener: Listener,
-    log: IO[str],
-    timeout_s: float,
-    on_event: Callable[[dict[str, Any]], None],
+    log: Log,
     on_tick: Callable[[], None],
 ) -> bool:
     """Wait for output, messages and the end; answers whether the session ran into its time limit."""
@@ -197,16 +237,13 @@ def _watch(
             ready = {key.fileobj for key, _ in selector.select(timeout=DISPLAY_EVERY_S)}
             if listener.socket in ready:
                 for message in listener.receive():
-                    _note(watch, message)
-                    if watch.started:
-                        watch.deadline = time.monotonic() + timeout_s
-                    on_event(message)
+                    _heard(watch, message)
             if output in ready:
                 data = output.read()
                 if not data:  # all of the session's processes have closed it
                     _keep(watch, log, rest)
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        watch.process.wait(timeout=timeout_s)
+                        watch.process.wait(timeout=watch.timeout_s)
                         return False
                     return True
                 *lines, rest = (rest + data).split(b"\n")
@@ -223,27 +260,45 @@ def _watch(
                 return True
 
 
+def _heard(watch: _Watch, message: dict[str, Any]) -> None:
+    _note(watch, message)
+    if watch.started:
+        watch.deadline = time.monotonic() + watch.timeout_s
+    watch.on_event(message)
+
+
 def _note(watch: _Watch, message: dict[str, Any]) -> None:
     if message.get("event") != "hello":
         watch.started = True  # whatever else a rank says, it says when it is ready
         return
     rank, pid = message.get("rank"), message.get("pid")
-    if type(rank) is int and type(pid) is int and pid > 0 and pid != os.getpid():
+    if watch.reach is None and type(rank) is int and type(pid) is int and pid > 0 and pid != os.getpid():
         with contextlib.suppress(psutil.NoSuchProcess):
             watch.ranks[rank] = psutil.Process(pid)
 
 
-def _keep(watch: _Watch, log: IO[str], line: bytes) -> None:
+def _keep(watch: _Watch, log: Log, line: bytes) -> None:
     if line:
-        text = line.decode(errors="replace")
+        text: str | None = line.decode(errors="replace")
+        if watch.reach:
+            messages, text = watch.reach.hear(line.decode(errors="replace"))
+            for message in messages:
+                _heard(watch, message)
+        if text is None:
+            return
         watch.last_lines.append(text)
         log.write(text + "\n")
         log.flush()
 
 
-def _ask_for_stacks(watch: _Watch, log: IO[str]) -> None:
+def _ask_for_stacks(watch: _Watch, log: Log) -> None:
     """Have every rank write to the log where it hangs (faulthandler on SIGUSR1), one after the other."""
     assert watch.process.stdout is not None
+    if watch.reach:
+        watch.reach.ask_for_stacks()
+        time.sleep(REMOTE_STACKS_S)
+        for line in (watch.process.stdout.read() or b"").split(b"\n"):
+            _keep(watch, log, line)
     for number, rank in sorted(watch.ranks.items()):
         with contextlib.suppress(psutil.NoSuchProcess, OSError):
             rank.send_signal(signal.SIGUSR1)
@@ -259,6 +314,8 @@ def _end_all(watch: _Watch) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         torchrun = psutil.Process(watch.process.pid)
         victims += torchrun.children(recursive=True)
+    if watch.reach:
+        watch.reach.end(watch.process)
     if watch.process.poll() is None:
         watch.process.kill()
     for victim in victims:
@@ -279,48 +336,3 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-_ROOT_CAUSE = re.compile(r"Root Cause")
-_RANK = re.compile(r"^\s*rank\s*:\s*(\d+)")
-_EXIT_CODE = re.compile(r"^\s*exitcode\s*:\s*(-?\d+)")
-_CHAINED = re.compile(r"another exception occurred|direct cause of the following|^\[rank\d+\]:")
-_EXCEPTION = re.compile(r"^(?:\[rank\d+\]:\s*)?((?:\w+\.)*\w*(?:Error|Exception|Broken|Interrupt)\b.*)$")
-
-
-def cause_of_death(lines: list[str], returncode: int) -> tuple[str, bool]:
-    """Why a session died, from what torchrun and the ranks printed last: in one line, and whether by a signal."""
-    rank = code = None
-    summary = next((i for i, line in enumerate(lines) if _ROOT_CAUSE.search(line)), len(lines))
-    for line in lines[summary:]:
-        if rank is None and (found := _RANK.match(line)):
-            rank = int(found[1])
-        if code is None and (found := _EXIT_CODE.match(line)):
-            code = int(found[1])
-    if code is not None and code < 0:
-        killed = f"rank {rank} was ended by {signal_name(-code)}"
-        return killed + (", perhaps for want of memory" if -code == signal.SIGKILL else ""), True
-    if code is None and returncode < 0:
-        return f"torchrun was ended by {signal_name(-returncode)}", True
-    who = f"rank {rank} exited with status {code}" if code is not None else None
-    said = _last_of_first_traceback(lines[:summary])
-    return (who or f"torchrun exited with status {returncode}") + (f": {said}" if said else ""), False
-
-
-def _last_of_first_traceback(lines: list[str]) -> str | None:
-    """The exception that ended the first rank to fail: of chained ones the last, which was raised."""
-    said = None
-    for line in lines:
-        # torchrun's own exception only says that a rank failed.
-        if (found := _EXCEPTION.match(line)) and "ChildFailedError" not in line:
-            said = found[1]
-        elif said and not (line.startswith((" ", "Traceback")) or not line.strip() or _CHAINED.search(line)):
-            break
-    return said
-
-
-def signal_name(number: int) -> str:
-    """SIGKILL for 9; the number where it has no name."""
-    with contextlib.suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"

@@ -7,10 +7,11 @@ what becomes of the records.
 from __future__ import annotations
 
 import gc
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,23 +20,25 @@ import torch
 from harness import schema
 from harness.config import TimingConfig
 from harness.device import Device, is_out_of_memory
+from harness.lanes import Drive, Lanes
 from harness.modes import Mode, get_mode
 from harness.plan import REFERENCE_MODE, Cell, Point
 from harness.progress import Sender
 from harness.ranks import Ranks
 from harness.records import Writer
+from harness.rehearsal import Rehearsal
+from harness.replay import LEAST_HOLD_NS, NOT_REPLAYED, Replay, longer_hold, replayed
 from harness.timing import (
     CLOCK_SHARE,
     UNFINISHED,
     Block,
+    Burst,
     Capped,
     Hopeless,
     Narrow,
     Rounds,
     WarmUp,
     stop_reason,
-    time_block,
-    time_issue,
 )
 from harness.workloads import TOLERANCE, WORKLOADS, Step, Workload, difference
 
@@ -55,18 +58,29 @@ class _Mismatch(Exception):
 
 @dataclass
 class Bench:
-    """What a cell is measured with. busy_ns: time that first calls, warm-up and timed
+    """What a cell is measured with. window_s: for how long each point is held in a steady state for samplers,
+    after its rounds; 0: not at all. busy_ns: time that first calls, warm-up and timed
     blocks took so far, each of its slowest rank: what is left of the session is our own overhead."""
 
     ranks: Ranks
-    device: Device
+    lanes: Lanes
     writer: Writer
     sender: Sender
     timing: TimingConfig
     seed: int
     usage: bool
     clock_cost_ns: float
+    window_s: float = 0.0
     busy_ns: int = 0
+    rehearsal: Rehearsal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rehearsal = Rehearsal(self.seed)
+
+    @property
+    def device(self) -> Device:
+        """The first of this rank's devices, which are all alike."""
+        return self.lanes.devices[0]
 
     @property
     def block_ns(self) -> float:
@@ -79,9 +93,12 @@ class _Running:
     """A mode of the cell that is still in the race."""
 
     point: Point
-    step: Step
+    own: list[Step]  # of each device
+    drive: Drive
     steps: int = 1
-    issue_steps: int | None = None
+    # Steps of a burst that fits the launch queue, and for how long to hold the device while it is queued.
+    burst: int | None = None
+    hold_ns: float = LEAST_HOLD_NS
 
 
 @dataclass
@@ -91,7 +108,7 @@ class _CellRun:
     running: dict[str, _Running] = field(default_factory=dict)
     measured: Rounds = field(default_factory=lambda: Rounds(REFERENCE_MODE))
     stop: str = UNFINISHED
-    workload: Workload | None = None
+    workloads: list[Workload] | None = None  # of each device
 
     @property
     def alone(self) -> bool:
@@ -104,15 +121,17 @@ class _CellRun:
         bench.writer.write("cell", cell=self.cell.id, keys={p.mode: p.key for p in points})
         bench.sender.send("progress")
         gc.collect()
-        bench.device.begin_cell()
-        self.workload = workload = self.agree(points, self.build)
-        if workload is None:
+        for device in bench.lanes.devices:
+            device.begin_cell()
+        self.workloads = workloads = self.agree(points, self.build)
+        if workloads is None:
             return
-        with workload.context():
-            reference = self.agree(points, lambda: self.reference(workload))
-            if reference is not None:
+        with bench.lanes.within(workloads[0].context):
+            references = self.agree(points, lambda: self.references(workloads))
+            if references is not None:
                 for point in points:
-                    self.prepare(workload, point, reference)
+                    self.prepare(workloads, point, references)
+        bench.rehearsal.forget()
 
     @property
     def open(self) -> bool:
@@ -131,8 +150,8 @@ class _CellRun:
             Capped(timing.max_rounds, timing.max_cell_s),
         )
         last = measured.count + rounds
-        if self.open and self.workload is not None:
-            with self.workload.context():
+        if self.open and self.workloads is not None:
+            with self.bench.lanes.within(self.workloads[0].context):
                 if measured.count:
                     self.one_round(keep=False)  # other cells have used the caches since
                 while self.open and measured.count < last:
@@ -140,36 +159,57 @@ class _CellRun:
                     self.stop = stop_reason(measured, rules, timing.min_rounds) or UNFINISHED
                     self.bench.sender.send("progress")
         self.finish()
+        if self.stop != UNFINISHED and self.bench.window_s and self.workloads is not None:
+            with self.bench.lanes.within(self.workloads[0].context):
+                self.hold_steady()
 
     def close(self) -> None:
         """Give the memory of all modes back."""
         self.running.clear()
-        self.workload = None
+        self.workloads = None
         self.bench.device.free_cached_memory()
 
-    def build(self) -> Workload:
-        point = self.cell.points[0]
-        return WORKLOADS[point.workload](point, self.bench.device, self.bench.ranks.rank, self.bench.seed)
+    def build(self) -> list[Workload]:
+        point, bench = self.cell.points[0], self.bench
+        kind, first = WORKLOADS[point.workload], bench.ranks.rank * len(bench.lanes.devices)
 
-    def reference(self, workload: Workload) -> list[torch.Tensor]:
-        step = workload.prepare(get_mode(REFERENCE_MODE))
-        step.call()  # as every mode's first call, so that under `train` both have made one step
-        return step.outcome()
+        def build(lane: int) -> Workload:
+            return kind(point, bench.lanes.devices[lane], first + lane, bench.seed)
 
-    def prepare(self, workload: Workload, point: Point, reference: list[torch.Tensor]) -> None:
+        return bench.lanes.each(build)
+
+    def references(self, workloads: list[Workload]) -> list[list[torch.Tensor]]:
+        """Eager's outcome on each device."""
+
+        def reference(lane: int) -> list[torch.Tensor]:
+            step = workloads[lane].prepare(get_mode(REFERENCE_MODE))
+            step.call()  # as every mode's first call, so that under `train` both have made one step
+            return step.outcome()
+
+        return self.bench.lanes.each(reference)
+
+    def prepare(self, workloads: list[Workload], point: Point, references: list[list[torch.Tensor]]) -> None:
         """Build a mode, compare it with eager, and warm it up; drop it where any of this fails."""
         bench, mode = self.bench, get_mode(point.mode)
-        bench.device.reset_peak_memory()
-        built = self.agree((point,), lambda: self.first_call(workload, mode))
+        gap: float | None = None
+        if not bench.device.computes:
+            gap = self.agree((point,), lambda: self.rehearse(point))
+            if gap is None:
+                return
+        for device in bench.lanes.devices:
+            device.reset_peak_memory()
+        built = self.agree((point,), lambda: self.first_call(workloads, point, mode))
         if built is None:
             return
-        step, prepare_s, first_call_s = built
-        gap = self.agree((point,), lambda: self.compare(step, reference, point))
-        if gap is None:
+        running, prepare_s, first_call_s = built
+        if gap is None and (gap := self.agree((point,), lambda: self.compare(running, references))) is None:
             return
-        running = _Running(point, step, issue_steps=bench.device.burst_steps(point.depth, point.workload))
         warm_up = self.warm_up(running)
         if warm_up is None:
+            return
+        memory_peak_mib = bench.lanes.peak_memory_mib()
+        replay = self.agree((point,), lambda: self.look_into(running))
+        if replay is None:
             return
         self.running[point.mode] = running
         bench.writer.write(
@@ -179,28 +219,57 @@ class _CellRun:
             key=point.key,
             prepare_s=prepare_s,
             first_call_s=first_call_s,
-            memory_peak_mib=bench.device.peak_memory_mib(),
+            memory_peak_mib=memory_peak_mib,
             difference=gap,
             steps=running.steps,
             warm_up_s=warm_up.spent_ns / 1e9,
             settled=warm_up.settled,
+            **asdict(replay),
         )
 
-    def first_call(self, workload: Workload, mode: Mode) -> tuple[Step, float, float]:
-        wait = self.bench.device.wait
-        wait()
+    def first_call(
+        self, workloads: list[Workload], point: Point, mode: Mode
+    ) -> tuple[_Running, float, float]:
+        lanes = self.bench.lanes
+        lanes.wait()
         start = time.monotonic_ns()
-        step = workload.prepare(mode)
-        wait()
+        own = lanes.each(lambda lane: workloads[lane].prepare(mode))
+        running = _Running(point, own, lanes.drive(own))
+        lanes.wait()
         prepared = time.monotonic_ns()
-        step.call()
-        wait()
+        # One after the other: what compiles at its first call is not made to do so in several threads at once.
+        lanes.each(lambda lane: own[lane].call())
+        lanes.wait()
         called = time.monotonic_ns()
         self.bench.busy_ns += called - prepared
-        return step, (prepared - start) / 1e9, (called - prepared) / 1e9
+        return running, (prepared - start) / 1e9, (called - prepared) / 1e9
 
-    def compare(self, step: Step, reference: list[torch.Tensor], point: Point) -> float:
-        gap = difference(step.outcome(), reference)
+    def look_into(self, running: _Running) -> Replay:
+        """Choose the burst of an asynchronous device, and check its device time by the replay of a graph."""
+        point, device = running.point, self.bench.device
+        if not device.asynchronous:
+            return NOT_REPLAYED
+        replay = NOT_REPLAYED
+        if point.workload == "forward":
+            replay = replayed(self.bench.lanes, running.own[0], running.steps)
+        steps = device.burst_steps(point.depth, point.workload, replay.launches)
+        # No longer than a block: a launch that is a whole graph would fit the queue hundreds of times.
+        running.burst = None if steps is None else min(steps, running.steps)
+        return replay
+
+    def rehearse(self, point: Point) -> float:
+        """Where the device computes nothing: the same comparison on a CPU copy, made by one rank for all."""
+        if self.bench.ranks.rank != 0:
+            return 0.0
+        return self.accept(self.bench.rehearsal.difference(point), point)
+
+    def compare(self, running: _Running, references: list[list[torch.Tensor]]) -> float:
+        def gap(lane: int) -> float:
+            return difference(running.own[lane].outcome(), references[lane])
+
+        return self.accept(max(self.bench.lanes.each(gap)), running.point)
+
+    def accept(self, gap: float, point: Point) -> float:
         if not gap <= TOLERANCE[point.dtype]:
             raise _Mismatch(
                 f"output differs from eager's by {gap:.2g} of its largest value, "
@@ -227,7 +296,7 @@ class _CellRun:
         return warm_up
 
     def block(self, running: _Running) -> Block:
-        return time_block(running.step.call, running.steps, self.bench.device.wait, usage=self.bench.usage)
+        return running.drive.block(running.steps, self.bench.usage)
 
     def one_round(self, *, keep: bool = True) -> None:
         """One block of every mode; unless it is to be kept, as a warm-up."""
@@ -261,6 +330,29 @@ class _CellRun:
             bench.writer.write("round", cell=self.cell.id, round=rounds.count, blocks=blocks)
             rounds.add(step_ns, wall_ns / 1e9)
 
+    def hold_steady(self) -> None:
+        """One long block of every mode, which no figure of time comes from: it is there to be sampled.
+
+        What samplers read is an average over some tenth of a second, and no point's block lasts that long.
+        """
+        bench = self.bench
+        for name, running in list(self.running.items()):
+            # Of times that all ranks know: they make as many steps.
+            steps = math.ceil(bench.window_s * 1e6 / self.measured.step_us(name))
+            bench.ranks.barrier()
+            block = self.agree((running.point,), partial(running.drive.block, steps, False))
+            if block is None:
+                continue
+            bench.busy_ns += block.wall_ns
+            bench.writer.write(
+                "window",
+                cell=self.cell.id,
+                key=running.point.key,
+                start_ns=block.start_ns,
+                end_ns=block.end_ns,
+                steps=steps,
+            )
+
     def timed(self, running: _Running) -> dict[str, Any]:
         """One timed block, and on asynchronous devices one issued burst, as they are recorded."""
         block = self.block(running)
@@ -277,9 +369,24 @@ class _CellRun:
                 "waits": block.waits,
                 "preemptions": block.preemptions,
             }
-        if running.issue_steps is not None:
-            fields["issue_ns"] = time_issue(running.step.call, running.issue_steps, self.bench.device.wait)
+        if block.fastest_ns is not None:
+            fields["fastest_ns"] = block.fastest_ns
+        if running.burst is not None:
+            burst = self.burst(running, running.burst)
+            fields |= {"issue_ns": burst.issue_ns, "device_ns": burst.device_ns, "growth": burst.growth}
         return fields
+
+    def burst(self, running: _Running, steps: int) -> Burst:
+        """Issue and device time of a step, from a burst of them."""
+        if not self.alone:
+            # Held at the same time, so that no rank's time contains waiting for another's beginning.
+            self.bench.ranks.barrier()
+        # Each device in its turn.
+        lane = self.measured.count % len(running.own)
+        burst = self.bench.lanes.burst(lane, running.own[lane], steps, running.hold_ns)
+        if burst.device_ns is None:  # the first time, when what to expect is not known yet, or disturbed
+            running.hold_ns = longer_hold(running.hold_ns, steps, burst)
+        return burst
 
     def finish(self) -> None:
         """Close a visit. Rank 0's line comes after all ranks' rounds are written: with it the cell counts."""
@@ -323,7 +430,7 @@ class _CellRun:
             )
             for point in points:
                 self.write_dropped(point, status, describe(error))
-            if not self.alone:
+            if not self.alone or any(device.is_broken() for device in self.bench.lanes.devices):
                 raise SessionBroken(describe(error)) from error
         self.bench.device.free_cached_memory()
         return None
@@ -360,7 +467,7 @@ def measure_cells(cells: Sequence[Cell], bench: Bench) -> None:
     for cell in cells:
         run = _CellRun(cell, bench)
         run.begin()
-        crowded = bench.ranks.any(bench.device.is_crowded())
+        crowded = bench.ranks.any(any(device.is_crowded() for device in bench.lanes.devices))
         run.visit(bench.timing.max_rounds if crowded else bench.timing.visit_rounds)
         kept += _still_open([run])
     while kept:

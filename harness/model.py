@@ -33,6 +33,17 @@ class MLP(nn.Module):
         return out
 
 
+def build_empty_model(sizes: Sequence[int], *, dtype: str, device: torch.device) -> MLP:
+    """An MLP whose parameters hold whatever its memory does, for a device that computes nothing.
+
+    Built where it is to be: eight ranks with a copy each would not fit the host that a large node has
+    memory for.
+    """
+    with torch.device("meta"):
+        model = MLP(sizes)
+    return model.to(getattr(torch, dtype)).to_empty(device=device)
+
+
 def build_model(sizes: Sequence[int], *, dtype: str, device: torch.device, seed: int) -> MLP:
     """An MLP with the same parameters on every rank.
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from harness.config import Config, TimingConfig, matches
+from harness.config import Config, matches
 from harness.controllers import CONTROLLERS
 from harness.errors import ConfigError
 from harness.modes import get_mode
+from harness.stats import FEWEST_FOR_INTERVAL
 
 REFERENCE_MODE = "eager"
 
@@ -24,21 +26,30 @@ REFERENCE_MODE = "eager"
 START_SECONDS = 5.0
 # Preparation, output check and warm-up of one mode.
 WARM_UP_SECONDS = 0.4
-# A rough CPU core and a rough cost of one operation; a GPU is faster and then the block time decides.
-FLOP_PER_SECOND = 3e10
+# A rough GPU, a rough CPU core, and a rough cost of one operation.
+FLOP_PER_SECOND = (1e13, 3e10)
 OPERATION_SECONDS = 3e-6
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the machine has. kind: cpu or cuda; count: devices present (on CPU: cores);
-    cores: that this process may use; explicit: whether the user asked for this kind by name."""
+    """What the machine has. kind: cpu, cuda or emulated; count: devices present (on CPU: cores);
+    cores: that this process may use; explicit: whether the user asked for this kind by name.
+
+    allocated: whether it is what a SLURM job was given: `nodes` nodes, with count and cores on each, and no more.
+    """
 
     kind: str
     count: int
     name: str
     cores: int
     explicit: bool = False
+    allocated: bool = False
+    nodes: int = 1
+
+    def nodes_for(self, devices: int) -> int:
+        """Nodes that so many devices are spread over: as few as have them."""
+        return math.ceil(devices / self.count) if self.allocated else 1
 
 
 @dataclass(frozen=True)
@@ -167,27 +178,45 @@ def remaining(plan: Plan, done: Collection[str]) -> Plan:
     return Plan(plan.points, group(wanted), unsupported)
 
 
-def estimate_seconds(plan: Plan, timing: TimingConfig) -> tuple[float, float]:
+# For how long a point is held for samplers where the config leaves it open. A CPU has no sampled utilisation;
+# an emulated device has no noise that a longer window would average.
+WINDOW_S = {"cpu": 0.0, "cuda": 1.0, "emulated": 0.8}
+
+
+def window_seconds(config: Config, device_kind: str) -> float:
+    """Seconds for which each point is held in a steady state."""
+    if not config.monitor.sampler:
+        return 0.0
+    return WINDOW_S[device_kind] if config.monitor.window_s is None else config.monitor.window_s
+
+
+def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[float, float]:
     """Least and most seconds that the plan is likely to take, from a rough cost of a step."""
+    timing, flop_s = config.timing, FLOP_PER_SECOND[inventory.kind == "cpu"]
+    if config.emulator is not None:
+        flop_s = config.emulator.flop_s["float32"] * config.emulator.gemm_efficiency
     least = most = 0.0
     for session in plan.sessions:
         least += START_SECONDS
         most += START_SECONDS
         for cell in session.cells:
-            steps = [_step_seconds(point) for point in cell.points]
-            round_seconds = sum(max(timing.block_ms / 1e3, step) for step in steps)
-            warm_up = sum(WARM_UP_SECONDS + 8 * step for step in steps)
-            least += warm_up + min(timing.max_cell_s, timing.min_rounds * round_seconds)
-            most += warm_up + min(timing.max_cell_s, timing.max_rounds * round_seconds)
+            in_turn = 1 if session.controller != "loop" else session.devices
+            steps = [in_turn * _step_seconds(point, flop_s) for point in cell.points]
+            # On asynchronous devices a burst beside every block, for issue or device time.
+            blocks = 1 if inventory.kind == "cpu" else 2
+            round_seconds = blocks * sum(max(timing.block_ms / 1e3, step) for step in steps)
+            fewest = FEWEST_FOR_INTERVAL * round_seconds
+            held = window_seconds(config, inventory.kind)
+            warm_up = sum(WARM_UP_SECONDS + held + 8 * step for step in steps)
+            least += warm_up + max(fewest, min(blocks * timing.max_cell_s, timing.min_rounds * round_seconds))
+            most += warm_up + max(fewest, min(blocks * timing.max_cell_s, timing.max_rounds * round_seconds))
     return least, most
 
 
-def _step_seconds(point: Point) -> float:
+def _step_seconds(point: Point, flop_s: float) -> float:
     multiplications = sum(a * b for a, b in zip(point.sizes, point.sizes[1:], strict=False))
     passes = 3 if point.workload == "train" else 1
-    return passes * (
-        2 * point.rank_batch * multiplications / FLOP_PER_SECOND + 2 * point.depth * OPERATION_SECONDS
-    )
+    return passes * (2 * point.rank_batch * multiplications / flop_s + 2 * point.depth * OPERATION_SECONDS)
 
 
 def _points(config: Config) -> Iterator[Point]:
@@ -265,27 +294,48 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 def _check_presence(config: Config, inventory: Inventory) -> None:
-    if inventory.kind == "cuda" and inventory.explicit:
+    # What a job has not been given becomes rows: the same sweep may be submitted with fewer nodes.
+    if inventory.kind != "cpu" and inventory.explicit and not inventory.allocated:
+        advice = (
+            "the devices of the emulated node (emulator.devices=N)"
+            if inventory.kind == "emulated"
+            else "the CUDA devices present (device=auto makes rows `unsupported` of the rest)"
+        )
         for devices in config.devices:
             if devices > inventory.count:
-                raise ConfigError(
-                    "devices",
-                    devices,
-                    f"1 to {inventory.count}, the CUDA devices present "
-                    "(device=auto makes rows `unsupported` of the rest)",
-                )
+                raise ConfigError("devices", devices, f"1 to {inventory.count}, {advice}")
 
 
 def _reason(point: Point, config: Config, inventory: Inventory) -> str | None:
-    if inventory.kind == "cuda" and point.devices > inventory.count:
+    controller = CONTROLLERS[point.controller]
+    if inventory.allocated and (reason := _not_allocated(point, inventory)):
+        return reason
+    if inventory.kind == "cuda" and not inventory.allocated and point.devices > inventory.count:
         return f"{point.devices} devices asked for, {inventory.count} present"
+    if point.workload == "train" and not controller.process_per_device:
+        return "train needs DistributedDataParallel, which has one process per device (controller=processes)"
     if inventory.kind == "cpu":
-        threads = config.device.threads
-        if not config.oversubscribe and point.devices * threads > inventory.cores:
+        threads, issuing = config.device.threads, controller.issuing_threads(point.devices)
+        cores = inventory.cores * inventory.nodes_for(point.devices)
+        if not config.oversubscribe and issuing * threads > cores:
+            who = "ranks" if controller.process_per_device else "issuing threads"
             return (
-                f"{point.devices} ranks x {threads} threads asked for, {inventory.cores} cores present "
+                f"{issuing} {who} x {threads} threads asked for, {cores} cores present "
                 "(oversubscribe=true runs it all the same)"
             )
     return get_mode(point.mode).unsupported(
         workload=point.workload, dtype=point.dtype, device_kind=inventory.kind
     )
+
+
+def _not_allocated(point: Point, inventory: Inventory) -> str | None:
+    """What the job lacks for a point."""
+    there = inventory.count * inventory.nodes
+    if point.devices > there:
+        nodes = "1 node" if inventory.nodes == 1 else f"{inventory.nodes} nodes"
+        return f"{point.devices} devices asked for, {there} in the allocation ({nodes} with {inventory.count} each)"
+    if not CONTROLLERS[point.controller].process_per_device and point.devices > inventory.count:
+        return (
+            f"controller={point.controller} is one process: {point.devices} devices are on more than one node"
+        )
+    return None

@@ -11,19 +11,26 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
+try:
+    from orjson import loads as parse
+except ImportError:  # a machine that lacks it reads more slowly, but reads
+
+    def parse(line: bytes) -> Any:  # type: ignore[misc]
+        """json.loads, without the numbers that are none, which JSON does not have."""
+        return json.loads(line, parse_constant=_no_number)
+
 
 LAUNCHER_FILE = "launcher.jsonl"
 
 _NUMBER = (int, float)
 
-# What a 64-bit integer holds: nothing that we write comes near, and tables of numbers hold no more.
-_LARGEST = 2**63
+# Half of what a 64-bit integer holds, so that two of them can be added: nothing that we write comes near.
+_LARGEST = 2**62
 
 # Field -> type, for each type of record. Times end in their unit; *_ns of the system's monotonic clock.
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -37,9 +44,17 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "prepared": {"cell": str, "key": str, "prepare_s": _NUMBER, "first_call_s": _NUMBER},
     "dropped": {"cell": str, "key": str, "status": str, "error": str, "at_ns": int},
     "round": {"cell": str, "round": int, "blocks": list},
+    "window": {"cell": str, "key": str, "start_ns": int, "end_ns": int, "steps": int},
     "end": {"cell": str, "stop": str, "keys": list},
     "closing": {"wall_s": _NUMBER, "busy_s": _NUMBER},
 }
+
+
+# Numbers that a block may have beside those that it must have.
+MAYBE = (
+    *("cpu_ns", "main_ns", "waits", "preemptions", "fastest_ns"),
+    *("issue_ns", "device_ns", "growth"),
+)
 
 
 class Writer:
@@ -81,29 +96,48 @@ def read_raw(directory: Path, prefix: str = "") -> RawData:
     """
     data = RawData()
     for path in sorted((directory / "raw").glob(f"{prefix}*.jsonl"), key=_in_order):
-        data.files[path.name] = list(_read_file(path, data.skipped))
+        data.files[path.name] = list(read_lines(path, data.skipped, _is_record))
     return data
 
 
-def _in_order(path: Path) -> list[tuple[int, str]]:
-    """Sort key by which try 10 comes after try 2."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]
-
-
-def _read_file(path: Path, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def read_lines(
+    path: Path, skipped: Counter[str], is_record: Callable[[Any], bool]
+) -> Iterator[dict[str, Any]]:
+    """The records of one file; what is_record does not know, or is no JSON, is counted and left out."""
     with path.open("rb") as file:
         for line in file:
             if not line.strip():
                 continue
             try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                record = parse(line)
+            except ValueError:
                 skipped["torn" if _is_text(line) else "binary"] += 1
             else:
-                if _is_record(record):
+                if is_record(record):
                     yield record
                 else:
                     skipped["foreign"] += 1
+
+
+def told(skipped: Counter[str]) -> str:
+    """`3 cut off or not JSON, 1 binary`: how many lines were left out, and why."""
+    return ", ".join(f"{count} {_SKIPPED[kind]}" for kind, count in sorted(skipped.items()))
+
+
+_SKIPPED = {
+    "torn": "cut off or not JSON",
+    "binary": "binary",
+    "foreign": "not records of this harness",
+}
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _in_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key by which try 10 comes after try 2."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _is_text(line: bytes) -> bool:
@@ -126,6 +160,8 @@ def _is_record(record: Any) -> bool:
             return False
         if wanted in (int, _NUMBER) and not is_number(value):
             return False
+    if kind == "window":
+        return bool(record["steps"] > 0 and 0 <= record["start_ns"] < record["end_ns"])
     if kind == "round":
         return all(_is_block(block) for block in record["blocks"])
     if kind == "cell":
@@ -140,7 +176,7 @@ def _is_block(block: Any) -> bool:
     # A clock that ran backwards or stood still, or no steps at all, would make nonsense of a ratio.
     if not (type(steps) is int and type(start) is int and type(end) is int):
         return False
-    usage = (block.get(name) for name in ("cpu_ns", "main_ns", "issue_ns"))
+    usage = (block.get(name) for name in MAYBE)
     return (
         0 < steps < _LARGEST and 0 <= start < end < _LARGEST and all(u is None or is_number(u) for u in usage)
     )

@@ -6,6 +6,7 @@ In: a Config. Out: a RunDirectory that nobody else writes to. Must not know torc
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ import yaml
 
 from harness.config import Config, measured_config
 from harness.errors import ConfigError, HarnessError
+from harness.owner import check_owner, is_owner_file, job_of, take
 from harness.plan import Session
 
 CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
@@ -30,6 +32,12 @@ PARTIAL = ".partial"
 BYTES_PER_BLOCK = 250
 BYTES_FOR_REPORT = 8 * 2**20
 
+# What flock answers where a file system has none.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+# The shards of a job array have a run directory each, in the folder that their merged run stands in.
+SHARD = "shard-"
+
 
 @dataclass
 class RunDirectory:
@@ -37,6 +45,7 @@ class RunDirectory:
 
     path: Path
     _lock: IO[str]
+    _owner: Path | None = None
 
     @property
     def raw(self) -> Path:
@@ -70,12 +79,19 @@ class RunDirectory:
             )
 
     def close(self) -> None:
+        if self._owner is not None:
+            self._owner.unlink(missing_ok=True)
         self._lock.close()  # closing the file gives up the lock
 
 
-def default_path(name: str) -> Path:
-    """results/<sweep>/<UTC time>, with a number after it when that one is taken."""
+def default_path(name: str, job: str | None = None, shard: tuple[int, int] | None = None) -> Path:
+    """results/<sweep>/<UTC time>, with a number after it when that one is taken.
+
+    job: name of a job's run directory, which the job finds again when it is requeued; of a shard, a folder there.
+    """
     root = Path(os.environ.get("HARNESS_RESULTS", "results"))
+    if job is not None:
+        return root / name / job / (f"{SHARD}{shard[0]}of{shard[1]}" if shard else "")
     stem = root / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     path, number = stem, 1
     while path.exists():
@@ -89,12 +105,13 @@ def session_folder(path: Path, session_id: str) -> Path:
     return path / "sessions" / session_id
 
 
-def next_session_id(path: Path, session: Session) -> str:
-    """Name of the next try at a session, not used before in this run directory."""
+def next_session_id(path: Path, session: Session, shard: tuple[int, int] | None = None) -> str:
+    """Name of the next try at a session, not used before in this run directory, nor in that of another shard."""
+    part = f"{SHARD}{shard[0]}of{shard[1]}-" if shard else ""
     number = 1
-    while session_folder(path, f"{session.controller}-{session.devices}-try{number}").exists():
+    while session_folder(path, f"{part}{session.controller}-{session.devices}-try{number}").exists():
         number += 1
-    return f"{session.controller}-{session.devices}-try{number}"
+    return f"{part}{session.controller}-{session.devices}-try{number}"
 
 
 def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
@@ -131,6 +148,7 @@ def _check_path(path: Path, config: Config, key: str) -> None:
         return
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(key, path, "a folder that can be written; this one is read-only")
+    check_owner(path, key, job_of(os.environ))
     if (path / CONFIG_FILE).exists():
         held = read_config(path, key)
         ours = yaml.safe_load(yaml.safe_dump(measured_config(config)))
@@ -166,14 +184,24 @@ def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
         raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return _opened(path, config, key, lock)
         lock.seek(0)
         holder = lock.read(200).strip() or "another process"
         lock.close()
         raise ConfigError(
             key, path, f"a run directory that no other sweep writes to; it is locked by {holder}"
         ) from None
+    return _opened(path, config, key, lock)
+
+
+def _opened(path: Path, config: Config, key: str, lock: IO[str]) -> RunDirectory:
+    """Check and make what a run needs, now that nobody else on this machine can."""
+    owner: Path | None = None
     try:
+        if job := job_of(os.environ):
+            owner = take(path, key, job)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
         lock.flush()
@@ -186,7 +214,7 @@ def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
     except HarnessError:
         lock.close()
         raise
-    return RunDirectory(path, lock)
+    return RunDirectory(path, lock, owner)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -208,7 +236,9 @@ def _left_by_a_start(path: Path) -> bool:
     """Whether a start that was ended before it wrote its config leaves such a thing."""
     if path.name == "raw":
         return path.is_dir() and not any(path.iterdir())
-    return path.name in (LOCK_FILE, LOG_FILE) or path.name.endswith(PARTIAL)
+    if path.is_dir() and path.name.startswith(SHARD):
+        return True  # merged runs stand beside what they are merged from
+    return path.name in (LOCK_FILE, LOG_FILE) or path.name.endswith(PARTIAL) or is_owner_file(path.name)
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,11 +14,11 @@ COLUMNS: dict[str, str] = {
     "batch": "samples per device under weak scaling, in all under strong scaling",
     "devices": "number of devices (on CPU: of ranks)",
     "nodes": "number of nodes the devices are spread over",
-    "controller": "who issues the work: processes (one process per device)",
+    "controller": "who issues the work: processes (one per device), threads (one per device), loop (one thread)",
     "workload": "forward or train",
     "dtype": "element type of parameters and activations",
-    "mode": "how the model is executed: eager, script, trace",
-    "device_kind": "cpu or cuda",
+    "mode": "how the model is executed: eager, script, trace, ... (docs/modes)",
+    "device_kind": "cpu, cuda or emulated",
     "device_name": "what the device calls itself",
     "status": "ok, unsupported, failed, oom, timeout or mismatch",
     "warnings": "semicolon-separated set of warnings; empty when there is none",
@@ -37,18 +37,29 @@ COLUMNS: dict[str, str] = {
     "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank",
     "first_call_s": "time of the first call after that; slowest rank",
     "memory_peak_mib": "peak memory while the mode warmed up: the device's, on CPU the whole process's",
-    "util_mean_pct": "device utilisation sampled beside the run; empty when not sampled",
-    "sm_active_pct": "share of time in which multiprocessors were active; empty when not sampled",
-    "power_mean_w": "mean power; empty when not sampled",
-    "energy_mj_per_sample": "energy per sample; empty when not sampled",
+    "util_mean_pct": "NVML's utilisation while the point was held steady, mean over devices; empty when not sampled",
+    "sm_active_pct": "percentage of multiprocessors active there (GPM, Hopper and later); empty when not sampled",
+    "power_mean_w": "mean power of one device there, in watts, mean over its devices; empty when not sampled",
+    "energy_mj_per_sample": "energy of all its devices there / samples processed there; empty when not sampled",
     "host_cpu_share": "CPU time / wall time of a rank's process in timed blocks, mean over ranks",
-    "rank_spread": "median over rounds of slowest rank / fastest rank - 1",
+    "main_thread_share": "CPU time / wall time of a rank's issuing threads in timed blocks; the least of ranks",
+    "preemptions_s": "times a second that a rank's process lost its core in timed blocks; the most of ranks",
+    "waits_s": "times a second that a rank's process gave its core up to wait in timed blocks; the most of ranks",
+    "threads": "intra-op threads that were set for each device",
+    "cores": "cores that a rank may use",
+    "gil": "whether the interpreter has a lock that lets one thread run at a time: yes or no",
+    "launches": "launches of one step, counted in a CUDA graph of it; empty on CPU and where it cannot be captured",
+    "replay_us": "device time of one step by the replay of that graph, against which device_us is checked",
+    "rank_spread": "median over rounds of slowest device / fastest device - 1",
     "rounds": "rounds measured",
     "steps": "timed steps per rank, over all rounds",
     "error": "why the status is not ok",
 }
 
-INTEGER_COLUMNS = ("depth", "width", "batch", "devices", "nodes", "rounds", "steps")
+INTEGER_COLUMNS = (
+    *("depth", "width", "batch", "devices", "nodes", "threads", "cores", "launches"),
+    *("rounds", "steps"),
+)
 TEXT_COLUMNS = [
     "key",
     "model",
@@ -60,6 +71,7 @@ TEXT_COLUMNS = [
     "device_name",
     "status",
     "warnings",
+    "gil",
     "error",
 ]
 
@@ -88,7 +100,14 @@ WARNINGS: dict[str, str] = {
     "use timing=precise or raise timing.max_rounds and timing.max_cell_s",
     "oversubscribed": "more ranks x threads than cores, or cores that were not free: waiting for a core is part "
     "of the step time. Do not read it as Python overhead; use fewer devices, fewer threads or more cores",
+    "back_pressure": "the launch queue was full while a burst was issued, so that issue_us holds waiting for the "
+    "device: use a shallower model, or read issue_us as an upper bound",
+    "replay_differs": "device_us and the replay of a CUDA graph of the same step differ by more than 5 %: "
+    "read device_us, dispatch_share and feedable_devices with that error",
     "shared": "another process used the device: measure again when it is alone",
-    "throttled": "the device lowered its clocks: check power limit, cooling and clocks",
-    "emulated": "the device is emulated: its times are modelled, not measured",
+    "throttled": "the device lowered its clocks (the notes say why): check power limit, cooling and clocks",
+    "utilisation_differs": "NVML's utilisation and 1 - dispatch_share differ by more than 10 points: NVML counts any "
+    "time in which any kernel ran, however small, and only dispatch_share says how long the device waits",
+    "emulated": "the device is emulated: its times are modelled, not measured, and since it computes nothing the "
+    "outputs were compared on a CPU copy of the model; measure on a real one before concluding on speed",
 }

@@ -18,26 +18,31 @@ from harness.plan import Cell, Point
 class SessionSpec:
     """One session as its ranks see it.
 
-    id: names its files. store: file where the ranks meet. threads: intra-op threads per rank.
-    affinity: pin ranks to cores. usage: record CPU time around blocks.
+    id: names its files. controller, devices: who issues to how many devices, of all ranks. store: file where
+    the ranks meet; None where they do so in torchrun's store. threads: intra-op threads per rank. affinity: pin
+    ranks to cores. usage: record CPU time around blocks. window_s: seconds for which each point is held for
+    samplers.
     """
 
     id: str
     cells: tuple[Cell, ...]
+    controller: str
+    devices: int
     device_kind: str
     threads: int
     affinity: bool
     usage: bool
+    window_s: float
     seed: int
     timing: TimingConfig
     plugins: tuple[str, ...]
     raw: Path
-    store: Path
+    store: Path | None
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
         plain = asdict(self)
-        plain["raw"], plain["store"] = str(self.raw), str(self.store)
+        plain["raw"], plain["store"] = str(self.raw), self.store and str(self.store)
         path.write_text(json.dumps(plain, indent=1))
 
     @staticmethod
@@ -49,5 +54,5 @@ class SessionSpec:
         )
         plain["timing"] = TimingConfig(**plain["timing"])
         plain["plugins"] = tuple(plain["plugins"])
-        plain["raw"], plain["store"] = Path(plain["raw"]), Path(plain["store"])
+        plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])
         return SessionSpec(**plain)

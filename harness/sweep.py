@@ -7,24 +7,34 @@ order: plan, run directory, sessions, points, report. Must not import torch.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from rich.console import Console
 
 from harness import analysis, schema
-from harness.config import Config
+from harness.config import Config, parse_shard
 from harness.console import Display, print_plan
+from harness.emulated import device_variables
 from harness.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.errors import ConfigError, HarnessError
-from harness.launch import DIED, FINISHED, TIMED_OUT, Ending, run_session, session_variables, torchrun_command
+from harness.interrupt import Interrupted, signals_raise
+from harness.launch import (
+    COMPILED,
+    DIED,
+    FINISHED,
+    TIMED_OUT,
+    Ending,
+    run_session,
+)
+from harness.launchers import SLURM, LocalLauncher, make_launcher
 from harness.modes import get_mode
-from harness.plan import Cell, Plan, Point, Session, make_plan, remaining
+from harness.plan import Cell, Inventory, Plan, Point, Session, make_plan, remaining, window_seconds
 from harness.records import LAUNCHER_FILE, Writer
 from harness.rundir import (
     BYTES_FOR_REPORT,
@@ -37,14 +47,13 @@ from harness.rundir import (
     session_folder,
 )
 from harness.session import SessionSpec
+from harness.shards import shard_plan
+from harness.slurm import run_name
 
-
-class Interrupted(Exception):
-    """The sweep was asked to end by a signal; what is measured stays."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_status = 128 + number
+# A session that lost a node is tried again so many times.
+TRIES_AFTER_NODE_FAILURE = 1
+# In the folder of a session that lost a node; what counts over requeues is what stands in files.
+NODE_FAILURE_FILE = "node-failure"
 
 
 def run_sweep(config: Config, console: Console) -> int:
@@ -54,33 +63,67 @@ def run_sweep(config: Config, console: Console) -> int:
     measured although something was tried. Raises ConfigError before anything starts if something is
     refused, Interrupted when a signal ended it.
     """
+    path = Path(config.resume or config.out or _default_path(config))
+    status = measure_sweep(config, path, console)
+    return report(path, console) if status is None else status
+
+
+def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
+    """As run_sweep without the report; answers the exit status where there is nothing to report."""
     key = "resume" if config.resume else "out"
-    path = Path(config.resume or config.out or default_path(config.name))
     check_path(path, config, key)
-    probe = probe_torch()
-    inventory = take_inventory(config, probe)
+    launcher = make_launcher(config)
+    with device_variables(launcher.node_config()) as variables:
+        return _measure(config, console, path, key, variables, launcher)
+
+
+def _default_path(config: Config) -> Path:
+    job = run_name() if config.launcher.kind == SLURM else None
+    return default_path(config.name, job, _shard(config))
+
+
+def _shard(config: Config) -> tuple[int, int] | None:
+    return parse_shard(config.shard) if config.shard else None
+
+
+def _measure(
+    config: Config,
+    console: Console,
+    path: Path,
+    key: str,
+    variables: dict[str, str],
+    launcher: LocalLauncher,
+) -> int | None:
+    probe = probe_torch(variables)
+    inventory = launcher.inventory(take_inventory(config, probe))
     plan = make_plan(config, inventory)
+    all_points = plan.points
+    if shard := _shard(config):
+        plan = shard_plan(plan, shard, config, inventory)
     if config.hidden is not None and (config.depth or config.width):
         console.print(
             f"hidden={list(config.hidden)} is given: depth and width are not swept", highlight=False
         )
     if config.dry_run:
         # What is measured already counts here too: the plan shows what a start would do.
-        print_plan(console, remaining(plan, _done(path)), config, path, inventory)
+        print_plan(console, remaining(plan, _done(path)), config, path, inventory, variables, launcher)
         return 0
     environment = describe_environment(inventory, probe)
     run = open_run(path, config, key)
     try:
         run.check_space(_bytes_needed(remaining(plan, _done(path)), config))
-        _check_same_machine(run, environment, key)
+        _check_same_machine(run, environment, key, config)
         run.write_config(config)
         run.write_environment(environment)
-        with run.log.open("a") as log, _signals_raise():
-            launcher = Writer(run.raw / LAUNCHER_FILE)
-            sweep = _Sweep(config, plan, run, inventory.kind, launcher, log, console)
+        with run.log.open("a") as log, signals_raise(requeue=config.launcher.kind == SLURM):
+            records = Writer(run.raw / LAUNCHER_FILE)
+            sweep = _Sweep(
+                config, plan, run, inventory, variables, launcher, records, log, console, all_points
+            )
             try:
                 sweep.announce(environment)
-                sweep.measure()
+                with launcher.sampler(run.path, variables):
+                    sweep.measure()
             except Interrupted as signal:
                 sweep.save_points()
                 console.print(
@@ -94,12 +137,12 @@ def run_sweep(config: Config, console: Console) -> int:
                 sweep.save_points()
                 raise
             finally:
-                launcher.close()
+                records.close()
     except OSError as error:
         raise HarnessError(f"{path}: {error.strerror or error}; what was measured is kept") from error
     finally:
         run.close()
-    return report(path, console)
+    return None
 
 
 def report(path: Path, console: Console) -> int:
@@ -120,18 +163,24 @@ class _Sweep:
         config: Config,
         plan: Plan,
         run: RunDirectory,
-        device_kind: str,
-        launcher: Writer,
+        inventory: Inventory,
+        variables: dict[str, str],
+        launcher: LocalLauncher,
+        records: Writer,
         log: IO[str],
         console: Console,
+        all_points: Sequence[Point],
     ) -> None:
         self.config, self.plan, self.run, self.log = config, plan, run, log
-        self.device_kind, self.launcher, self.console = device_kind, launcher, console
+        self.inventory, self.device_kind, self.variables = inventory, inventory.kind, variables
+        self.launcher, self.records, self.console = launcher, records, console
         self.todo = remaining(plan, _done(run.path))
+        # In the whole plan, by which shards are merged in its order.
+        self.places = {point.key: place for place, point in enumerate(all_points)}
 
     def announce(self, environment: dict[str, Any]) -> None:
         """Write down every point and what is known of it before anything is measured."""
-        self.launcher.write(
+        self.records.write(
             "start",
             time_utc=environment["time_utc"],
             device_kind=environment["device_kind"],
@@ -141,12 +190,17 @@ class _Sweep:
         known = analysis.planned_points(self.run.path)
         for point in self.plan.points:
             if point.key not in known:
-                self.launcher.write("point", **point_record(point))
+                nodes, place = self.inventory.nodes_for(point.devices), self.places[point.key]
+                self.records.write("point", **point_record(point, nodes), place=place)
         for key, reason in self.todo.unsupported.items():
-            self.launcher.write("outcome", key=key, status=schema.UNSUPPORTED, error=reason)
+            self.records.write("outcome", key=key, status=schema.UNSUPPORTED, error=reason)
 
     def measure(self) -> None:
         """Run every session; a session that breaks is started again with the cells it has not reached."""
+        modes = {p.mode for session in self.todo.sessions for cell in session.cells for p in cell.points}
+        for mode in sorted(modes):
+            with contextlib.suppress(Exception):  # the ranks will fail of it too, and their rows say why
+                get_mode(mode).make_ready()
         planned = sum(session.points for session in self.todo.sessions)
         done = len(self.plan.points) - planned
         with Display(self.console, len(self.plan.points), done, self.config) as display:
@@ -157,23 +211,57 @@ class _Sweep:
 
     def one_session(self, session: Session, display: Display) -> Session | None:
         """Run a session once; answers the part of it that must be started again, or None."""
+        nodes = self.inventory.nodes_for(session.devices)
+        left = self.launcher.nodes_left()
+        if left is not None and left < nodes:
+            self.without_nodes(session, left, nodes, display)
+            return None
         session_id, folder = self.new_session(session)
-        command = torchrun_command(session.ranks, session_id, folder)
-        variables = session_variables(self.config.device.threads)
+        start = self.launcher.start(session, session_id, folder, nodes, display.note)
         display.session(session, session_id)
-        print(f"{_now()} {session_id}: {' '.join(command)}", file=self.log, flush=True)
+        print(f"{_now()} {session_id}: {' '.join(start.command)}", file=self.log, flush=True)
         ending = run_session(
-            command,
-            variables,
+            start.command,
+            start.variables | self.variables,
             folder,
             self.log,
             timeout_s=self.config.timeout_s,
             startup_timeout_s=self.config.launcher.startup_timeout_s,
             on_event=display.event,
             on_tick=display.tick,
+            reach=start.relay,
         )
         print(f"{_now()} {session_id}: {ending.how} {ending.reason}", file=self.log, flush=True)
+        shutil.rmtree(folder / COMPILED, ignore_errors=True)  # of no use to anybody now, and large
+        told_to_end = start.relay is not None and start.relay.told_to_end
+        if ending.how == DIED and (told_to_end or self.launcher.is_ending()):
+            # Whatever the ranks died of, what is left of the job would only fail of the same.
+            raise Interrupted(signal.SIGTERM, requeue=True, reason="the end of the job")
+        if start.relay and start.relay.failed_node and ending.how != FINISHED:
+            (folder / NODE_FAILURE_FILE).touch()
+            display.note(f"session {session_id}: {ending.reason}")
+            if self.node_failures(session) <= TRIES_AFTER_NODE_FAILURE:
+                # It says nothing of the cell in flight, which is tried again with the others.
+                ended = analysis.session_progress(self.run.path, session_id).ended
+                rest = tuple(cell for cell in session.cells if cell.id not in ended)
+                return replace(session, cells=rest) if rest else None
         return self.settle(session, session_id, ending, display)
+
+    def node_failures(self, session: Session) -> int:
+        """How often sessions of this kind have lost a node, in this run of the job and those before."""
+        tries = session_folder(self.run.path, f"*{session.controller}-{session.devices}-try*")
+        return sum(1 for _ in tries.parent.glob(f"{tries.name}/{NODE_FAILURE_FILE}"))
+
+    def without_nodes(self, session: Session, left: int, nodes: int, display: Display) -> None:
+        """What a job does that has lost nodes: it is started again, with others; after that it makes do without."""
+        reason = f"the loss of nodes ({nodes} needed, {left} left of the job)"
+        lost = session_folder(self.run.path, "*").parent.glob(f"*/{NODE_FAILURE_FILE}")
+        if sum(1 for _ in lost) <= TRIES_AFTER_NODE_FAILURE:
+            raise Interrupted(signal.SIGTERM, requeue=True, reason=reason)
+        for cell in session.cells:
+            for point in cell.points:
+                self.records.write("outcome", key=point.key, status=schema.FAILED, error=reason)
+            display.lost(cell, len(cell.points), schema.FAILED, reason)
 
     def settle(self, session: Session, session_id: str, ending: Ending, display: Display) -> Session | None:
         """Give the points of a broken session their rows; answers what is left of it to be measured."""
@@ -203,7 +291,7 @@ class _Sweep:
             for point in cell.points:
                 if point not in again:
                     row_status, row_reason = known.get(point, (status, reason))
-                    self.launcher.write(
+                    self.records.write(
                         "outcome", key=point.key, status=row_status, error=row_reason, session=session_id
                     )
             display.lost(cell, len(cell.points) - len(again), *next(iter(known.values()), (status, reason)))
@@ -213,23 +301,27 @@ class _Sweep:
 
     def new_session(self, session: Session) -> tuple[str, Path]:
         """Make the folder of a session that has not been used before, with its file in it."""
-        session_id = next_session_id(self.run.path, session)
+        session_id = next_session_id(self.run.path, session, _shard(self.config))
         folder = session_folder(self.run.path, session_id).absolute()
         folder.mkdir(parents=True)
         config = self.config
         SessionSpec(
             id=session_id,
             cells=session.cells,
+            controller=session.controller,
+            devices=session.devices,
             device_kind=self.device_kind,
             threads=config.device.threads,
             affinity=config.device.affinity,
             usage=config.monitor.usage,
+            window_s=window_seconds(config, self.device_kind),
             seed=config.seed,
             timing=config.timing,
             plugins=tuple(config.plugins),
             raw=self.run.raw.absolute(),
-            store=folder / "store",
+            store=folder / "store" if self.launcher.meets_in_file else None,
         ).save(folder / "session.json")
+        self.launcher.write_nodes_file(folder, self.run.path.absolute())
         return session_id, folder
 
     def save_points(self) -> None:
@@ -240,13 +332,13 @@ class _Sweep:
             write_csv(analysis.load_run(self.run.path).points, self.run.path / "points.csv")
 
 
-def point_record(point: Point) -> dict[str, Any]:
+def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
     """A planned point as the launcher writes it down: all that the analysis knows of it."""
     axes = {name: getattr(point, name) for name in (*schema.AXES, "scaling")}
     return {
         "key": point.key,
         "cell": Cell((point,)).id,
-        "axes": {**axes, "nodes": 1},
+        "axes": {**axes, "nodes": nodes},
         # The analysis must not depend on which plugins are loaded where it runs.
         "needs_python": get_mode(point.mode).needs_python,
     }
@@ -265,30 +357,15 @@ def _bytes_needed(plan: Plan, config: Config) -> int:
     return BYTES_FOR_REPORT + blocks * BYTES_PER_BLOCK
 
 
-def _check_same_machine(run: RunDirectory, environment: dict[str, Any], key: str) -> None:
+def _check_same_machine(run: RunDirectory, environment: dict[str, Any], key: str, config: Config) -> None:
     before = run.environment()
+    if before and config.launcher.kind == SLURM:
+        # A job that is started again may be given other nodes of the same kind; records name theirs.
+        before = {**before, "host": environment["host"]}
     if before and (changed := differences(before, environment)):
         raise ConfigError(
             key, run.path, f"a run of this machine, or a new folder; changed since: {'; '.join(changed)}"
         )
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Within: SIGINT, SIGTERM and SIGHUP raise Interrupted, so that every clean-up is done."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in before:  # once only: a second Ctrl-C must not break off the clean-up
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
-
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in watched}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _now() -> str:

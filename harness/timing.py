@@ -6,14 +6,15 @@ Must not know torch, ranks or records: the rules are plain arithmetic, tested wi
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import repeat
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat as times
+from typing import Any, Protocol
 
 from harness.stats import FEWEST_FOR_INTERVAL, Interval, median_interval, relative_spread
 
@@ -41,7 +42,8 @@ class Block:
     """n steps timed as one. Times in nanoseconds of the system-wide monotonic clock.
 
     cpu_ns: CPU time of the process, main_ns: of the calling thread; waits and preemptions: voluntary
-    and involuntary context switches of the process. All None when usage is not recorded.
+    and involuntary context switches of the process. All None when usage is not recorded. fastest_ns: where
+    several threads had a block each, what the fastest of them took; main_ns is the least of theirs then.
     """
 
     steps: int
@@ -51,59 +53,152 @@ class Block:
     main_ns: int | None = None
     waits: int | None = None
     preemptions: int | None = None
+    fastest_ns: int | None = None
 
     @property
     def wall_ns(self) -> int:
         return self.end_ns - self.start_ns
 
 
-def time_block(step: Callable[[], Any], steps: int, wait: Callable[[], None], *, usage: bool = True) -> Block:
+def time_block(
+    step: Callable[[], Any],
+    steps: int,
+    wait: Callable[[], None],
+    *,
+    usage: bool = True,
+    repeat: Callable[[int], Any] | None = None,
+) -> Block:
     """Call step so many times, wait for the device, and read the clock before and after.
 
-    The garbage collector is off meanwhile: a collection in one mode's block would be charged to that
-    mode. The result of a step is dropped at once, as in the warm-up, so that memory is reused alike.
+    repeat: makes so many steps by itself, with no Python between them, and is called instead.
+
+    The garbage collector is off meanwhile: a collection in one mode's block would be charged to that mode.
+    The result of a step is dropped at once, as in the warm-up, so that memory is reused alike.
     time.monotonic_ns is one clock for all processes of a machine (CLOCK_MONOTONIC), so blocks of
     different ranks can be laid side by side.
     """
     wait()
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with no_collections():
         before = _usage() if usage else None
-        calls = repeat(None, steps)
+        calls = times(None, steps)
         start = time.monotonic_ns()
-        for _ in calls:
-            step()
+        if repeat is not None:
+            repeat(steps)
+        else:
+            for _ in calls:
+                step()
         wait()
         end = time.monotonic_ns()
         after = _usage() if usage else None
-    finally:
-        if collecting:
-            gc.enable()
     if before is None or after is None:
         return Block(steps, start, end)
     return Block(steps, start, end, *(b - a for a, b in zip(before, after, strict=True)))
 
 
-def time_issue(step: Callable[[], Any], steps: int, wait: Callable[[], None]) -> float:
-    """Nanoseconds the host needs to issue one step to an idle device, without waiting for it.
+def time_blocks(blocks: Callable[[], Sequence[Block]], *, usage: bool = True) -> Block:
+    """Several threads' blocks as one: from the first one's start to the last one's end.
 
-    The burst must fit the launch queue; the caller chooses steps (see device.burst_steps).
+    blocks: has every thread time a block of its own, with its own thread's usage, and answers them.
     """
-    wait()
+    with no_collections():
+        before = _usage() if usage else None
+        found = blocks()
+        after = _usage() if usage else None
+    joined = Block(
+        steps=found[0].steps,
+        start_ns=min(block.start_ns for block in found),
+        end_ns=max(block.end_ns for block in found),
+        fastest_ns=min(block.wall_ns for block in found),
+    )
+    if before is None or after is None:
+        return joined
+    cpu_ns, _, waits, preemptions = (b - a for a, b in zip(before, after, strict=True))
+    # As a share of its own block: a thread that was done early has not been kept from a core since.
+    least = min((block.main_ns or 0) / block.wall_ns for block in found)
+    main_ns = round(least * joined.wall_ns)
+    return replace(joined, cpu_ns=cpu_ns, main_ns=main_ns, waits=waits, preemptions=preemptions)
+
+
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """Within: no garbage is collected."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        calls = repeat(None, steps)
-        start = time.monotonic_ns()
-        for _ in calls:
-            step()
-        end = time.monotonic_ns()
+        yield
     finally:
         if collecting:
             gc.enable()
+
+
+class Gate(Protocol):
+    """Holds an asynchronous device while work is queued for it, and then knows how long that work took."""
+
+    def close(self) -> None:
+        """Hold the device for some time from now on."""
+
+    def begin(self) -> None:
+        """What is queued from here on is what is timed."""
+
+    def end(self) -> bool:
+        """All that is timed is queued; whether the device was held until now."""
+
+    def elapsed_ns(self) -> float:
+        """What the device took from begin to end, nanoseconds; to be asked when it is done."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Nanoseconds of one step: issue_ns the host's to issue it, device_ns the device's to execute it.
+
+    device_ns is None if the device was let go before all was queued: its time then holds gaps. growth: what
+    the second half of the steps took over what the first half took; far from 1 where the queue filled up and
+    made the host wait in one of them. None for a single step.
+    """
+
+    issue_ns: float
+    device_ns: float | None
+    growth: float | None = None
+
+
+def time_burst(
+    step: Callable[[], Any],
+    steps: int,
+    gate: Gate,
+    wait: Callable[[], None],
+    *,
+    repeat: Callable[[int], Any] | None = None,
+) -> Burst:
+    """Issue steps to a device that is held meanwhile: what the host needs to issue them, and the device alone.
+
+    The burst must fit the launch queue; the caller chooses steps (see device.burst_steps). Where there are
+    several, one goes before them: on cold caches the first one after a wait takes longer, and in a burst of
+    some tens of steps it would count. The clock is read once more in the middle, see Burst.growth.
+    """
     wait()
-    return (end - start) / steps
+    first, second = steps - steps // 2, steps // 2
+    with no_collections():
+        gate.close()
+        if steps > 1:
+            _issue(step, 1, repeat)
+        gate.begin()
+        start = time.monotonic_ns()
+        _issue(step, first, repeat)
+        middle = time.monotonic_ns()
+        _issue(step, second, repeat)
+        end = time.monotonic_ns()
+        held = gate.end()
+    wait()
+    growth = (end - middle) / second * first / max(middle - start, 1) if second else None
+    return Burst((end - start) / steps, gate.elapsed_ns() / steps if held else None, growth)
+
+
+def _issue(step: Callable[[], Any], steps: int, repeat: Callable[[int], Any] | None) -> None:
+    if repeat is not None:
+        repeat(steps)
+        return
+    for _ in times(None, steps):
+        step()
 
 
 def clock_cost_ns() -> float:

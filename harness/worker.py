@@ -22,9 +22,11 @@ def main(session_file: str) -> int:
     import os
     import signal
 
+    from harness.cause import name_rank
     from harness.progress import Sender
     from harness.session import SessionSpec
 
+    name_rank(int(os.environ["RANK"]))
     # The launcher asks a rank that makes no progress where it is.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     sender = Sender()
@@ -39,13 +41,16 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
     import warnings
 
     local_rank, local_ranks = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    from harness.device import open_device, pin_to_cores
+    from harness.controllers import CONTROLLERS
+    from harness.device import open_device, pin_to_cores, usable_cores
 
     # Before torch makes any thread: threads inherit the affinity of the one that starts them.
     pinned = pin_to_cores(local_rank, local_ranks, spec.threads) if spec.affinity else None
 
+    import psutil
     import torch
 
+    from harness.lanes import open_lanes
     from harness.measure import Bench, SessionBroken, measure_cells
     from harness.modes import load_plugins
     from harness.ranks import Ranks
@@ -54,13 +59,18 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
 
     torch.set_num_threads(spec.threads)
     torch.set_num_interop_threads(1)
-    torch.set_flush_denormal(True)  # a denormal number slows a CPU kernel many times; see build_model
     torch.manual_seed(spec.seed)
     # Said once in the README, not twice a cell in the log.
     warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
     load_plugins(spec.plugins)
 
-    device = open_device(spec.device_kind, local_rank)
+    count = CONTROLLERS[spec.controller].devices_per_rank(spec.devices)
+    devices = [open_device(spec.device_kind, local_rank * count + lane) for lane in reversed(range(count))][
+        ::-1
+    ]
+    device = devices[0]  # the current one: it was opened last
+    device.prepare_thread()
+    lanes = open_lanes(spec.controller, devices)
     ranks = Ranks(spec.store, device.torch_device)
     writer = Writer(spec.raw / f"{spec.id}-rank{ranks.rank}.jsonl")
     clock_ns = clock_cost_ns()
@@ -70,6 +80,9 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
         rank=ranks.rank,
         ranks=ranks.world_size,
         host=platform.node(),
+        # Of its own name where a cluster's names are not the machines'.
+        node=os.environ.get("SLURMD_NODENAME", platform.node()),
+        clock_offset_ns=ranks.clock_offset_ns(),
         pid=os.getpid(),
         device_kind=device.kind,
         device_name=device.name,
@@ -78,11 +91,14 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
         gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
         threads=spec.threads,
         pinned_cores=pinned,
+        controller=spec.controller,
+        devices=[each.identity() for each in devices],
+        cores=usable_cores(),
         rel_width=spec.timing.rel_width,
         clock_cost_ns=clock_ns,
         empty_step_ns=time_block(_nothing, 100_000, device.wait).wall_ns / 100_000,
     )
-    bench = Bench(ranks, device, writer, sender, spec.timing, spec.seed, spec.usage, clock_ns)
+    bench = Bench(ranks, lanes, writer, sender, spec.timing, spec.seed, spec.usage, clock_ns, spec.window_s)
     # What importing torch left behind is there to stay: no later collection needs to look at it again.
     gc.collect()
     gc.freeze()
@@ -101,6 +117,7 @@ def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-d
         startup_s=(ready_ns - started_ns) / 1e9,
         wall_s=(closed_ns - ready_ns) / 1e9,
         busy_s=bench.busy_ns / 1e9,
+        process_threads=psutil.Process().num_threads(),
     )
     writer.close()
     ranks.close()

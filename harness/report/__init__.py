@@ -31,28 +31,36 @@ __all__ = [
 def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -> ReportPaths:
     """Write the whole report into `out`.
 
-    all_figures: draw every slice; else at most three of a kind and nine in all, and the page names
-        the rest.
+    all_figures: draw every slice; else at most three of a kind and ten in all (or one of each kind), and the page
+        names the rest.
     Raises OSError where `out` cannot be written; the CSV comes first, so that it is there whatever follows.
     """
     from harness.report import figures, markdown, page
     from harness.report.content import assembled
-    from harness.report.summary import is_strong
+    from harness.report.summary import devices_present, is_strong
 
     points = combined(runs)
     paths = {name: out / name for name in ("points.csv", "report.html", "report.md")}
     write_csv(points, paths["points.csv"])
     table = tidy(points)
     several = len(runs) > 1
-    strong = [
-        label if several else "" for run, label in zip(runs, labels(runs), strict=True) if is_strong(run)
-    ]
-    drawn = figures.draw(table, out / "figures", all_figures=all_figures, strong=strong)
+    named = [(label if several else "", run) for run, label in zip(runs, labels(runs), strict=True)]
+    drawn = figures.draw(
+        *(table, out / "figures"),
+        all_figures=all_figures,
+        strong=[label for label, run in named if is_strong(run)],
+        installed={label: count for label, run in named if (count := devices_present(run))},
+        timelines={label: run.timeline for label, run in named},
+    )
     content = assembled(runs, table, points, drawn.figures, drawn.omitted)
     files.write_text(paths["report.html"], page.render(content))
     files.write_text(paths["report.md"], markdown.render(content))
     _remove_stale(out / "figures", drawn.figures)
     return ReportPaths(paths["points.csv"], paths["report.html"], paths["report.md"], drawn.figures)
+
+
+# How the files begin that `harness predict` draws beside a report's.
+OF_PREDICT = ("predicted-utilisation-", "predicted-bound-", "predicted-against-measured")
 
 
 def _remove_stale(folder: Path, figures: Sequence[Figure]) -> None:
@@ -61,5 +69,6 @@ def _remove_stale(folder: Path, figures: Sequence[Figure]) -> None:
         return
     kept = {path.name for figure in figures for path in (figure.svg, figure.png)}
     for path in folder.iterdir():
-        if path.suffix in (".svg", ".png") and path.name not in kept and not path.is_dir():
+        ours = path.suffix in (".svg", ".png") and not path.name.startswith(OF_PREDICT)
+        if ours and path.name not in kept and not path.is_dir():
             path.unlink()

@@ -40,14 +40,26 @@ def _range(low: float, high: float, shown: object) -> str:
 
 
 def _chosen(table: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, str]:
-    """The rows farthest from eager, in the table's order, and a sentence on the rest."""
+    """Some rows in the table's order, and a sentence on the rest.
+
+    Of several controllers what they make of the fewest and of the most devices, eager too; else the rows
+    farthest from eager.
+    """
     if len(table) <= limit:
         return table, ""
+    ends = table[table["devices"].isin([table["devices"].min(), table["devices"].max()])]
+    if table["controller"].nunique() > 1 and len(ends) <= limit:
+        return ends, _omitted(len(ends), len(table), "those on the fewest and on the most devices")
     speed = table["speedup_vs_eager"].where(table["ok"])
     distance = (speed.where(speed >= 1, 1 / speed.where(speed > 0))).fillna(0.0)
     kept = distance.sort_values(ascending=False, kind="stable").index[:limit]
-    text = f"{limit} of {len(table)} rows, those with the largest speed-up or slow-down; all rows are in points.csv."
-    return table.loc[sorted(kept)], text
+    return table.loc[sorted(kept)], _omitted(
+        limit, len(table), "those with the largest speed-up or slow-down"
+    )
+
+
+def _omitted(shown: int, of: int, which: str) -> str:
+    return f"{shown} of {of} rows, {which}; all rows are in points.csv."
 
 
 def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
@@ -110,6 +122,7 @@ def _values(rows: pd.DataFrame, many: bool) -> dict[str, list[str]]:
     if (rows["devices"] == 1).all():
         del found["efficiency"]  # one device is its own measure
     if many:
-        for name in ("low - high", "efficiency"):
+        # With several controllers it is what they differ in.
+        for name in ("low - high", *(["efficiency"] if rows["controller"].nunique() <= 1 else [])):
             found.pop(name, None)
     return found

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.formats import count
-from harness.report.tidy import EMULATED_MARK
+from harness.report.tidy import EMULATED_MARK, controller_rank
 
 # Emulated and measured rows never share a slice, whatever they call their device.
 SLICE_AXES = (
@@ -66,6 +66,26 @@ def words(values: dict[str, Any], names: Collection[str]) -> list[str]:
     # A uniform model is its width; explicit layer widths say more than the widest of them.
     skipped = "family" if uniform else "width"
     return [text for name, text in texts.items() if name in names and name in values and name != skipped]
+
+
+def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those on the fewest devices that were measured, under the first controller: there nobody who issues work
+    has to share anything with another."""
+    good = rows[rows["ok"]]
+    if good.empty:
+        return good
+    fewest = good["devices"].min()
+    first = min(set(good.loc[good["devices"] == fewest, "controller"]), key=controller_rank)
+    return rows[(rows["devices"] == fewest) & (rows["controller"] == first)]
+
+
+def hardest_cell(rows: pd.DataFrame) -> tuple[int, int]:
+    """Depth and batch where issuing costs most beside the work: the deepest model, its smallest batch, among
+    cells with the most combinations of controller and device count. rows: at least one."""
+    measured = rows[["depth", "batch", "controller", "devices"]].drop_duplicates()
+    counts = measured.groupby(["depth", "batch"]).size()
+    depth, batch = min(counts.index[counts == counts.max()], key=lambda cell: (-cell[0], cell[1]))
+    return int(depth), int(batch)
 
 
 def chosen(slices: Sequence[Slice], limit: int) -> list[Slice]:

@@ -83,6 +83,12 @@ def is_strong(run: Run) -> bool:
     return str(run.config.get("scaling", "weak")) == "strong"
 
 
+def devices_present(run: Run) -> int:
+    """Devices of the run's node; 0 where that was not recorded."""
+    count = run.environment.get("devices_present")
+    return count if type(count) is int and count > 0 else 0
+
+
 def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
     """Seconds for 1,000 calls of every mode, for sweeps of a single cell and for `hybridize`; else empty."""
     found = []

@@ -17,7 +17,14 @@ from harness.report.formats import one_line
 from harness.schema import AXES, COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS
 
 # Eager first, since all others are compared with it; then in the order in which Python's part shrinks.
-MODE_ORDER = ("eager", "script", "trace", "compile", "compile_reduce", "graph", "cudagraph", "native")
+MODE_ORDER = (
+    *("eager", "symbolic", "script", "trace", "frozen", "compile", "compile_graphs", "cudagraph"),
+    *("aoti", "native"),
+)
+# Modes in which the interpreter issues every operation of a step.
+PYTHON_MODES = ("eager", "symbolic", "compile")
+# From most interpreters to one thread for all devices.
+CONTROLLER_ORDER = ("processes", "threads", "loop")
 
 # A point with one of these is drawn hollow: its number stands, but must not be read like the others.
 MARKED_WARNINGS = ("oversubscribed", "noisy", "capped")
@@ -28,6 +35,12 @@ EMULATED_MARK = "EMULATED - modelled, not measured"
 def mode_rank(mode: str) -> tuple[int, str]:
     """Sorting key of modes, the same in every figure and table."""
     return (MODE_ORDER.index(mode) if mode in MODE_ORDER else len(MODE_ORDER), mode)
+
+
+def controller_rank(controller: str) -> tuple[int, str]:
+    """Sorting key of controllers, the same in every figure and sentence."""
+    known = controller in CONTROLLER_ORDER
+    return (CONTROLLER_ORDER.index(controller) if known else len(CONTROLLER_ORDER), controller)
 
 
 def labels(runs: Sequence[Run]) -> list[str]:

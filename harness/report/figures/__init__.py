@@ -7,29 +7,49 @@ the page that shows them.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib
 import pandas as pd
 
-from harness.report.figures import layer_time, modes, scaling, speedup, step_time
+from harness.report.figures import (
+    controllers,
+    dispatch_share,
+    energy,
+    feedable,
+    ladder,
+    layer_time,
+    modes,
+    predicted,
+    scaling,
+    speedup,
+    step_time,
+    timeline,
+    utilisation,
+)
 from harness.report.figures.kind import Context, Kind
 from harness.report.figures.parallel import mapped
 from harness.report.figures.save import save
 from harness.report.figures.sheet import Headline
 from harness.report.figures.style import mode_styles, theme
-from harness.report.formats import count, one_line
+from harness.report.formats import count, listed, one_line
 from harness.report.result import Figure
 from harness.report.slices import SLICE_AXES, Slice, chosen, split, varying, words
+from harness.timeline import Timeline
 
-KINDS: tuple[Kind, ...] = (modes.KIND, speedup.KIND, step_time.KIND, scaling.KIND, layer_time.KIND)
+# In the order of the page: what the report is about first.
+KINDS: tuple[Kind, ...] = (
+    *(modes.KIND, ladder.KIND, controllers.KIND, speedup.KIND, dispatch_share.KIND, step_time.KIND),
+    *(scaling.KIND, feedable.KIND, utilisation.KIND, energy.KIND, layer_time.KIND, predicted.KIND),
+)
 
-# Drawing is most of the time of a report. Three slices of a kind show both ends and one more; nine figures are
-# what a reader looks through, and what two slow cores draw in about two seconds.
+# Drawing is most of the time of a report. Three slices of a kind show both ends and one more; ten figures are
+# what a reader looks through (of more kinds than that, one each), and what two slow cores draw in about two seconds.
 MOST_SLICES = 3
-MOST_FIGURES = 9
+MOST_FIGURES = 10
 MOST_NAMED = 24
 
 
@@ -63,7 +83,7 @@ def _headline(kind: Kind, part: Slice, names: Collection[str]) -> Headline:
         always = [name for name in always if name != "run"]
     beside = [name for name in ("dtype", "controller") if name not in names]
     device = f"{values['device_name'] or 'unnamed device'} ({values['device_kind']})"
-    title = f"{kind.title}: {', '.join(words(values, always))}"
+    title = ": ".join(filter(None, [kind.title, ", ".join(words(values, always))]))
     return Headline(title, ", ".join([device, *words(values, beside)]), part.emulated)
 
 
@@ -79,27 +99,43 @@ def _allotted(wanted: list[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Task:
-    """One figure to draw; holds only what can be sent to another process."""
+    """One figure to draw; holds only what can be sent to another process. draw: answers figure and caption."""
 
-    kind: Kind
-    part: Slice
+    kind: str
     headline: Headline
-    context: Context
+    draw: partial[tuple[matplotlib.figure.Figure, str]]
     folder: Path
     name: str
 
 
 def _draw_one(task: _Task) -> Figure | str:
     """The figure, or a sentence why there is none: a figure that fails must not cost the report."""
-    kind, title = task.kind, task.headline.title
+    title = task.headline.title
     try:
         with matplotlib.rc_context(theme()):
-            picture, caption = kind.draw(task.part, task.headline, task.context)
+            picture, caption = task.draw()
             width, height = (round(96 * inches) for inches in picture.get_size_inches())
             svg, png = save(picture, task.folder, task.name)
     except Exception as error:
         return f"Could not draw {title}: {type(error).__name__}: {one_line(str(error), 200)}."
-    return Figure(kind.name, title, caption, svg, png, width, height, task.part.emulated)
+    return Figure(task.kind, title, caption, svg, png, width, height, task.headline.emulated)
+
+
+def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], folder: Path) -> Iterator[_Task]:
+    """A figure for each run that was sampled."""
+    for place, (run, line) in enumerate(timelines.items()):
+        own = points[points["run"] == run]
+        if own.empty or not timeline.drawable(line):
+            continue
+        devices = listed(f"{name or 'unnamed device'}" for name in dict.fromkeys(own["device_name"]))
+        title = f"Utilisation and power over time{f': run {run}' if run else ''}"
+        headline = Headline(
+            title, f"{devices}; the shaded stretches are named below", bool(own["emulated"].all())
+        )
+        draw = partial(timeline.draw, line, headline)
+        yield _Task(
+            timeline.KIND, headline, draw, folder, _slug([timeline.KIND, str(place + 1) if run else ""])
+        )
 
 
 def draw(
@@ -108,10 +144,14 @@ def draw(
     *,
     all_figures: bool = False,
     strong: Collection[str] = (),
+    installed: Mapping[str, int] | None = None,
+    timelines: Mapping[str, Timeline] | None = None,
 ) -> Drawn:
     """Draw every kind that has at least two values to compare, into `folder`.
 
     strong: labels of runs with strong scaling ("" for a single run), where `batch` counts samples in all.
+    installed: devices of the node by label of the run, as far as they are known.
+    timelines: what was sampled beside each run, by its label.
     """
     tasks: list[_Task] = []
     omitted: list[str] = []
@@ -120,7 +160,8 @@ def draw(
     styles = mode_styles(points["mode"])
     differing = varying(points)
     names_of_files: set[str] = set()
-    found = [[part for part in split(points, kind.without) if kind.drawable(part.rows)] for kind in KINDS]
+    slices_without = {axes: split(points, axes) for axes in {kind.without for kind in KINDS}}
+    found = [[part for part in slices_without[kind.without] if kind.drawable(part.rows)] for kind in KINDS]
     limits = (
         [len(slices) for slices in found] if all_figures else _allotted([len(slices) for slices in found])
     )
@@ -133,12 +174,17 @@ def draw(
             omitted.append(_omitted(kind, left, names))
         for part in drawn:
             in_all = part.values["run"] in strong
-            context = Context(styles, f"batch (samples {'in all' if in_all else 'per device'})")
+            batch_label = f"batch (samples {'in all' if in_all else 'per device'})"
+            context = Context(styles, batch_label, installed or {})
             name = base = _slug([kind.name, *words(part.values, names)])
             while name in names_of_files:
                 name = f"{base}-{len(names_of_files)}"
             names_of_files.add(name)
-            tasks.append(_Task(kind, part, _headline(kind, part, names), context, folder, name))
+            headline = _headline(kind, part, names)
+            tasks.append(
+                _Task(kind.name, headline, partial(kind.draw, part, headline, context), folder, name)
+            )
+    tasks += _of_timelines(points, timelines or {}, folder)
     results = mapped(_draw_one, tasks)
     figures = [result for result in results if isinstance(result, Figure)]
     return Drawn(figures, omitted + [result for result in results if isinstance(result, str)])

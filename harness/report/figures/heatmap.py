@@ -1,12 +1,12 @@
 """A map of cells with numbers or words in them, and its colour bar.
 
-In: a panel, a grid of cells, the limit of the colour scale. Out: the map on the panel. Must not know modes.
+In: a panel, a grid of cells, a colour scale. Out: the map on the panel. Must not know modes, nor what is mapped.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,23 +17,25 @@ from matplotlib.axes import Axes
 
 from harness.report.figures.panel import GAP, NUMBERS, Panel, Scale
 from harness.report.figures.style import FONT
-from harness.report.figures.ticks import spaced
-from harness.report.formats import plain
 
-COLOURS = "vlag_r"  # diverging, and its ends differ for colour-blind readers too
 UNSURE = "#ececec"
 
-# Numbers above 1 at the colour bar, by how far it reaches (as a logarithm); below 1 stand their inverses.
-TICKS = (
-    (0.5, (1, 1.05, 1.1, 1.2, 1.3)),
-    (1.5, (1, 1.25, 1.5, 2, 2.5)),
-    (math.inf, tuple(2.0**power for power in range(12))),
-)
+
+@dataclass(frozen=True)
+class Shades:
+    """A colour scale. palette: seaborn's name for it; low, high: the values at its ends."""
+
+    palette: str
+    low: float
+    high: float
+
+    def share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with its colour (value: logarithm to base 2), or, where value is NaN, a word."""
+    """A number with its place on the colour scale, or, where value is NaN, a word."""
 
     text: str
     value: float = math.nan
@@ -56,8 +58,8 @@ def _axes(panel: Panel) -> Axes:
     return axes
 
 
-def paint(panel: Panel, grid: list[list[Cell]], limit: float) -> None:
-    """Rows from top to bottom. limit: the logarithm at both ends of the colour scale."""
+def paint(panel: Panel, grid: list[list[Cell]], shades: Shades) -> None:
+    """Rows from top to bottom."""
     panel.x, panel.y = Scale(-0.5, len(grid[0]) - 0.5), Scale(len(grid) - 0.5, -0.5)
     values = np.array([[cell.value for cell in line] for line in grid])
     axes = _axes(panel)
@@ -65,9 +67,9 @@ def paint(panel: Panel, grid: list[list[Cell]], limit: float) -> None:
         values,
         ax=axes,
         mask=np.isnan(values),
-        vmin=-limit,
-        vmax=limit,
-        cmap=COLOURS,
+        vmin=shades.low,
+        vmax=shades.high,
+        cmap=shades.palette,
         annot=np.array([[cell.text for cell in line] for line in grid], dtype=object),
         fmt="",
         annot_kws={"size": FONT - 1},
@@ -77,10 +79,10 @@ def paint(panel: Panel, grid: list[list[Cell]], limit: float) -> None:
         xticklabels=False,
         yticklabels=False,
     )
-    colours = sns.color_palette(COLOURS, as_cmap=True)
+    colours = sns.color_palette(shades.palette, as_cmap=True)
     for text in axes.texts:
         x, y = text.get_position()
-        text.set_color(_ink(colours((values[int(y), int(x)] + limit) / (2 * limit))))
+        text.set_color(_ink(colours(shades.share(values[int(y), int(x)]))))
     for y, line in enumerate(grid):
         for x, cell in enumerate(line):
             if math.isnan(cell.value):
@@ -113,21 +115,17 @@ def numbers(panel: Panel, rows: Sequence[int], columns: Sequence[int]) -> None:
 
 
 def colour_bar(
-    figure: matplotlib.figure.Figure, limit: float, left: float, bottom: float, width: float
+    figure: matplotlib.figure.Figure,
+    shades: Shades,
+    ticks: Mapping[float, str],
+    left: float,
+    bottom: float,
+    width: float,
 ) -> None:
-    """A bar with its ticks in times and not in logarithms; all places in inches."""
-    bar = Panel(figure, left, bottom, width, 0.1, True, False, 0.0, Scale(-limit, limit))
-    colours = sns.color_palette(COLOURS, as_cmap=True)
+    """ticks: texts by the value at which they stand. All places in inches."""
+    bar = Panel(figure, left, bottom, width, 0.1, True, False, 0.0, Scale(shades.low, shades.high))
+    colours = sns.color_palette(shades.palette, as_cmap=True)
     _axes(bar).imshow(np.linspace(0, 1, 256)[None, :], cmap=colours, aspect="auto")
-    for value in _bar_ticks(limit, width):
-        place = float(bar.across([math.log2(value)])[0])
-        bar.text(place, bottom - GAP, f"{plain(value)}x", ha="center", va="top", size=NUMBERS)
-
-
-def _bar_ticks(limit: float, width: float) -> list[float]:
-    """1 and, on each side of it, what fits: thinned out from 1 outwards, so that 1 is always there."""
-    candidates = next(ticks for reach, ticks in TICKS if limit <= reach)
-    above = [float(value) for value in candidates if math.log2(value) <= limit]
-    # Places shortened by a third: each number is followed by its x, and 0.667 is longer than 1.5.
-    kept = spaced(above, [0.67 * width * math.log2(value) / (2 * limit) for value in above])
-    return sorted({*kept, *(float(f"{1 / value:.2g}") for value in kept)})
+    for value, text in ticks.items():
+        place = float(bar.across([value])[0])
+        bar.text(place, bottom - GAP, text, ha="center", va="top", size=NUMBERS)

@@ -5,8 +5,9 @@ In: nothing. Out: the interface, and captions that kinds share. Must not know an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib.figure
 import pandas as pd
@@ -17,13 +18,18 @@ from harness.report.formats import count
 from harness.report.slices import Slice
 from harness.report.tidy import MARKED_WARNINGS
 
+# Lines that are no measurement: an ideal, a limit.
+DOTTED: dict[str, Any] = {"linestyle": (0, (2, 2)), "linewidth": 0.8, "zorder": 2}
+
 
 @dataclass(frozen=True)
 class Context:
-    """What a figure needs beside its rows: the look of each mode, and what `batch` counts in this run."""
+    """What a figure needs beside its rows: the look of each mode, what `batch` counts in this run, and how
+    many devices the node of each run has (where that is known)."""
 
     styles: Mapping[str, ModeStyle]
     batch_label: str
+    installed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,22 @@ def present(styles: Mapping[str, ModeStyle], rows: pd.DataFrame) -> dict[str, Mo
 def timed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with a time that can stand on a logarithmic axis."""
     return rows[rows["ok"] & (rows["step_us"] > 0)]
+
+
+def measured_on(rows: pd.DataFrame) -> str:
+    """For figures that show one device count of several: `measured on 1 device under processes`."""
+    devices, controller = int(rows["devices"].iloc[0]), rows["controller"].iloc[0]
+    return f"measured on {count(devices, 'device')} under {controller}"
+
+
+def corners(cells: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """At most four (depth, batch): shallowest and deepest with their smallest and largest batch."""
+    known = sorted(cells)
+    found = []
+    for depth in (known[0][0], known[-1][0]):
+        batches = [batch for other, batch in known if other == depth]
+        found += [(depth, min(batches)), (depth, max(batches))]
+    return sorted(set(found))
 
 
 def warned(rows: pd.DataFrame) -> str:

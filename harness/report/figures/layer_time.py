@@ -8,12 +8,10 @@ from __future__ import annotations
 import matplotlib.figure
 import pandas as pd
 
-from harness.report.figures.kind import Context, Kind, missing, present, timed, warned
-from harness.report.figures.series import draw_modes
-from harness.report.figures.sheet import Headline, hollow_entry, legend_entry, sheet
-from harness.report.figures.step_time import MOST_PANELS, evenly
-from harness.report.figures.ticks import TIME_UNITS, log_y, measured_x, unit_for
-from harness.report.formats import listed
+from harness.report.figures.curves import draw_curves
+from harness.report.figures.kind import Context, Kind, missing, timed, warned
+from harness.report.figures.sheet import Headline
+from harness.report.figures.ticks import TIME_UNITS, unit_for
 from harness.report.slices import Slice
 
 
@@ -36,27 +34,13 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     batches = sorted(int(batch) for batch in depths.index[depths >= 2]) or sorted(
         int(batch) for batch in depths.index
     )
-    shown = evenly(batches, MOST_PANELS)
-    rows = rows[rows["batch"].isin(shown)]
-    styles = present(context.styles, rows)
-    handles = [legend_entry(mode, style) for mode, style in styles.items()]
-    handles += [hollow_entry()] if rows["marked"].any() else []
-    size = (4.4, 2.9) if len(shown) == 1 else (2.5, 2.0)
-    paper = sheet(headline, len(shown), size, handles=handles, columns=2 if len(shown) in (2, 4) else 3)
-    low, high = rows[["y", "low"]].min(axis=None), rows[["y", "high"]].max(axis=None)
-    for batch, panel in zip(shown, paper.panels, strict=True):
-        measured_x(panel, rows["depth"])
-        log_y(panel, low, high)
-        draw_modes(panel, rows[rows["batch"] == batch], styles, x="depth")
-        panel.title(f"batch {batch}")
-    paper.name_axes("depth (layers)", f"step time per layer ({unit})")
+    drawn = draw_curves(rows, headline, context, x="depth", panels="batch", values=batches, plural="batches")
+    drawn.paper.name_axes("depth (layers)", f"step time per layer ({unit})")
     caption = (
         "Step time divided by the number of layers. Where the curve is flat, every layer costs the same and the "
         "cost of a step as such is spread thin; where it falls, that cost still shows. Both axes are logarithmic."
     )
-    if len(shown) < len(batches):
-        caption += f" Drawn: batches {listed(shown)} of {len(batches)}; the others are in the table."
-    return paper.figure, caption + warned(rows) + missing(part.rows)
+    return drawn.paper.figure, caption + drawn.note + warned(drawn.rows) + missing(part.rows)
 
 
 KIND = Kind("layer_time", "Time per layer against depth", frozenset(), drawable, draw)

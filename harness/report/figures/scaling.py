@@ -6,13 +6,12 @@ In: a slice over device counts. Out: figure and caption. Must not know other kin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from harness.report.figures.kind import Context, Kind, present, warned
+from harness.report.figures.kind import DOTTED, Context, Kind, corners, present, warned
 from harness.report.figures.panel import Scale
 from harness.report.figures.series import draw_modes
 from harness.report.figures.sheet import Headline, hollow_entry, legend_entry, sheet
@@ -20,9 +19,8 @@ from harness.report.figures.style import FAINT, ModeStyle
 from harness.report.figures.ticks import RATE_UNITS, log_y, measured_x, unit_for
 from harness.report.formats import count, listed
 from harness.report.slices import Slice
+from harness.report.tidy import CONTROLLER_ORDER
 
-DOTTED: Any = (0, (2, 2))
-IDEAL: dict[str, Any] = {"linestyle": DOTTED, "linewidth": 0.8, "zorder": 2}
 SHARES = (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2)
 
 
@@ -31,21 +29,16 @@ def _good(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def drawable(rows: pd.DataFrame) -> bool:
-    return bool(_good(rows)["devices"].nunique() >= 2)
+    """Other controllers than a process per device have a figure of their own."""
+    own = bool((rows["controller"] == CONTROLLER_ORDER[0]).all())
+    return own and bool(_good(rows)["devices"].nunique() >= 2)
 
 
 def _cells(rows: pd.DataFrame) -> list[tuple[int, int]]:
-    """At most four (depth, batch): shallowest and deepest with their smallest and largest batch, among those
-    with at least two device counts where there are any."""
+    """The corners of depth and batch, among cells with at least two device counts where there are any."""
     counts = rows.groupby(["depth", "batch"])["devices"].nunique()
-    cells = sorted((int(depth), int(batch)) for depth, batch in counts.index[counts >= 2])
-    if not cells:
-        cells = sorted((int(depth), int(batch)) for depth, batch in counts.index)
-    corners = []
-    for depth in (min(cells)[0], max(cells)[0]):
-        batches = [batch for other, batch in cells if other == depth]
-        corners += [(depth, min(batches)), (depth, max(batches))]
-    return sorted(set(corners))
+    several = counts.index[counts >= 2]
+    return corners((int(depth), int(batch)) for depth, batch in (several if len(several) else counts.index))
 
 
 def _ideal(rows: pd.DataFrame, styles: Mapping[str, ModeStyle]) -> dict[str, tuple[list[float], list[float]]]:
@@ -75,7 +68,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     ideals = [_ideal(own, styles) for own in parts]
     ends = [end for ideal in ideals for _, line in ideal.values() for end in line]
     handles = [legend_entry(mode, style) for mode, style in styles.items()]
-    handles += [Line2D([], [], color=FAINT, label="ideal", **IDEAL)] if ends else []
+    handles += [Line2D([], [], color=FAINT, label="ideal", **DOTTED)] if ends else []
     handles += [hollow_entry()] if rows["marked"].any() else []
     size = {1: (4.2, 2.1), 2: (2.9, 2.0)}.get(len(cells), (2.1, 1.8))
     columns = len(cells)
@@ -88,12 +81,12 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         measured_x(above, rows["devices"])
         log_y(above, low, high)
         for mode, line in ideal.items():
-            above.line(*line, color=styles[mode].colour, **IDEAL)
+            above.line(*line, color=styles[mode].colour, **DOTTED)
         draw_modes(above, own, styles, x="devices", interval=None)
         measured_x(under, rows["devices"])
         under.y = Scale(0, top)
         under.grid_y([share for share in SHARES if share <= top])
-        under.line([under.x.low, under.x.high], [1, 1], color=FAINT, **IDEAL)
+        under.line([under.x.low, under.x.high], [1, 1], color=FAINT, **DOTTED)
         draw_modes(under, own, styles, x="devices", y="scaling_efficiency", interval=None)
     paper.name_axes("devices", "")
     paper.rows[0][0].name_y(f"throughput\n({unit})")

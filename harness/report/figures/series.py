@@ -25,23 +25,28 @@ def draw_modes(
     x: str,
     y: str = "y",
     interval: tuple[str, str] | None = ("low", "high"),
+    by: str = "mode",
 ) -> None:
-    """One curve per mode; 95 % intervals as bars; points with a marked warning hollow."""
+    """One curve for each value of `by`, in the look of `styles`; 95 % intervals as bars; points with a marked
+    warning hollow."""
     # Once out of pandas: a selection of rows costs more there than the line that is drawn of it.
     part = rows[rows[y].notna()].sort_values(x)
-    modes, marked = part["mode"].to_numpy(), part["marked"].to_numpy(dtype=bool)
+    names, marked = part[by].to_numpy(), part["marked"].to_numpy(dtype=bool)
     numbers = part[[x, y, *(interval or (y, y))]].to_numpy(dtype=float)
     bars: list[list[tuple[float, float]]] = []
     colours: list[str] = []
-    for mode, style in styles.items():
-        here = modes == mode
+    for name, style in styles.items():
+        here = names == name
         if not here.any():
             continue
         xs, ys, lows, highs = numbers[here].T
         hollow = marked[here]
-        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markersize": MARKER_SIZE}
+        look: dict[str, Any] = {"color": style.colour, "marker": style.marker}
+        look["markersize"] = MARKER_SIZE * style.size
         solid = np.flatnonzero(~hollow).tolist()
-        panel.line(xs, ys, linestyle=style.dash, linewidth=1.4, markevery=solid, zorder=3, **look)
+        panel.line(
+            xs, ys, linestyle=style.dash, linewidth=1.4 * style.size, markevery=solid, zorder=3, **look
+        )
         if hollow.any():
             look["markerfacecolor"] = "white"
             panel.line(xs[hollow], ys[hollow], linestyle="none", zorder=3.1, **look)

@@ -44,10 +44,10 @@ class Sheet:
         return [panel for row in self.rows for panel in row]
 
     def name_axes(self, x: str, y: str) -> None:
-        """Names of the axes, once per row and column."""
+        """Names of the axes, once per row and column; without what stands in brackets where that has no room."""
         for panel in self.panels:
             if panel.lowest:
-                panel.name_x(x)
+                panel.name_x(x if len(x) * LETTER <= panel.width else x.partition(" (")[0])
             if panel.leftmost and y:
                 panel.name_y(y)
 
@@ -58,7 +58,7 @@ def legend_entry(label: str, style: ModeStyle, **changes: Any) -> Line2D:
         "color": style.colour,
         "marker": style.marker,
         "linestyle": style.dash,
-        "markersize": 5.0,
+        "markersize": 5.0 * style.size,
         **changes,
     }
     return Line2D([], [], label=label, **look)

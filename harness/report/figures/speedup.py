@@ -6,22 +6,28 @@ In: a slice. Out: figure and caption. Must not know other kinds.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import Any
 
 import matplotlib.figure
 import pandas as pd
 from matplotlib.patches import Patch
 
-from harness.report.figures.heatmap import UNSURE, Cell, colour_bar, numbers, paint
+from harness.report.figures.heatmap import UNSURE, Cell, Shades
 from harness.report.figures.kind import Context, Kind, warned
-from harness.report.figures.sheet import Headline, sheet
+from harness.report.figures.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
+from harness.report.figures.sheet import Headline
+from harness.report.figures.ticks import spaced
+from harness.report.formats import plain
 from harness.report.slices import Slice
 
 EAGER = "eager"
-CELL = (0.66, 0.36)  # inches; room for `1.02x ~`
-WIDEST = 10.0  # inches of panels side by side
-LEFT = 0.72
+COLOURS = "vlag_r"  # diverging, and its ends differ for colour-blind readers too
+
+# Numbers above 1 at the colour bar, by how far it reaches (as a logarithm); below 1 stand their inverses.
+TICKS = (
+    (0.5, (1, 1.05, 1.1, 1.2, 1.3)),
+    (1.5, (1, 1.25, 1.5, 2, 2.5)),
+    (math.inf, tuple(2.0**power for power in range(12))),
+)
 
 
 def _others(rows: pd.DataFrame) -> pd.DataFrame:
@@ -29,10 +35,8 @@ def _others(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def drawable(rows: pd.DataFrame) -> bool:
-    """Two batches or, failing that, two depths, with at least one speed-up among them."""
     others = _others(rows)
-    wide = max(others["batch"].nunique(), others["depth"].nunique()) >= 2
-    return wide and bool((others["ok"] & (others["speedup_vs_eager"] > 0)).any())
+    return two_ways(others) and bool((others["ok"] & (others["speedup_vs_eager"] > 0)).any())
 
 
 def short_times(value: float) -> str:
@@ -40,7 +44,7 @@ def short_times(value: float) -> str:
     return f"{value:.2f}x" if value < 1.95 else f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
 
 
-def _cell(row: Mapping[Hashable, Any]) -> Cell:
+def _cell(row: Record) -> Cell:
     value, low, high = row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"]
     if not row["ok"]:
         return Cell(str(row["status"]))
@@ -53,49 +57,35 @@ def _cell(row: Mapping[Hashable, Any]) -> Cell:
     return Cell(short_times(value) + star, math.log2(value))
 
 
-def _cells(rows: pd.DataFrame, down: str, across: str) -> dict[tuple[int, int], Cell]:
-    names = ["ok", "status", "marked", "speedup_vs_eager", "speedup_low", "speedup_high"]
-    records = rows[[down, across, *names]].to_dict("records")
-    return {(int(record[down]), int(record[across])): _cell(record) for record in records}
+def _bar_ticks(limit: float, width: float) -> dict[float, str]:
+    """1 and, on each side of it, what fits: thinned out from 1 outwards, so that 1 is always there."""
+    candidates = next(ticks for reach, ticks in TICKS if limit <= reach)
+    above = [float(value) for value in candidates if math.log2(value) <= limit]
+    # Places shortened by a third: each number is followed by its x, and 0.667 is longer than 1.5.
+    kept = spaced(above, [0.67 * width * math.log2(value) / (2 * limit) for value in above])
+    found = sorted({*kept, *(float(f"{1 / value:.2g}") for value in kept)})
+    return {math.log2(value): f"{plain(value)}x" for value in found}
 
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
-    others = _others(part.rows)
-    down, across = ("depth", "batch") if others["batch"].nunique() >= 2 else ("batch", "depth")
-    rows = sorted(int(value) for value in others[down].unique())
-    columns = sorted(int(value) for value in others[across].unique())
-    modes = [mode for mode in context.styles if mode in set(others["mode"])]
-    maps = {mode: _cells(others[others["mode"] == mode], down, across) for mode in modes}
-    known = [abs(c.value) for cells in maps.values() for c in cells.values() if not math.isnan(c.value)]
+    others, absent = measured(_others(part.rows))
+    maps = cells(others, ["ok", "status", "marked", "speedup_vs_eager", "speedup_low", "speedup_high"], _cell)
+    known = [abs(c.value) for own in maps.values() for c in own.values() if not math.isnan(c.value)]
     # One scale for all panels, the same to both sides, and never so narrow that 1 % looks like a gulf.
     limit = max([*known, math.log2(1.25)])
-    size = (max(len(columns) * CELL[0], 1.4), max(len(rows) * CELL[1], 0.5))
-    side_by_side = max(1, min(3, int(WIDEST / (size[0] + 0.2))))
     note = Patch(facecolor=UNSURE, label="1.0x ~  no difference shown: the 95 % interval includes 1")
-    paper = sheet(
-        *(headline, len(modes), size),
-        columns=side_by_side,
+    figure = draw_maps(
+        *(others, maps, headline, context),
+        shades=Shades(COLOURS, -limit, limit),
+        ticks=lambda width: _bar_ticks(limit, width),
         handles=[note],
-        left=LEFT,
-        below=1.12,
-        gaps=(0.2, 0.36),
     )
-    for mode, panel in zip(modes, paper.panels, strict=True):
-        panel.title(mode)
-        paint(
-            panel, [[maps[mode].get((row, column), Cell("-")) for column in columns] for row in rows], limit
-        )
-        numbers(panel, rows, columns)
-    batch, depth = context.batch_label, "depth (layers)"
-    paper.name_axes(*((batch, "depth") if across == "batch" else (depth, "batch")))
-    width = min(side_by_side, len(modes)) * size[0]
-    colour_bar(paper.figure, limit, LEFT, 0.68, max(min(width, 4.0), 2.4))
     caption = (
         "How many times as fast as eager each mode runs: blue is faster, red slower, on one logarithmic colour "
         "scale for all panels. Grey italics with ~: the 95 % interval includes 1, so that no difference is shown. "
-        "Hatched cells were not measured and say why; - stands for what is not in the sweep."
+        f"{NOT_SWEPT}"
     )
-    return paper.figure, caption + warned(others)
+    return figure, caption + absent + warned(others)
 
 
 KIND = Kind("speedup", "Speed-up over eager", frozenset(), drawable, draw)

@@ -11,7 +11,7 @@ from typing import Any
 
 import seaborn as sns
 
-from harness.report.tidy import MODE_ORDER, mode_rank
+from harness.report.tidy import MODE_ORDER, controller_rank, mode_rank
 
 INK, FAINT, ALARM = "#222222", "#8a8a8a", "#b00020"
 GRID, FRAME = "#e6e6e6", "#bbbbbb"
@@ -26,11 +26,13 @@ _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 
 @dataclass(frozen=True)
 class ModeStyle:
-    """What tells a mode from the others, in every figure of a report."""
+    """What tells a mode from the others, in every figure of a report. size: of marker and line, beside the
+    usual one."""
 
     colour: str
     marker: str
     dash: Any
+    size: float = 1.0
 
 
 def mode_styles(modes: Iterable[str]) -> dict[str, ModeStyle]:
@@ -52,6 +54,21 @@ def mode_styles(modes: Iterable[str]) -> dict[str, ModeStyle]:
         )
         for name in names
     }
+
+
+# Thick below thin: controllers often do equally well, and a curve must show from under another. Dark colours
+# of no mode, since panels show those.
+_CONTROLLERS = {
+    "processes": ModeStyle("#222222", "o", "-", 1.6),
+    "threads": ModeStyle("#a866c9", "s", "-", 1.1),
+    "loop": ModeStyle("#d7301f", "^", "-", 0.75),
+}
+
+
+def controller_styles(controllers: Iterable[str]) -> dict[str, ModeStyle]:
+    """In the controllers' order."""
+    other = ModeStyle("#2c7fb8", "D", "-", 0.6)
+    return {name: _CONTROLLERS.get(name, other) for name in sorted(set(controllers), key=controller_rank)}
 
 
 def theme() -> Any:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import pandas as pd
 
-from harness.report.findings import bottleneck, gains, outcomes, scaling
+from harness.report.findings import bottleneck, controllers, gains, ladder, outcomes, sampled, scaling
 from harness.report.findings.claim import Claim
 from harness.report.slices import split, varying
 from harness.report.tidy import tidy
@@ -50,10 +50,21 @@ def findings(points: pd.DataFrame) -> list[str]:
     base = table if all_crowded else table[~table["oversubscribed"]]
     differing = varying(table)
     claims = bottleneck.claims(base, differing)
+    for part in split(base, sampled.SHOWN):
+        claims += sampled.claims(part, differing)
     for part in split(base):
         claims += gains.claims(part, differing)
     for part in split(base, {"devices"}):
         claims += scaling.claims(part, differing)
+    for part in split(base, {"devices", "controller"}):
+        claims += ladder.claims(part, differing)
+    for part in split(table, {"devices", "controller"}):
+        claims += controllers.claims(part, differing)
+    # Imported here, since what fits a model takes longer to import than all the rest.
+    from harness.report.findings import predicted
+
+    for part in split(base, predicted.SHOWN):
+        claims += predicted.claims(part, differing)
     closing = [*([crowded] if crowded and not all_crowded else []), *failures]
     room = max(MOST - len(closing) - (1 if all_crowded else 0), 4)
     kept = _selected(claims, room)

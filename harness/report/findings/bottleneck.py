@@ -10,13 +10,11 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from harness.report.findings.claim import EAGER, Claim, aside, cell, group_of, lead
+from harness.report.findings.claim import EAGER, Claim, Topic, aside, cell, group_of, lead
 from harness.report.findings.gains import compared
 from harness.report.formats import count, listed, percent, significant
 from harness.report.slices import CELL_AXES
-from harness.report.tidy import mode_rank
-
-VERDICT, FEEDABLE = 0, 5
+from harness.report.tidy import PYTHON_MODES, controller_rank, mode_rank
 
 # Over half of the step waiting: Python decides. Under a tenth: making it free would hardly be noticed.
 BOUND, FREE = 0.5, 0.1
@@ -33,7 +31,9 @@ def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     if len(own) and mode == EAGER and (own["device_kind"] == "cpu").all():
         # On CPU the share is nothing but the gain of the fastest mode: without another mode in the cell there
         # is none, and where no gain is shown, none is claimed.
+        # That of a mode with Python proves nothing here.
         others = compared(rows)
+        others = others[~others["mode"].isin(PYTHON_MODES)]
         cells = pd.MultiIndex.from_frame(own[list(CELL_AXES)])
         known, proven = (
             cells.isin(pd.MultiIndex.from_frame(part[list(CELL_AXES)]))
@@ -47,8 +47,12 @@ def claims(rows: pd.DataFrame, differing: Collection[str]) -> list[Claim]:
     found: list[Claim] = []
     explained = False
     for key, part in rows.groupby(list(GROUP), sort=False, dropna=False):
-        values = dict(zip(GROUP, key, strict=True))
-        named = [name for name in GROUP if name in differing]
+        # Of several controllers the one that gives each device an issuer of its own: what the others make of one
+        # issuer is told apart (findings/controllers).
+        controller = min(set(part["controller"]), key=controller_rank)
+        part = part[part["controller"] == controller]
+        values = {**dict(zip(GROUP, key, strict=True)), "controller": controller}
+        named = [name for name in (*GROUP, "controller") if name in differing]
         verdict = _verdict(part, values, named, explain=not explained)
         explained = explained or (bool(verdict) and values["device_kind"] == "cpu")
         found += verdict
@@ -65,8 +69,8 @@ def _verdict(
     if own.empty:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
-        why = "no other mode was measured beside it" if cpu else "dispatch_share was not measured"
-        return [Claim(VERDICT, 0, group_of(values), f"{start}The table cannot tell: {why}.")]
+        why = "no mode without Python was measured beside it" if cpu else "dispatch_share was not measured"
+        return [Claim(Topic.VERDICT, 0, group_of(values), f"{start}The table cannot tell: {why}.")]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
     inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
@@ -85,9 +89,9 @@ def _verdict(
     if cpu and explain:
         text += (
             " On CPU host and device are the same cores, so that the share is measured against the fastest mode "
-            "without Python, and counts as 0 where no mode is shown to be faster than eager."
+            "without Python, and counts as 0 where no such mode is shown to be faster than eager."
         )
-    return [Claim(VERDICT, high, group_of(values), start + text)]
+    return [Claim(Topic.VERDICT, high, group_of(values), start + text)]
 
 
 def _waiting(mode: str, share: str, cpu: bool) -> str:
@@ -103,21 +107,29 @@ def _spot(row: pd.Series) -> str:
     return f"{cell(row)} on {count(int(row['devices']), 'device')}"
 
 
+def _many(row: pd.Series) -> str:
+    """Where the queue was full while a burst was issued, part of issue_us is waiting for the device."""
+    bound = "at least " if "back_pressure" in row["warnings"] else ""
+    return bound + significant(row["feedable_devices"])
+
+
 def _feedable(rows: pd.DataFrame, values: dict[str, object], named: Collection[str]) -> list[Claim]:
     known = rows[rows["ok"] & rows["feedable_devices"].notna()]
     if known.empty:
         return []
+    modes = sorted(set(known["mode"]), key=mode_rank)
+    reach = known.groupby("mode")["feedable_devices"].max()
+    # Of many the first (eager where measured) and the two that get farthest.
+    best = sorted(modes[1:], key=lambda mode: -reach[mode])[:2]
     texts = []
-    for mode in sorted(set(known["mode"]), key=mode_rank):
+    for mode in (mode for mode in modes if mode == modes[0] or mode in best):
         own = known[known["mode"] == mode]
         most, least = (own.loc[getattr(own["feedable_devices"], end)()] for end in ("idxmax", "idxmin"))
-        text = f"{significant(least['feedable_devices'])} devices with {mode} at {cell(least)}"
+        text = f"{_many(least)} devices with {mode} at {cell(least)}"
         if most["feedable_devices"] > least["feedable_devices"]:
-            text = (
-                f"{significant(least['feedable_devices'])} ({cell(least)}) to "
-                f"{significant(most['feedable_devices'])} ({cell(most)}) devices with {mode}"
-            )
+            text = f"{_many(least)} ({cell(least)}) to {_many(most)} ({cell(most)}) devices with {mode}"
         texts.append(text)
-    shown = texts[:3] + ([f"{count(len(texts) - 3, 'more mode')} in the table"] if len(texts) > 3 else [])
+    more = len(modes) - len(texts)
+    shown = [*texts, *([f"{count(more, 'more mode')} in the table"] if more else [])]
     text = f"{lead(values)}One thread can keep busy{aside(values, named)}: {listed(shown)}."
-    return [Claim(FEEDABLE, 1.0, group_of(values), text)]
+    return [Claim(Topic.FEEDABLE, 1.0, group_of(values), text)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import Any
 
 from harness.report.formats import count
@@ -14,13 +15,35 @@ from harness.report.slices import words
 
 EAGER = "eager"
 
+
+class Topic(IntEnum):
+    """What a claim is about, in the order of the page: the answer first, then what it rests on."""
+
+    VERDICT = 0
+    FEEDABLE = auto()
+    UTILISATION = auto()
+    # A topic for each controller, so that one of them does not push the others off the page.
+    LOOP = auto()
+    THREADS = auto()
+    PROCESSES = auto()
+    ATTRIBUTION = auto()
+    LADDER = auto()
+    PREDICTED = auto()
+    GAIN = auto()
+    ENERGY = auto()
+    SLOWER = auto()
+    NONE = auto()
+    FADING = auto()
+    SCALING = auto()
+
+
 # Devices always stand in the sentence itself, the rest only where the table has more than one value.
 BESIDE = ("family", "width", "workload", "dtype", "controller", "device_name")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """kind: order of kinds on the page. weight: within a kind, the heavier first. group: run and device, so
+    """kind: its place on the page, a Topic. weight: within a kind, the heavier first. group: run and device, so
     that every run gets its say before one run gets a second."""
 
     kind: int

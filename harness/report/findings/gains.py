@@ -10,11 +10,10 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from harness.report.findings.claim import EAGER, Claim, aside, group_of, lead, place
+from harness.report.attribution import is_ladder
+from harness.report.findings.claim import EAGER, Claim, Topic, aside, group_of, lead, place
 from harness.report.formats import count, times
 from harness.report.slices import Slice
-
-GAIN, SLOWER, NONE, FADING = 1, 2, 3, 4
 
 # Below this a gain seldom pays for the restrictions of a mode.
 WORTHWHILE = 1.10
@@ -39,20 +38,21 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     unsure = rows.drop(faster.index).drop(slower.index)
     found: list[Claim] = []
     one_cell = len(part.rows[["depth", "batch"]].drop_duplicates()) == 1
-    if one_cell:
+    # The ladder's own sentence names every rung of one cell.
+    if one_cell and not is_ladder(part.rows):
         for _, row in faster.iterrows():
             text = f"At {place(row, differing)}, {row['mode']} runs {_text(row)} as fast as eager."
-            found.append(Claim(GAIN, float(row["speedup_vs_eager"]), group, start + text))
+            found.append(Claim(Topic.GAIN, float(row["speedup_vs_eager"]), group, start + text))
     elif len(faster):
         best = faster.loc[faster["speedup_vs_eager"].idxmax()]
         text = (
             f"At {place(best, differing)}, {best['mode']} runs {_text(best)} as fast as eager (largest gain)."
         )
-        found.append(Claim(GAIN, float(best["speedup_vs_eager"]), group, start + text))
+        found.append(Claim(Topic.GAIN, float(best["speedup_vs_eager"]), group, start + text))
     else:
         where = f"{count(int(part.values['devices']), 'device')}{aside(part.values, differing)}"
         text = f"On {where} no mode could be shown to be faster than eager in any of {len(rows)} comparisons."
-        found.append(Claim(GAIN, 1.0, group, start + text))
+        found.append(Claim(Topic.GAIN, 1.0, group, start + text))
     for mode, own in rows.groupby("mode", sort=False):
         found += _slower(own, slower[slower["mode"] == mode], group, start, differing)
         found += _unsure(own, unsure[unsure["mode"] == mode], group, start, differing)
@@ -71,7 +71,9 @@ def _slower(
         return []
     worst = slower.loc[slower["speedup_vs_eager"].idxmin()]
     text = f"At {place(worst, differing)}, {worst['mode']} is slower than eager: {_text(worst)} as fast"
-    return [Claim(SLOWER, float(1 / worst["speedup_high"]), group, f"{start}{text}{_share(slower, own)}.")]
+    return [
+        Claim(Topic.SLOWER, float(1 / worst["speedup_high"]), group, f"{start}{text}{_share(slower, own)}.")
+    ]
 
 
 def _unsure(
@@ -85,7 +87,7 @@ def _unsure(
         f"At {place(last, differing)} no difference between {last['mode']} and eager could be shown: "
         f"{_text(last)}{_share(unsure, own)}."
     )
-    return [Claim(NONE, len(unsure) / len(own), group, start + text)]
+    return [Claim(Topic.NONE, len(unsure) / len(own), group, start + text)]
 
 
 def _fading(
@@ -101,13 +103,13 @@ def _fading(
     small = (deepest["speedup_high"] < WORTHWHILE).tolist()
     if all(small):
         text = f"{head} gains less than 10 % over eager at every batch measured."
-        return [Claim(FADING, 1.0, group, text)]
+        return [Claim(Topic.FADING, 1.0, group, text)]
     if small[-1]:
         index = len(small) - small[::-1].index(False)
         text = f"{head} gains less than 10 % over eager from batch {int(deepest.iloc[index]['batch'])} on."
-        return [Claim(FADING, float(deepest["speedup_vs_eager"].max()), group, text)]
+        return [Claim(Topic.FADING, float(deepest["speedup_vs_eager"].max()), group, text)]
     last = deepest.iloc[-1]
     if last["speedup_low"] >= WORTHWHILE:
         text = f"{head} still gains 10 % or more at the largest batch ({int(last['batch'])}): {_text(last)}."
-        return [Claim(FADING, float(last["speedup_low"]), group, text)]
+        return [Claim(Topic.FADING, float(last["speedup_low"]), group, text)]
     return []

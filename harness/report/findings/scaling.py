@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from harness.report.findings.claim import Claim, aside, cell, group_of, lead
+from harness.report.findings.claim import Claim, Topic, aside, cell, group_of, lead
 from harness.report.formats import percent
 from harness.report.slices import Slice
-from harness.report.tidy import mode_rank
-
-SCALING = 6
+from harness.report.tidy import CONTROLLER_ORDER, mode_rank
 
 # A median that moves by less is called steady: efficiency has no interval of its own to decide by.
 STEADY = 0.05
@@ -20,6 +18,9 @@ STEADY = 0.05
 
 def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence per mode: median efficiency over cells on the fewest and on the most devices, and the worst."""
+    # Of the other controllers it is told with the reason why (findings/controllers).
+    if part.values["controller"] != CONTROLLER_ORDER[0]:
+        return []
     rows = part.rows[part.rows["ok"] & part.rows["scaling_efficiency"].notna() & (part.rows["devices"] > 1)]
     found = []
     for mode in sorted(set(rows["mode"]), key=mode_rank):
@@ -38,5 +39,5 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         if len(at_end) > 1:
             least = f"{percent(worst['scaling_efficiency'])} at {cell(worst)}"
             text += f" (medians over {len(at_end)} cells; least {least})"
-        found.append(Claim(SCALING, 1.0 - last, group_of(part.values), text + "."))
+        found.append(Claim(Topic.SCALING, 1.0 - last, group_of(part.values), text + "."))
     return found

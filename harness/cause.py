@@ -1,0 +1,96 @@
+"""Why a session died: read from what torchrun and its ranks printed last.
+
+In: lines of output. Out: one line. Must not know how processes are started or ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import sys
+import traceback
+from types import TracebackType
+
+_ROOT_CAUSE = re.compile(r"Root Cause")
+_RANK = re.compile(r"^\s*rank\s*:\s*(\d+)")
+_EXIT_CODE = re.compile(r"^\s*exitcode\s*:\s*(-?\d+)")
+_CHAINED = re.compile(r"another exception occurred|direct cause of the following|^\[rank\d+\]:")
+_RANKS_EXCEPTION = re.compile(r"^\[rank(\d+)\]:\s*((?:\w+\.)*\w*(?:Error|Exception|Broken|Interrupt)\b.*)$")
+# What a rank says when another one has gone.
+_CONSEQUENCE = re.compile(r"Connection (?:closed|reset) by peer|Broken pipe")
+_EXCEPTION = re.compile(r"^(?:\[rank\d+\]:\s*)?((?:\w+\.)*\w*(?:Error|Exception|Broken|Interrupt)\b.*)$")
+
+
+def cause_of_death(lines: list[str], returncode: int) -> tuple[str, bool]:
+    """Why a session died, from what torchrun and the ranks printed last: in one line, and whether by a signal."""
+    rank = code = None
+    summary = next((i for i, line in enumerate(lines) if _ROOT_CAUSE.search(line)), len(lines))
+    for line in lines[summary:]:
+        if rank is None and (found := _RANK.match(line)):
+            rank = int(found[1])
+        if code is None and (found := _EXIT_CODE.match(line)):
+            code = int(found[1])
+    if code is not None and code < 0:
+        killed = f"rank {rank} was ended by {signal_name(-code)}"
+        return killed + (", perhaps for want of memory" if -code == signal.SIGKILL else ""), True
+    if code is None and returncode < 0:
+        return f"torchrun was ended by {signal_name(-returncode)}", True
+    rank, said = _last_words(lines[:summary], rank)
+    who = f"rank {rank} exited with status {code}" if code is not None else None
+    return (who or f"torchrun exited with status {returncode}") + (f": {said}" if said else ""), False
+
+
+def _last_words(lines: list[str], rank: int | None) -> tuple[int | None, str | None]:
+    """The rank that failed first and the exception that ended it.
+
+    rank: the one that torchrun saw first. Where it only says that another one has gone, it is that one.
+    """
+    of_ranks: dict[int, str] = {}
+    for line in lines:
+        if found := _RANKS_EXCEPTION.match(line):
+            of_ranks[int(found[1])] = found[2]  # of chained ones the last, which was raised
+    causes = {each: said for each, said in of_ranks.items() if not _CONSEQUENCE.search(said)} or of_ranks
+    if not causes:
+        return rank, _last_of_first_traceback(lines)
+    first = rank if rank in causes else next(iter(causes))
+    return first, causes[first]
+
+
+def _last_of_first_traceback(lines: list[str]) -> str | None:
+    """The exception that ended the first rank to fail: of chained ones the last, which was raised."""
+    said = None
+    for line in lines:
+        # torchrun's own exception only says that a rank failed.
+        if (found := _EXCEPTION.match(line)) and "ChildFailedError" not in line:
+            said = found[1]
+        elif said and not (line.startswith((" ", "Traceback")) or not line.strip() or _CHAINED.search(line)):
+            break
+    return said
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; the number where it has no name."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+def name_rank(rank: int) -> None:
+    """Have this process begin each line of an exception that ends it with its rank.
+
+    torch does the same from the time on at which the ranks have met; until then nobody would know whose it is.
+    """
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        for part in traceback.format_exception(kind, error, trace):
+            for line in part.splitlines():
+                print(f"[rank{rank}]: {line}", file=sys.stderr)
+        sys.stderr.flush()
+
+    sys.excepthook = tell
+
+
+def unname_rank() -> None:
+    """Leave it to torch, which wraps whatever hook there is."""
+    sys.excepthook = sys.__excepthook__

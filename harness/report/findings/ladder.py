@@ -1,0 +1,112 @@
+"""The rungs of the ladder in their order, where one of them does not help, and where eager's time goes.
+
+In: slices over device counts and controllers. Out: claims. Must not know other claims.
+Rungs are compared by their intervals over eager: where those overlap, no difference is claimed. That is more
+careful than a comparison of the two within rounds would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from harness.report.attribution import WITHOUT_PYTHON, Attribution, attributed, is_ladder
+from harness.report.findings.claim import EAGER, Claim, Topic, group_of, lead, place
+from harness.report.findings.gains import compared
+from harness.report.formats import listed, percent, significant, times
+from harness.report.slices import Slice, undisturbed
+from harness.report.tidy import mode_rank
+
+# Compared with eager, whose speed-up over itself is 1.
+_EAGER = pd.Series({"mode": EAGER, "speedup_vs_eager": 1.0, "speedup_low": 1.0, "speedup_high": 1.0})
+
+
+def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """Of the cell in which the ladder brings most; nothing where there is no more of it than in every sweep."""
+    rows = undisturbed(part.rows)
+    cells = [own for _, own in rows.groupby(["depth", "batch"]) if is_ladder(own)]
+    known = [(rungs, own) for own in cells if len(rungs := compared(own))]
+    if not known:
+        return []
+    rungs, own = max(known, key=lambda pair: pair[0]["speedup_low"].max())
+    group, start = group_of(part.values), lead(part.values)
+    where = place(own.iloc[0], differing)
+    if own["device_kind"].iloc[0] == "cpu":
+        where += ", on CPU"
+    rungs = rungs.sort_values("mode", key=lambda modes: modes.map(mode_rank))
+    notes = _notes(rungs)
+    order = rungs.sort_values("speedup_vs_eager", ascending=False, kind="stable")
+    named = [
+        times(row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"]) + notes[row["mode"]]
+        for _, row in order.iterrows()
+    ]
+    texts = [f"{mode} {text}" for mode, text in zip(order["mode"], named, strict=True)]
+    weight = float(order["speedup_vs_eager"].iloc[0])
+    text = f"{start}Speed-ups over eager at {where}, best first: {listed(texts)}."
+    found = [Claim(Topic.LADDER, weight, group, text)]
+    sentence = _attribution(attributed(own), own)
+    if sentence:
+        found.append(Claim(Topic.ATTRIBUTION, weight, group, f"{start}At {where}, {sentence}."))
+    return found
+
+
+def _notes(rungs: pd.DataFrame) -> dict[str, str]:
+    """For each rung what it fails to gain over the best of those before it. rungs: in the order of the ladder."""
+    best, notes = _EAGER, {}
+    for _, rung in rungs.iterrows():
+        note = ""
+        if rung["speedup_high"] < 1:
+            note = " (slower than eager)"
+        elif rung["speedup_high"] < best["speedup_low"]:
+            note = f" (slower than {best['mode']})"
+        elif rung["speedup_low"] <= best["speedup_high"]:
+            note = f" (no gain over {best['mode']} shown)"
+        notes[str(rung["mode"])] = note
+        if rung["speedup_vs_eager"] > best["speedup_vs_eager"]:
+            best = rung
+    return notes
+
+
+def _attribution(found: Attribution, own: pd.DataFrame) -> str:
+    """Eager's time of a layer in its parts; empty where nothing splits it."""
+    eager = found.modes.get(EAGER)
+    if eager is None or not found.reference:
+        return ""
+    layers = float(own["depth"].iloc[0])
+
+    def part(value: float, interval: str = "") -> str:
+        return f"{significant(value / layers)} µs ({percent(value / eager.total)}{interval})"
+
+    stands = "" if found.reference == WITHOUT_PYTHON[0] else f", for want of {WITHOUT_PYTHON[0]}"
+    beyond = f"interpreter and module calls (beyond {found.reference}{stands})"
+    interval, shown = _interval(found, own)
+    rest = (
+        "framework dispatch"
+        if found.on_device
+        else f"what {found.reference} needs too (dispatch, arithmetic)"
+    )
+    others = [f"{part(eager.framework)} {rest}"]
+    if found.on_device:
+        others.append(f"{part(eager.device)} device")
+    text = (
+        f"of eager's {significant(eager.total / layers)} µs per layer "
+        f"{listed([f'{part(eager.interpreter, interval)} are {beyond}', *others])}"
+    )
+    return text + ("" if shown else "; no part of it is shown to be the interpreter's")
+
+
+def _interval(found: Attribution, own: pd.DataFrame) -> tuple[str, bool]:
+    """The 95 % interval of the interpreter's share, and whether it lies above 0.
+
+    (eager - reference) / eager = 1 - 1 / speed-up of the reference, whose interval is paired within rounds; where
+    the two have not the same device time, their difference (which has no interval) shifts both ends.
+    """
+    row = own[own["mode"] == found.reference].iloc[0]
+    low, high = float(row["speedup_low"]), float(row["speedup_high"])
+    if not (low > 0 and high > 0):
+        return "", True
+    eager, reference = found.modes[EAGER], found.modes[found.reference]
+    shift = (reference.device - eager.device) / eager.total if found.on_device else 0.0
+    ends = [min(max(1 - 1 / end + shift, 0.0), 1.0) for end in (low, high)]
+    return f" [{percent(ends[0])}, {percent(ends[1])}]", ends[0] > 0
