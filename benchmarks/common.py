@@ -36,7 +36,7 @@ def points(depth: Sequence[int], batch: Sequence[int], mode: Sequence[str]) -> t
 
 def prepared_step(point: Point) -> tuple[Workload, Step]:
     """A point's step, built as the harness builds it; call it under the workload's context()."""
-    workload = WORKLOADS[point.workload](point, open_device("cpu", 0), rank=0, seed=0)
+    workload = WORKLOADS[point.workload](point, open_device("cpu", 0), shard=0, seed=0)
     with workload.context():
         return workload, workload.prepare(get_mode(point.mode))
 
