@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from running import command, environment
+
+# Said of tests that take long and whose subject other tests touch too.
+LONG = "takes long: CI=true make test runs it, as .ci/run does"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"long: {LONG}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("CI") != "true":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason=LONG))
+
 
 Harness = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -60,8 +60,10 @@ class RawRun:
         for writer in writers:
             writer.close()
 
-    def begin(self, name: str, ranks: int = 1) -> list[Writer]:
-        """The files of a session's ranks, each with its first line."""
+    def begin(
+        self, name: str, ranks: int = 1, each: Sequence[Mapping[str, Any]] = (), **said: Any
+    ) -> list[Writer]:
+        """The files of a session's ranks, each with its first line; said: what it says of every rank, each: of one."""
         writers = [Writer(self.directory / "raw" / f"{name}-rank{rank}.jsonl") for rank in range(ranks)]
         for rank, writer in enumerate(writers):
             writer.write(
@@ -71,8 +73,7 @@ class RawRun:
                 ranks=ranks,
                 device_kind=self.device_kind,
                 device_name="Test device",
-                threads=1,
-                rel_width=0.02,
+                **{"threads": 1, "rel_width": 0.02, **said, **(each[rank] if each else {})},
             )
         return writers
 
@@ -91,11 +92,13 @@ class RawRun:
         dropped: Mapping[str, tuple[int, str, str]] | None = None,
         missing: Iterable[tuple[int, int]] = (),
         extra: Mapping[str, Any] | None = None,
+        found: Mapping[str, Any] | None = None,
     ) -> None:
         """A cell as the ranks write it.
 
         start_late_ns: rank -> how late it begins its blocks; dropped: mode -> (rank, status, reason);
-        missing: (rank, round) whose line is not there; extra: further fields of each block.
+        missing: (rank, round) whose line is not there; extra: further fields of each block;
+        found: of each mode's preparation.
         """
         late, dropped, lost = dict(start_late_ns or {}), dict(dropped or {}), set(missing)
         for rank, writer in enumerate(writers):
@@ -120,7 +123,7 @@ class RawRun:
                     key=point.key,
                     prepare_s=0.5 + rank,
                     first_call_s=0.25 + rank,
-                    memory_peak_mib=100.0 + rank,
+                    **{"memory_peak_mib": 100.0 + rank, **(found or {})},
                 )
         left = [point for point in cell.points if point.mode not in dropped]
         for number in range(rounds):
@@ -144,6 +147,23 @@ class RawRun:
                     writer.write("round", cell=cell.id, round=number, blocks=lines[rank])
         if ended:
             writers[0].write("end", cell=cell.id, stop=stop, keys=[point.key for point in left])
+
+    def hold(
+        self, writers: Sequence[Writer], cell: Cell, mode: str, *, seconds: float = 1.0, steps: int = 1000
+    ) -> tuple[int, int]:
+        """The window in which all ranks hold a point in a steady state; answers its ends."""
+        start = self.now_ns
+        self.now_ns = end = start + round(seconds * 1e9)
+        for writer in writers:
+            writer.write(
+                "window",
+                cell=cell.id,
+                key=key_of(cell, mode),
+                start_ns=start,
+                end_ns=end,
+                steps=steps,
+            )
+        return start, end
 
 
 def seconds_of(action: Callable[[], Any], times: int = 3) -> float:

@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from raw_runs import POINT, RawRun, cell_of, key_of, seconds_of
 
-from harness import modes
 from harness.analysis import load_run, planned_points, session_progress
 from harness.environment import python_path
 from harness.errors import ConfigError
 from harness.modes import Mode
+from harness.modes import registry as modes
 from harness.plan import Cell
 from harness.records import LAUNCHER_FILE
 from harness.report import write_csv
@@ -449,11 +449,115 @@ class TestWarnings:
             raw.session("s", [cell], ranks=2)
             assert row(raw, devices=2)["warnings"] == expected
 
+    @pytest.mark.parametrize(
+        ("controller", "expected"),
+        [("processes", "oversubscribed"), ("threads", "oversubscribed"), ("loop", "")],
+    )
+    def test_one_thread_that_serves_many_devices_needs_one_core(
+        self, tmp_path: Path, controller: str, expected: str
+    ) -> None:
+        raw = RawRun(tmp_path / "run", cores=2)
+        cell = cell_of(["eager"], devices=4, controller=controller)
+        raw.plan(cell)
+        raw.session("s", [cell], ranks=4 if controller == "processes" else 1)
+        assert row(raw, devices=4)["warnings"] == expected
+
+    def test_a_thread_that_waited_for_the_interpreters_lock_did_not_want_for_a_core(
+        self, tmp_path: Path
+    ) -> None:
+        raw = RawRun(tmp_path / "run", cores=4)
+        cell = cell_of(["eager"], devices=2, controller="threads")
+        raw.plan(cell)
+        raw.session("s", [cell], cpu_share=0.5)
+        assert row(raw, devices=2)["warnings"] == ""
+
+    def test_a_thread_that_runs_no_python_and_waits_wants_for_a_core(self, tmp_path: Path) -> None:
+        raw = RawRun(tmp_path / "run", cores=4)
+        cell = cell_of(["eager", "script"], devices=2, controller="threads")
+        raw.plan(cell)
+        raw.session("s", [cell], cpu_share=0.5)
+        assert row(raw, "script", devices=2)["warnings"] == "oversubscribed"
+
+    @pytest.mark.parametrize("growth", [3.0, 0.25])
+    def test_a_launch_queue_that_filled_up_is_warned_of(self, raw: RawRun, growth: float) -> None:
+        assert self.warnings(raw, extra={"issue_ns": 1000.0, "growth": growth}) == "back_pressure"
+
+    def test_a_second_half_that_takes_as_long_as_the_first_is_no_back_pressure(self, raw: RawRun) -> None:
+        assert self.warnings(raw, extra={"issue_ns": 1000.0, "growth": 1.2}) == ""
+
+    @pytest.mark.parametrize(
+        ("replay_ns", "expected"), [(1049.0, ""), (960.0, ""), (940.0, "replay_differs")]
+    )
+    def test_a_replay_that_differs_by_more_than_5_percent_is_warned_of(
+        self, raw: RawRun, replay_ns: float, expected: str
+    ) -> None:
+        found = {"held_ns": 1000.0, "replay_ns": replay_ns, "launches": 9}
+        assert self.warnings(raw, found=found) == expected
+        assert row(raw)["replay_us"] == pytest.approx(replay_ns / 1000)
+        assert row(raw)["launches"] == 9
+
     def test_two_warnings_are_separated_by_semicolons(self, raw: RawRun) -> None:
         found = self.warnings(
             raw, stop="noisy", cpu_share=0.5, step_ns=lambda mode, _, n: 1000 + 300 * (n % 3)
         )
         assert found == "noisy;oversubscribed"
+
+
+class TestNodes:
+    """Ranks on several nodes, each with a clock of its own that began when the node was booted."""
+
+    def test_blocks_are_laid_side_by_side_on_one_clock(self, raw: RawRun) -> None:
+        cell = cell_of(["eager"], devices=2)
+        raw.plan(cell)
+        ahead = 3_600_000_000_000
+        writers = raw.begin("s", ranks=2, each=[{}, {"clock_offset_ns": -ahead}])
+        raw.measure(writers, cell, start_late_ns={1: ahead})
+        # 100 steps of 3,000 ns of 2 x 10 samples; an hour's difference would leave nothing of it.
+        assert row(raw, devices=2)["throughput_samples_s"] == pytest.approx(20 * 100 / 300e-6)
+
+    def test_every_node_has_cores_of_its_own(self, tmp_path: Path) -> None:
+        raw = RawRun(tmp_path / "run", cores=2)
+        cell = cell_of(["eager"], devices=4)
+        for point in cell.points:
+            record = point_record(point)
+            raw.launcher("point", **{**record, "axes": {**record["axes"], "nodes": 2}})
+        raw.session("s", [cell], ranks=4)
+        assert row(raw, devices=4)["warnings"] == ""
+
+
+class TestHost:
+    """What the host did meanwhile, per rank."""
+
+    def test_the_share_of_the_issuing_threads_is_that_of_the_least_fed_rank(self, raw: RawRun) -> None:
+        cell = cell_of(["eager"])
+        raw.plan(cell)
+        raw.session("s", [cell], extra={"main_ns": 75_000, "cpu_ns": 150_000})  # of 300,000
+        assert row(raw)["main_thread_share"] == pytest.approx(0.25)
+        assert row(raw)["host_cpu_share"] == pytest.approx(0.5)
+
+    def test_context_switches_are_counted_a_second(self, raw: RawRun) -> None:
+        cell = cell_of(["eager"])
+        raw.plan(cell)
+        raw.session("s", [cell], extra={"waits": 3, "preemptions": 6})  # in 300 us
+        assert row(raw)["waits_s"] == pytest.approx(10_000)
+        assert row(raw)["preemptions_s"] == pytest.approx(20_000)
+
+    @pytest.mark.parametrize(("gil", "told"), [(True, "yes"), (False, "no"), ("?", ""), ([], "")])
+    def test_whether_the_interpreter_has_a_lock_is_told_as_the_rank_said(
+        self, raw: RawRun, gil: object, told: str
+    ) -> None:
+        cell = cell_of(["eager"])
+        raw.plan(cell)
+        writers = raw.begin("s", gil=gil, cores=6, threads=2)
+        raw.measure(writers, cell)
+        found = row(raw)
+        assert (found["gil"], found["cores"], found["threads"]) == (told, 6, 2)
+
+    def test_threads_of_one_rank_are_spread_as_ranks_are(self, raw: RawRun) -> None:
+        cell = cell_of(["eager"], devices=2, controller="threads")
+        raw.plan(cell)
+        raw.session("s", [cell], extra={"fastest_ns": 200_000})  # of 300,000
+        assert row(raw, devices=2)["rank_spread"] == pytest.approx(0.5)
 
 
 class TestForeign:

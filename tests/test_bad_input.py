@@ -13,7 +13,7 @@ from running import environment
 
 BAD = [
     # what is written, what the line must name
-    (["mode=[eagr]"], ["mode=eagr", "eager, script, trace"]),
+    (["mode=[eagr]"], ["mode=eagr", "eager, symbolic, script, trace"]),
     (["sweep=nope"], ["sweep=nope", "dispatch", "smoke"]),
     (["dpth=[4]"], ["dpth=[4]", "depth (the nearest)"]),
     (["+foo=1"], ["foo=1", "one of"]),
@@ -81,7 +81,7 @@ def test_refused_in_one_line(
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setattr("harness.sweep.probe_torch", lambda: PROBE)
+    monkeypatch.setattr("harness.sweep.probe_torch", lambda variables=None: PROBE)
     status = main(["sweep", *arguments])
     printed = capfd.readouterr()
     assert status == 2
@@ -123,7 +123,7 @@ def test_devices_that_are_not_there_are_refused_when_asked_for_by_name(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setattr("harness.sweep.probe_torch", lambda: probe)
+    monkeypatch.setattr("harness.sweep.probe_torch", lambda variables=None: probe)
     assert main(["sweep", *arguments]) == 2
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) == 1
@@ -140,7 +140,7 @@ def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monk
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setattr("harness.sweep.probe_torch", lambda: PROBE)
+    monkeypatch.setattr("harness.sweep.probe_torch", lambda variables=None: PROBE)
     monkeypatch.setattr("harness.rundir.shutil.disk_usage", lambda path: usage._replace(free=1000))
     monkeypatch.setattr("harness.environment.describe_environment", lambda *a: {})
     monkeypatch.setattr("harness.sweep.describe_environment", lambda *a: {})
@@ -151,6 +151,7 @@ def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monk
     assert not list((tmp_path / "run" / "raw").iterdir())
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_in_mid_sweep_ends_it_in_one_line(tmp_path: Path) -> None:
     """Every file is limited to so many bytes, as by a full disk; what was written before stays readable."""
     code = (
@@ -200,6 +201,7 @@ def test_a_read_only_folder_is_refused_for_an_ordinary_user() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_does_not_matter(harness, tmp_path: Path) -> None:
     """torchrun's own default port, and the one it is told of, are both in use."""
     import socket

@@ -15,6 +15,7 @@ from harness.config import (
     Config,
     DeviceConfig,
     LauncherConfig,
+    MonitorConfig,
     TimingConfig,
     conf_directory,
     matches,
@@ -204,6 +205,27 @@ def test_every_timing_shipped_is_valid(name: str) -> None:
 def test_every_option_of_the_other_groups_is_valid(group: str) -> None:
     for path in sorted((conf_directory() / group).glob("*.yaml")):
         validate(compose_config(f"{group}={path.stem}"))
+
+
+@pytest.mark.parametrize("hz", [0, -1, 50.1, float("nan"), float("inf")])
+def test_a_sampling_rate_that_nvml_cannot_serve_is_refused(hz: float) -> None:
+    error = refused(monitor=MonitorConfig(hz=hz))
+    assert error.key == "monitor.hz"
+    assert "at most 50" in str(error)
+
+
+@pytest.mark.parametrize("window_s", [-0.1, float("nan"), float("inf")])
+def test_a_window_that_is_no_time_is_refused(window_s: float) -> None:
+    assert refused(monitor=MonitorConfig(window_s=window_s)).key == "monitor.window_s"
+
+
+def test_devices_and_host_are_sampled_unless_it_is_switched_off() -> None:
+    monitors = {name: compose_config(f"monitor={name}").monitor for name in ("node", "ranks", "none")}
+    assert compose_config().monitor == monitors["node"] == MonitorConfig()
+    said = {name: (monitor.usage, monitor.sampler) for name, monitor in monitors.items()}
+    assert said == {"node": (True, True), "ranks": (True, False), "none": (False, False)}
+    # Nothing is held in steady state for samples that nobody takes.
+    assert monitors["ranks"].window_s == monitors["none"].window_s == 0
 
 
 def test_timings_differ_in_the_order_that_their_names_promise() -> None:

@@ -138,7 +138,7 @@ def test_the_bar_starts_no_thread() -> None:
 class TestPlan:
     def printed(self, path: Path = Path("/runs/one"), plan=PLAN) -> str:
         console = plain()
-        print_plan(console, plan, CONFIG, path, INVENTORY)
+        print_plan(console, plan, CONFIG, path, INVENTORY, {})
         return text(console)
 
     def test_it_counts_points_cells_and_sessions(self) -> None:

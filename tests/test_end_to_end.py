@@ -14,7 +14,7 @@ from running import environment, session_processes, wait_until
 
 from harness.records import read_raw
 
-SMALL = ("sweep=smoke", "device=cpu", "depth=[2,3]", "batch=[1]")
+SMALL = ("sweep=smoke", "device=cpu", "depth=[2,3]", "batch=[1]", "monitor=ranks")
 
 
 def table(run: Path) -> pd.DataFrame:
@@ -117,6 +117,7 @@ def test_training_runs_under_ddp_on_two_ranks_in_every_mode(harness, tmp_path: P
     assert list(points["status"]) == ["ok"] * 3
 
 
+@pytest.mark.long
 def test_strong_scaling_divides_the_batch(harness, tmp_path: Path) -> None:
     done = harness("sweep", *SMALL, "scaling=strong", "batch=[512]", "depth=[2]", "mode=[eager]", "out=run")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -144,6 +145,7 @@ def test_device_counts_that_are_not_there_become_rows_and_the_rest_runs(harness,
     assert points.loc[many, "error"].str.contains("cores present").all()
 
 
+@pytest.mark.long
 def test_more_ranks_than_cores_are_run_and_marked(harness, tmp_path: Path) -> None:
     ranks = (psutil.cpu_count() or 1) + 1
     if ranks > 9:
@@ -154,6 +156,7 @@ def test_more_ranks_than_cores_are_run_and_marked(harness, tmp_path: Path) -> No
     assert points["warnings"].str.contains("oversubscribed").all()
 
 
+@pytest.mark.long
 def test_a_mode_that_fails_is_a_row_with_its_reason_and_spoils_no_other(harness, tmp_path: Path) -> None:
     modes = "[eager,raises,out_of_memory,wrong,fails_later,script]"
     done = harness(
@@ -194,6 +197,7 @@ def test_while_a_session_runs_every_port_is_on_the_loopback_interface(start, tmp
     assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1"}
 
 
+@pytest.mark.long
 def test_multirun_makes_one_run_directory_for_each_combination(harness, tmp_path: Path) -> None:
     done = harness(
         "sweep", "-m", *SMALL, "devices=[1]", "batch=[1]", "mode=[eager]", "depth=[2],[3]", "out=runs"
@@ -212,3 +216,25 @@ def test_hybridize_prints_total_seconds_for_a_thousand_calls(harness, tmp_path: 
     points = table(tmp_path / "run")
     assert set(points["model"]) == {"mlp-512-256-128-2"}
     assert set(points["status"]) == {"ok"}
+
+
+def test_one_process_drives_two_devices_by_threads_and_in_turn(harness, tmp_path: Path) -> None:
+    done = harness(
+        *("sweep", *SMALL, "depth=[4]", "batch=[1]", "devices=[2]", "controller=[threads,loop]", "out=run"),
+        *("mode=[eager,symbolic,frozen,native]", "workload=[forward,train]"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    points = table(tmp_path / "run")
+    forward = points[points["workload"] == "forward"]
+    assert list(forward["status"]) == ["ok"] * 8
+    assert set(forward["gil"]) == {"yes" if getattr(sys, "_is_gil_enabled", lambda: True)() else "no"}
+    train = points[points["workload"] == "train"]
+    assert set(train["status"]) == {"unsupported"}
+    assert train.loc[train["mode"] == "eager", "error"].str.contains("one process per device").all()
+    # One rank for both devices, whose outputs were compared on each.
+    files = sorted(path.name for path in (tmp_path / "run" / "raw").glob("*-rank*.jsonl"))
+    assert files == ["loop-2-try1-rank0.jsonl", "threads-2-try1-rank0.jsonl"]
+    # Each device has its own samples: 2 of them a step.
+    in_turn = forward[forward["controller"] == "loop"]
+    product = in_turn["throughput_samples_s"] * in_turn["step_us"] / 1e6
+    assert product.between(2 * 0.6, 2 * 1.4).all()

@@ -52,6 +52,17 @@ class TestInventory:
         found = inventory("cpu", CUDA_PROBE)
         assert (found.kind, found.explicit) == ("cpu", True)
 
+    @pytest.mark.parametrize("asked", ["auto", "cuda", "emulated"])
+    def test_devices_that_call_themselves_emulated_are_so_whatever_was_asked_for(self, asked: str) -> None:
+        """A program that was started on an emulated node must not take its devices for real ones."""
+        emulated = {**GPU, "name": "Emulated Test GPU"}
+        found = inventory(asked, {**CUDA_PROBE, "devices": [emulated, emulated]})
+        assert (found.kind, found.count) == ("emulated", 2)
+
+    def test_an_emulated_node_without_devices_is_refused_with_what_torch_says(self) -> None:
+        with pytest.raises(HarnessError, match="torch sees no device: no driver"):
+            inventory("emulated", {**PROBE, "device_error": "no driver"})
+
     def test_gpus_asked_for_by_name_are_remembered_as_such(self) -> None:
         assert inventory("cuda", CUDA_PROBE).explicit
 

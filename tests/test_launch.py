@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from harness.cause import cause_of_death, signal_name
 from harness.environment import python_path
 from harness.launch import (
     DIED,
@@ -22,12 +23,10 @@ from harness.launch import (
     KEPT_LINES,
     TIMED_OUT,
     Ending,
-    cause_of_death,
     loopback_interface,
     run_session,
     session_variables,
     shell_line,
-    signal_name,
     torchrun_command,
 )
 
@@ -110,16 +109,20 @@ class TestCommand:
         monkeypatch.setattr(sys, "executable", python)
         assert torchrun_command(1, "x", Path("/x"))[:3] == [python, "-m", "torch.distributed.run"]
 
-    def test_every_port_is_bound_to_the_loopback_interface(self) -> None:
-        variables = session_variables(3)
+    def test_every_port_is_bound_to_the_loopback_interface(self, tmp_path: Path) -> None:
+        variables = session_variables(3, tmp_path)
         loopback = loopback_interface()
         assert any(a.address == "127.0.0.1" for a in psutil.net_if_addrs()[loopback])
         assert variables["GLOO_SOCKET_IFNAME"] == variables["NCCL_SOCKET_IFNAME"] == loopback
         assert variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
 
-    def test_threads_are_set_and_not_left_to_a_default(self) -> None:
-        variables = session_variables(3)
+    def test_threads_are_set_and_not_left_to_a_default(self, tmp_path: Path) -> None:
+        variables = session_variables(3, tmp_path)
         assert variables["OMP_NUM_THREADS"] == variables["MKL_NUM_THREADS"] == "3"
+
+    def test_nothing_compiled_in_an_earlier_session_is_found_by_the_next(self, tmp_path: Path) -> None:
+        caches = {session_variables(1, tmp_path / each)["TORCHINDUCTOR_CACHE_DIR"] for each in "ab"}
+        assert len(caches) == 2
 
     def test_the_line_shown_does_what_the_command_does(self) -> None:
         code = "import os, sys; print(os.environ['A'], sys.argv[1])"
@@ -279,12 +282,12 @@ W1123 15:51:36.050000 7576 torch/distributed/run.py:982] Setting OMP_NUM_THREADS
 """
 SUMMARY = """\
 W1123 15:51:36.785000 7576 torch/distributed/elastic/multiprocessing/api.py:1028] Sending process 7653 closing signal SIGTERM
-E1123 15:51:36.791000 7576 torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: {code}) local_rank: 1 (pid: 7654) of binary: /work/main/.venv/bin/python3
+E1123 15:51:36.791000 7576 torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: {code}) local_rank: 1 (pid: 7654) of binary: /home/user/harness/.venv/bin/python3
 Traceback (most recent call last):
-  File "/work/main/.venv/bin/torchrun", line 8, in <module>
+  File "/home/user/harness/.venv/bin/torchrun", line 8, in <module>
     sys.exit(main())
              ^^^^^^
-  File "/work/main/.venv/lib/python3.11/site-packages/torch/distributed/launcher/api.py", line 386, in launch_agent
+  File "/home/user/harness/.venv/lib/python3.11/site-packages/torch/distributed/launcher/api.py", line 386, in launch_agent
     raise ChildFailedError(
 torch.distributed.elastic.multiprocessing.errors.ChildFailedError: 
 ============================================================
@@ -340,6 +343,21 @@ class TestCause:
     def test_a_rank_that_raised_with_its_name_before_each_line(self) -> None:
         named = "".join(f"[rank1]: {line}\n" for line in TRACEBACK.splitlines())
         told = cause(WARNING, named, SUMMARY)
+        assert told == "rank 1 exited with status 1: RuntimeError: this mode cannot be built"
+
+    def test_a_rank_that_lost_the_others_is_not_the_cause_whatever_torchrun_saw_first(self) -> None:
+        lost = "".join(f"[rank1]: {line}\n" for line in TRACEBACK.splitlines()).replace(
+            "RuntimeError: this mode cannot be built", "RuntimeError: gloo: Connection closed by peer [::1]"
+        )
+        cause_of_it = "".join(f"[rank0]: {line}\n" for line in TRACEBACK.splitlines())
+        told = cause(WARNING, lost, cause_of_it, SUMMARY)
+        assert told == "rank 0 exited with status 1: RuntimeError: this mode cannot be built"
+
+    def test_of_two_ranks_that_raised_the_one_that_torchrun_saw_first_is_told(self) -> None:
+        first, second = (
+            "".join(f"[rank{rank}]: {line}\n" for line in TRACEBACK.splitlines()) for rank in (0, 1)
+        )
+        told = cause(WARNING, first.replace("cannot be built", "cannot be run"), second, SUMMARY)
         assert told == "rank 1 exited with status 1: RuntimeError: this mode cannot be built"
 
     def test_an_exception_of_a_package_keeps_its_full_name(self) -> None:

@@ -12,14 +12,16 @@ import pytest
 import torch
 from raw_runs import cell_of, key_of
 
-from harness import modes
 from harness.config import TimingConfig
 from harness.device import Device
+from harness.lanes import InTurn
 from harness.measure import Bench, SessionBroken, describe, measure_cells
 from harness.modes import Mode
+from harness.modes import registry as modes
 from harness.plan import Cell
 from harness.progress import Sender
 from harness.records import Writer, read_raw
+from harness.replay import LEAST_HOLD_NS, MOST_HOLD_NS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 
@@ -76,7 +78,13 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measure
     (tmp_path / "raw").mkdir()
 
     def run(
-        cell: Cell, *, seed: int = 0, mode: Mode | None = None, usage: bool = True
+        cell: Cell,
+        *,
+        seed: int = 0,
+        mode: Mode | None = None,
+        usage: bool = True,
+        device: Device | None = None,
+        window_s: float = 0.0,
     ) -> list[dict[str, Any]]:
         if mode is not None:
             monkeypatch.setitem(modes._REGISTRY, mode.name, mode)
@@ -85,7 +93,12 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measure
         writer = Writer(path)
         ranks: Any = Alone()
         try:
-            measure_cells([cell], Bench(ranks, Device(), writer, Sender(), TIMING, seed, usage, 50.0))
+            measure_cells(
+                [cell],
+                Bench(
+                    ranks, InTurn([device or Device()]), writer, Sender(), TIMING, seed, usage, 50.0, window_s
+                ),
+            )
         finally:
             writer.close()
         data = read_raw(tmp_path)
@@ -278,3 +291,109 @@ class TestDescribe:
 
     def test_a_long_one_is_cut(self) -> None:
         assert len(describe(RuntimeError("x" * 10_000))) < 400
+
+
+class Asynchronous(Device):
+    """A CPU that says it is an asynchronous device, whose stream is held long enough or not."""
+
+    kind, asynchronous = "cuda", True
+
+    def __init__(self, *, enough_ns: float = 0.0, broken: bool = False) -> None:
+        super().__init__()
+        self.enough_ns, self.broken, self.holds = enough_ns, broken, list[float]()
+
+    def burst_steps(self, depth: int, workload: str, launches: int | None = None) -> int | None:
+        return 4
+
+    def captured(self, call: Any) -> Any:
+        raise RuntimeError("a CPU cannot be captured")
+
+    def is_broken(self) -> bool:
+        return self.broken
+
+    def gate(self, hold_ns: float) -> Any:
+        self.holds.append(hold_ns)
+        held = hold_ns >= self.enough_ns
+
+        class Gate:
+            def close(self) -> None: ...
+            def begin(self) -> None: ...
+            def end(self) -> bool:
+                return held
+
+            def elapsed_ns(self) -> float:
+                return 40.0
+
+        return Gate()
+
+
+def test_issue_and_device_time_are_recorded_with_every_block_of_an_asynchronous_device(
+    measure: Measure,
+) -> None:
+    records = measure(cell_of(MODES), device=Asynchronous())
+    blocks = [block for record in of_kind(records, "round") for block in record["blocks"]]
+    assert all(block["issue_ns"] > 0 and block["device_ns"] == 10.0 for block in blocks)
+
+
+def test_a_synchronous_device_has_neither(measure: Measure) -> None:
+    records = measure(cell_of(MODES))
+    assert not any(
+        "issue_ns" in b or "device_ns" in b for r in of_kind(records, "round") for b in r["blocks"]
+    )
+
+
+def test_a_device_that_was_held_too_short_is_held_longer_and_not_longer_than_the_limit(
+    measure: Measure,
+) -> None:
+    device = Asynchronous(enough_ns=float("inf"))
+    records = measure(cell_of(["eager"]), device=device)
+    assert all(b["device_ns"] is None for r in of_kind(records, "round") for b in r["blocks"])
+    assert device.holds[1] > device.holds[0] or device.holds[0] == LEAST_HOLD_NS
+    assert max(device.holds) <= MOST_HOLD_NS
+
+
+def test_each_point_is_held_for_samplers_once_its_rounds_are_done(measure: Measure) -> None:
+    records = measure(cell_of(MODES), window_s=0.05)
+    windows = of_kind(records, "window")
+    assert len(windows) == len({window["key"] for window in windows}) == len(MODES)
+    last = max(block["end_ns"] for record in of_kind(records, "round") for block in record["blocks"])
+    for window in windows:
+        assert window["start_ns"] > last
+        assert window["end_ns"] - window["start_ns"] > 0.02e9  # about as long as asked for
+        assert window["steps"] > 1
+
+
+def test_and_not_at_all_where_nothing_samples(measure: Measure) -> None:
+    assert not of_kind(measure(cell_of(MODES)), "window")
+
+
+def test_a_device_whose_error_stays_ends_the_session(measure: Measure) -> None:
+    mode = faulty(lambda model: FailsAfter(model, 0, RuntimeError("CUDA error: unspecified launch failure")))
+    with pytest.raises(SessionBroken, match="unspecified launch failure"):
+        measure(cell_of(["eager", "faulty"]), mode=mode, device=Asynchronous(broken=True))
+
+
+class ComputesNothing(Device):
+    """A device whose outputs mean nothing."""
+
+    kind, computes = "emulated", False
+
+
+def test_where_outputs_mean_nothing_a_mode_is_compared_on_another_device(measure: Measure) -> None:
+    records = measure(cell_of(MODES), device=ComputesNothing())
+    assert len(of_kind(records, "prepared")) == len(MODES)
+    assert not of_kind(records, "dropped")
+
+
+def test_and_a_mode_that_is_wrong_there_is_a_mismatch(measure: Measure) -> None:
+    class Half(torch.nn.Module):
+        def __init__(self, model: torch.nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.model(x) / 2
+
+    mode = faulty(Half)
+    dropped = of_kind(measure(cell_of(["eager", "faulty"]), mode=mode, device=ComputesNothing()), "dropped")
+    assert [record["status"] for record in dropped] == ["mismatch"]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import modes
 from harness.environment import python_path
 from harness.errors import ConfigError
 from harness.model import build_batch, build_model
 from harness.modes import Mode, get_mode, load_plugins, mode_names, register
+from harness.modes import registry as modes
 from harness.workloads import TOLERANCE, difference
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
@@ -30,12 +30,19 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Mode]]:
     yield copy
 
 
-def test_the_modes_of_the_question_are_there_with_eager_first() -> None:
-    assert mode_names()[:3] == ("eager", "script", "trace")
+LADDER = (
+    *("eager", "symbolic", "script", "trace", "frozen"),
+    *("compile", "compile_graphs", "cudagraph", "aoti", "native"),
+)
 
 
-def test_only_eager_needs_python_for_each_operation() -> None:
-    assert [get_mode(name).needs_python for name in ("eager", "script", "trace")] == [True, False, False]
+def test_every_rung_of_the_ladder_is_there_with_eager_first() -> None:
+    assert mode_names()[: len(LADDER)] == LADDER
+
+
+def test_where_python_issues_every_operation_is_said() -> None:
+    issued = {name for name in LADDER if get_mode(name).needs_python}
+    assert issued == {"eager", "symbolic", "compile"}  # inductor's code calls its kernels from Python
 
 
 def test_an_unknown_mode_is_a_key_error() -> None:
@@ -111,7 +118,11 @@ class Own(Mode):
         assert caught.value.key == "plugins"
 
 
-@pytest.mark.parametrize("name", ["eager", "script", "trace"])
+# Those that compile with a C++ compiler take seconds, and are tried once together, below.
+QUICK = ["eager", "symbolic", "script", "trace", "frozen"]
+
+
+@pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("batch", [1, 7])
 def test_every_mode_computes_what_eager_computes(name: str, batch: int) -> None:
     model = build_model((6, 8, 8, 3), dtype="float32", device=CPU, seed=1)
@@ -122,7 +133,7 @@ def test_every_mode_computes_what_eager_computes(name: str, batch: int) -> None:
             assert difference([prepared(inputs)], [model(inputs)]) <= TOLERANCE["float32"]
 
 
-@pytest.mark.parametrize("name", ["script", "trace"])
+@pytest.mark.parametrize("name", ["script", "trace", "frozen"])
 def test_a_mode_without_python_runs_no_python(name: str) -> None:
     """Else it would not be what it is compared as: neither the model's nor torch's own layers are called."""
     model = build_model((6, 8, 3), dtype="float32", device=CPU, seed=1)
@@ -166,3 +177,91 @@ def test_the_registry_imports_no_torch() -> None:
         check=True,
     )
     assert done.stdout == "False\n"
+
+
+def python_calls(run, inputs) -> list[str]:
+    """Files of the Python functions that a call runs."""
+    called: list[str] = []
+
+    def profile(frame, event, argument) -> None:
+        if event == "call":
+            called.append(frame.f_code.co_filename)
+
+    sys.setprofile(profile)
+    try:
+        run(inputs)
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def test_a_symbolic_program_calls_operations_and_no_layers() -> None:
+    model = build_model((6, 8, 8, 3), dtype="float32", device=CPU, seed=1)
+    inputs, _ = build_batch(2, 6, 3, dtype="float32", device=CPU, seed=2)
+    layers = ("nn/modules/linear.py", "nn/modules/activation.py", "nn/modules/container.py")
+    assert any(file.endswith(layers) for file in python_calls(model, inputs))
+    symbolic = python_calls(get_mode("symbolic").prepare(model, inputs), inputs)
+    assert symbolic  # Python stays
+    assert not any(file.endswith(layers) for file in symbolic)
+
+
+def test_a_symbolic_program_trains_the_models_own_parameters() -> None:
+    model = build_model((6, 8, 3), dtype="float32", device=CPU, seed=1)
+    inputs, _ = build_batch(2, 6, 3, dtype="float32", device=CPU, seed=2)
+    symbolic = get_mode("symbolic").prepare(model, inputs)
+    symbolic(inputs).sum().backward()
+    assert {id(p) for p in symbolic.parameters()} == {id(p) for p in model.parameters()}
+    assert all(p.grad is not None for p in model.parameters())
+
+
+WHERE = {"dtype": "float32", "device_kind": "cuda"}
+
+
+@pytest.mark.parametrize("name", ["frozen", "cudagraph", "aoti", "native"])
+def test_what_is_for_inference_alone_says_so(name: str) -> None:
+    assert get_mode(name).unsupported(workload="train", **WHERE)
+    assert get_mode(name).unsupported(workload="forward", **WHERE) is None
+
+
+@pytest.mark.parametrize("name", ["cudagraph", "compile_graphs"])
+def test_graphs_need_a_cuda_device(name: str) -> None:
+    assert "CUDA" in (
+        get_mode(name).unsupported(workload="forward", dtype="float32", device_kind="cpu") or ""
+    )
+    stand_in = get_mode(name).rehearsed_as
+    assert stand_in is not None
+    assert get_mode(stand_in).unsupported(workload="forward", dtype="float32", device_kind="cpu") is None
+
+
+@pytest.mark.parametrize("name", ["compile", "compile_graphs", "aoti"])
+def test_what_compiles_says_so_where_there_is_no_compiler(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    reason = get_mode(name).unsupported(workload="forward", **WHERE)
+    assert reason is not None and "compiler" in reason
+
+
+@pytest.mark.parametrize("name", ["script", "trace", "frozen", "native"])
+def test_every_rung_of_torchscript_is_refused_where_python_has_left_it_behind(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    assert "3.14" in (get_mode(name).unsupported(workload="forward", **WHERE) or "")
+
+
+@pytest.mark.long
+def test_the_compilers_models_compute_what_eager_computes_each_with_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Twelve models are more than torch.compile would keep of one piece of code: it would raise."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    inputs, _ = build_batch(2, 6, 3, dtype="float32", device=CPU, seed=2)
+    models = [build_model((6, 8, 3), dtype="float32", device=CPU, seed=seed) for seed in range(12)]
+    with torch.inference_mode():
+        compiled = [get_mode("compile").prepare(model, inputs) for model in models]
+        for model, run in zip(models, compiled, strict=True):
+            assert difference([run(inputs)], [model(inputs)]) <= TOLERANCE["float32"]
+        packaged = get_mode("aoti").prepare(models[0], inputs)
+        assert difference([packaged(inputs)], [models[0](inputs)]) <= TOLERANCE["float32"]

@@ -296,7 +296,7 @@ class TestRemaining:
 
 class TestEstimate:
     def estimate(self, **changes: Any) -> tuple[float, float]:
-        return estimate_seconds(plan_of(**changes), TimingConfig())
+        return estimate_seconds(plan_of(**changes), Config(), CPU)
 
     def test_least_is_not_more_than_most(self) -> None:
         least, most = self.estimate()
@@ -317,13 +317,60 @@ class TestEstimate:
         assert apart[0] > together[0]
 
     def test_no_cell_takes_longer_than_its_limit(self) -> None:
-        plan = plan_of(batch=[2**24], depth=[64], mode=["eager"])
-        short, long = (estimate_seconds(plan, TimingConfig(max_cell_s=s)) for s in (10.0, 20.0))
+        plan = plan_of(batch=[2**22], depth=[64], mode=["eager"])
+        short, long = (
+            estimate_seconds(plan, Config(timing=TimingConfig(max_cell_s=s)), CPU) for s in (10.0, 20.0)
+        )
         assert long[1] - short[1] == pytest.approx(10.0)
+
+    def test_a_cell_takes_the_rounds_that_an_interval_needs_whatever_its_limit(self) -> None:
+        plan = plan_of(batch=[2**24], depth=[64], mode=["eager"])
+        short, shorter = (
+            estimate_seconds(plan, Config(timing=TimingConfig(max_cell_s=s)), CPU) for s in (1e-2, 1e-3)
+        )
+        assert short == shorter
+
+    def test_a_gpu_takes_less_than_a_core_for_a_large_step(self) -> None:
+        plan = plan_of(batch=[2**20], depth=[64], width=[1024])
+        assert estimate_seconds(plan, Config(), FOUR_GPUS)[1] < estimate_seconds(plan, Config(), CPU)[1]
 
     def test_nothing_takes_no_time(self) -> None:
         plan = plan_of()
-        assert estimate_seconds(remaining(plan, {p.key for p in plan.points}), TimingConfig()) == (0, 0)
+        assert estimate_seconds(remaining(plan, {p.key for p in plan.points}), Config(), CPU) == (0, 0)
+
+
+class TestAllocation:
+    """What a SLURM job was given: nodes with so many devices each, and no more."""
+
+    GIVEN = replace(FOUR_GPUS, count=8, nodes=2, allocated=True, explicit=True)
+
+    def reasons(self, inventory: Inventory = GIVEN, **axes: Any) -> dict[int, str]:
+        config = Config(**{"depth": [2], "width": [8], "mode": ["eager"], **axes})
+        plan = make_plan(config, inventory)
+        return {p.devices: plan.unsupported[p.key] for p in plan.points if p.key in plan.unsupported}
+
+    def test_a_session_has_as_few_nodes_as_have_its_devices(self) -> None:
+        assert [self.GIVEN.nodes_for(devices) for devices in (1, 8, 9, 16)] == [1, 1, 2, 2]
+        assert FOUR_GPUS.nodes_for(16) == 1, "without a job there is one node, whatever is asked for"
+
+    def test_what_the_job_has_not_is_unsupported_and_not_refused(self) -> None:
+        told = "17 devices asked for, 16 in the allocation (2 nodes with 8 each)"
+        assert self.reasons(devices=[1, 8, 16, 17]) == {17: told}
+        assert self.reasons(replace(self.GIVEN, nodes=1), devices=[9]) == {
+            9: "9 devices asked for, 8 in the allocation (1 node with 8 each)"
+        }
+
+    def test_cpu_ranks_are_limited_by_it_too(self) -> None:
+        given = replace(CPU, count=2, nodes=2, allocated=True)
+        assert list(self.reasons(given, devices=[2, 4, 5])) == [5]
+
+    @pytest.mark.parametrize("controller", ["threads", "loop"])
+    def test_one_process_drives_the_devices_of_one_node(self, controller: str) -> None:
+        assert list(self.reasons(devices=[8, 9], controller=[controller])) == [9]
+
+    def test_cores_are_those_of_all_its_nodes(self) -> None:
+        given = replace(CPU, count=2, cores=2, nodes=2, allocated=True)
+        assert self.reasons(given, devices=[2, 4], oversubscribe=False) == {}
 
 
 def test_planning_imports_no_torch() -> None:

@@ -47,7 +47,7 @@ def start(code: str, store: Path, world: int) -> list[subprocess.Popen[str]]:
             [sys.executable, "-c", RANK + code, str(store)],
             env={
                 **os.environ,
-                **session_variables(1),
+                **session_variables(1, store.parent),
                 "PYTHONPATH": python_path(),
                 "RANK": str(rank),
                 "LOCAL_RANK": str(rank),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.environment import python_path
 from harness.records import RawData, Writer, read_raw
 
 END = {"type": "end", "cell": "c", "stop": "settled", "keys": ["k"]}
@@ -248,3 +252,29 @@ def test_files_of_other_kinds_are_not_read(path: Path) -> None:
     path.with_suffix(".txt").write_bytes(b"\xff")
     data = read(path)
     assert (data.files, data.skipped) == ({}, {})
+
+
+def test_without_orjson_the_same_lines_are_read(tmp_path: Path) -> None:
+    """On a machine where nothing can be installed."""
+    (tmp_path / "raw").mkdir()
+    lines = [
+        '{"type":"closing","wall_s":1.5,"busy_s":1}',
+        '{"type":"closing","wall_s":NaN,"busy_s":1}',
+        '{"type":"closing","wall_s":1.5,',
+        '{"type":"elsewhere"}',
+    ]
+    (tmp_path / "raw" / "s-rank0.jsonl").write_text("\n".join(lines) + "\n")
+    code = (
+        "import sys; sys.modules['orjson'] = None; from pathlib import Path; "
+        "from harness.records import read_raw; data = read_raw(Path(sys.argv[1])); "
+        "print(len(data.files['s-rank0.jsonl']), dict(data.skipped))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": python_path()},
+    )
+    assert done.stdout.strip() == "1 {'torn': 2, 'foreign': 1}"
+    assert len(read_raw(tmp_path).files["s-rank0.jsonl"]) == 1

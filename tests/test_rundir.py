@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -266,6 +267,46 @@ class TestDefaultPath:
         first, second = default_path("x"), default_path("x")
         assert first.name <= second.name
         assert first.name.endswith("Z")
+
+    def test_a_job_finds_its_own_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HARNESS_RESULTS", str(tmp_path))
+        path = default_path("smoke", "job-41")
+        path.mkdir(parents=True)
+        assert default_path("smoke", "job-41") == path == tmp_path / "smoke" / "job-41"
+        assert default_path("smoke", "job-41", (2, 3)) == path / "shard-2of3"
+
+
+class TestJobs:
+    """In a job, the directory is its own by a file that is made by one alone."""
+
+    def test_a_requeued_job_opens_its_run_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SLURM_JOB_ID", "41")
+        first = open_run(tmp_path / "run", CONFIG)
+        first._lock.close()  # as the end of its process does
+        again = open_run(tmp_path / "run", CONFIG)
+        again.close()
+        assert not list((tmp_path / "run").glob("owner.*"))
+
+    def test_what_a_living_job_holds_is_refused_before_anything_is_made(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SLURM_JOB_ID", "41")
+        held = open_run(tmp_path / "run", CONFIG)
+        held._lock.close()  # which on another node would not have been seen
+        monkeypatch.setenv("SLURM_JOB_ID", "42")
+        with pytest.raises(ConfigError, match="held by job 41"):
+            open_run(tmp_path / "run", CONFIG)
+
+    def test_a_file_system_without_locks_is_no_hindrance(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(file: object, how: int) -> None:
+            raise OSError(errno.ENOSYS, "Function not implemented")
+
+        monkeypatch.setattr(rundir.fcntl, "flock", refuse)
+        open_run(tmp_path / "run", CONFIG).close()
 
 
 def test_the_space_asked_for_is_more_than_a_round_takes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,13 @@ def spec(tmp_path: Path) -> SessionSpec:
     return SessionSpec(
         id="processes-1-try1",
         cells=session.cells,
+        controller=session.controller,
+        devices=session.devices,
         device_kind="cpu",
         threads=2,
         affinity=False,
         usage=True,
+        window_s=0.5,
         seed=7,
         timing=TimingConfig(block_ms=3.5, max_rounds=77),
         plugins=("my_modes", "theirs"),
@@ -38,6 +42,12 @@ def test_a_session_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     # Keys are what the launcher looks for in the records.
     assert [p.key for c in after.cells for p in c.points] == [p.key for c in before.cells for p in c.points]
     assert [c.id for c in after.cells] == [c.id for c in before.cells]
+
+
+def test_ranks_that_meet_in_torchruns_store_have_no_file(tmp_path: Path) -> None:
+    before = replace(spec(tmp_path), store=None)
+    before.save(tmp_path / "session.json")
+    assert SessionSpec.load(tmp_path / "session.json") == before
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": [], "timing": {"nonsense": 1}}', "\x00"])

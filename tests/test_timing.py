@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -24,7 +25,7 @@ from harness.timing import (
     clock_cost_ns,
     stop_reason,
     time_block,
-    time_issue,
+    time_burst,
 )
 
 MS = 1e6
@@ -32,6 +33,31 @@ MS = 1e6
 
 def nothing() -> None:
     pass
+
+
+class FakeGate:
+    """A gate that writes down what is asked of it."""
+
+    def __init__(self, happened: list[str], *, held: bool = True, elapsed_ns: float = 1.0) -> None:
+        self.happened, self.held, self.elapsed = happened, held, elapsed_ns
+
+    def close(self) -> None:
+        self.happened.append("close")
+
+    def begin(self) -> None:
+        self.happened.append("begin")
+
+    def end(self) -> bool:
+        self.happened.append("end")
+        return self.held
+
+    def elapsed_ns(self) -> float:
+        self.happened.append("elapsed")
+        return self.elapsed
+
+
+def a_burst(step: Callable[[], object], steps: int, wait: Callable[[], None]) -> None:
+    time_burst(step, steps, FakeGate([]), wait)
 
 
 class TestBlocks:
@@ -51,30 +77,62 @@ class TestBlocks:
         block = time_block(nothing, 1, lambda: time.sleep(next(waits)))
         assert 0.02e9 <= block.wall_ns < 0.2e9
 
-    def test_issue_time_leaves_the_wait_out(self) -> None:
+    def test_a_burst_is_issued_to_a_device_that_is_held_and_waited_for_afterwards(self) -> None:
         happened: list[str] = []
 
         def wait() -> None:
             happened.append("wait")
             time.sleep(0.1)
 
-        issue_ns = time_issue(lambda: happened.append("step"), 2, wait)
-        assert happened == ["wait", "step", "step", "wait"]
-        assert issue_ns < 0.05e9
+        burst = time_burst(lambda: happened.append("step"), 2, FakeGate(happened), wait)
+        timed = ["begin", "step", "step", "end"]
+        assert happened == ["wait", "close", "step", *timed, "wait", "elapsed"]
+        assert burst.issue_ns < 0.05e9
 
-    def test_issue_time_is_that_of_one_step(self) -> None:
-        issue_ns = time_issue(lambda: time.sleep(0.005), 10, nothing)
-        assert 0.005e9 <= issue_ns < 0.05e9
+    def test_a_single_step_may_fill_the_queue_and_has_none_before_it(self) -> None:
+        happened: list[str] = []
+        time_burst(lambda: happened.append("step"), 1, FakeGate(happened), nothing)
+        assert happened.count("step") == 1
 
-    @pytest.mark.parametrize("timed", [time_block, time_issue])
+    def test_issue_and_device_time_are_those_of_one_step(self) -> None:
+        burst = time_burst(lambda: time.sleep(0.005), 10, FakeGate([], elapsed_ns=70.0), nothing)
+        assert 0.005e9 <= burst.issue_ns < 0.05e9
+        assert burst.device_ns == 7.0
+
+    def test_a_burst_whose_second_half_waits_for_room_says_so(self) -> None:
+        pauses = iter([0.0, *[0.002] * 3, *[0.02] * 3])  # the first goes before the burst
+        burst = time_burst(lambda: time.sleep(next(pauses)), 6, FakeGate([]), nothing)
+        assert burst.growth is not None and burst.growth > 4
+
+    def test_a_burst_of_an_odd_number_of_steps_compares_steps_and_not_halves(self) -> None:
+        burst = time_burst(lambda: time.sleep(0.01), 3, FakeGate([]), nothing)
+        assert burst.growth is not None and 0.5 < burst.growth < 2
+        assert time_burst(nothing, 1, FakeGate([]), nothing).growth is None
+
+    def test_what_makes_steps_by_itself_is_asked_once_for_all_of_them(self) -> None:
+        asked: list[int] = []
+
+        def never() -> None:
+            raise AssertionError("a step from Python")
+
+        assert time_block(never, 7, nothing, repeat=asked.append).steps == 7
+        assert asked == [7]
+        asked.clear()
+        time_burst(never, 5, FakeGate([]), nothing, repeat=asked.append)
+        assert asked == [1, 3, 2]  # one ahead, then both halves
+
+    def test_a_device_that_was_let_go_too_early_has_no_time(self) -> None:
+        assert time_burst(nothing, 10, FakeGate([], held=False), nothing).device_ns is None
+
+    @pytest.mark.parametrize("timed", [time_block, a_burst])
     def test_no_garbage_is_collected_within_and_it_is_again_after(self, timed) -> None:
         seen: list[bool] = []
         assert gc.isenabled()
         timed(lambda: seen.append(gc.isenabled()), 2, nothing)
-        assert seen == [False, False]
+        assert set(seen) == {False}
         assert gc.isenabled()
 
-    @pytest.mark.parametrize("timed", [time_block, time_issue])
+    @pytest.mark.parametrize("timed", [time_block, a_burst])
     def test_a_step_that_raises_leaves_the_collector_on(self, timed) -> None:
         def fail() -> None:
             raise RuntimeError("enough")
@@ -83,7 +141,7 @@ class TestBlocks:
             timed(fail, 2, nothing)
         assert gc.isenabled()
 
-    @pytest.mark.parametrize("timed", [time_block, time_issue])
+    @pytest.mark.parametrize("timed", [time_block, a_burst])
     def test_a_collector_that_was_off_stays_off(self, timed) -> None:
         gc.disable()
         try:

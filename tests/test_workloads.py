@@ -83,34 +83,34 @@ class TestDifference:
 class TestForward:
     @pytest.mark.parametrize("mode", ["eager", "script", "trace"])
     def test_a_step_is_one_call_of_the_model_on_the_shard(self, mode: str) -> None:
-        workload = Forward(POINT, Device(), rank=0, seed=1)
+        workload = Forward(POINT, Device(), shard=0, seed=1)
         with workload.context():
             step = workload.prepare(get_mode(mode))
             assert difference([step.call()], [workload.model(workload.inputs)]) <= TOLERANCE["float32"]
             assert difference(step.outcome(), [workload.model(workload.inputs)]) <= TOLERANCE["float32"]
 
     def test_no_graph_for_gradients_is_kept(self) -> None:
-        workload = Forward(POINT, Device(), rank=0, seed=1)
+        workload = Forward(POINT, Device(), shard=0, seed=1)
         with workload.context():
             assert not workload.prepare(get_mode("eager")).call().requires_grad
 
     def test_a_wrong_mode_differs_by_more_than_the_tolerance(self) -> None:
-        workload, other = (Forward(POINT, Device(), rank=0, seed=1) for _ in range(2))
+        workload, other = (Forward(POINT, Device(), shard=0, seed=1) for _ in range(2))
         with workload.context():
             reference = workload.prepare(get_mode("eager")).outcome()
             outcome = other.prepare(Altered(0.1)).outcome()
         assert difference(outcome, reference) > TOLERANCE["float32"]
 
     def test_ranks_share_the_model_and_not_the_samples(self) -> None:
-        first, second = (Forward(POINT, Device(), rank=rank, seed=1) for rank in (0, 1))
+        first, second = (Forward(POINT, Device(), shard=rank, seed=1) for rank in (0, 1))
         for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
             assert torch.equal(a, b)
         assert not torch.equal(first.inputs, second.inputs)
 
     def test_under_strong_scaling_a_rank_has_its_share_of_the_batch(self) -> None:
         point = replace(POINT, batch=12, devices=3, scaling="strong")
-        assert Forward(point, Device(), rank=2, seed=1).inputs.shape == (4, 8)
-        assert Forward(replace(point, scaling="weak"), Device(), rank=2, seed=1).inputs.shape == (12, 8)
+        assert Forward(point, Device(), shard=2, seed=1).inputs.shape == (4, 8)
+        assert Forward(replace(point, scaling="weak"), Device(), shard=2, seed=1).inputs.shape == (12, 8)
 
 
 @pytest.mark.usefixtures("group")
@@ -118,7 +118,7 @@ class TestTrain:
     point = replace(POINT, workload="train")
 
     def workload(self) -> Train:
-        return Train(self.point, Device(), rank=0, seed=1)
+        return Train(self.point, Device(), shard=0, seed=1)
 
     @pytest.mark.parametrize("mode", ["eager", "script", "trace"])
     def test_every_mode_trains_as_eager_does(self, mode: str) -> None:

@@ -83,7 +83,7 @@ def test_on_cpu_the_share_is_said_to_be_measured_against_the_fastest_mode() -> N
 
 def test_eager_alone_on_cpu_cannot_tell() -> None:
     sentences = findings(make_points(modes=("eager",)))
-    assert said(sentences, "The table cannot tell: no other mode was measured")
+    assert said(sentences, "The table cannot tell: no mode without Python was measured")
 
 
 def test_on_cuda_the_device_is_what_waits() -> None:

@@ -1,0 +1,140 @@
+"""One interpreter and eight emulated devices: what saturates, what does not, and that the figures are the ledger's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from statistics import mean, median
+from typing import Any
+
+import pandas as pd
+import pytest
+from node import require_node
+from running import command, environment
+
+from emulator.ledger import Records, busy_ns, read_trace
+from harness.analysis import load_run
+from harness.report import findings
+
+DEVICES = 8
+MODES = ("eager", "script", "cudagraph", "native")
+CONTROLLERS = ("threads", "loop")
+
+
+@dataclass(frozen=True)
+class Swept:
+    points: pd.DataFrame
+    blocks: dict[str, list[dict[str, Any]]]
+    prepared: dict[str, dict[str, Any]]
+    ledger: list[Records]  # of each device
+
+    def throughput(self, controller: str, mode: str, devices: int) -> float:
+        points = self.points
+        row = points[
+            (points["controller"] == controller) & (points["mode"] == mode) & (points["devices"] == devices)
+        ]
+        return float(row["throughput_samples_s"].iloc[0])
+
+    def gain(self, controller: str, mode: str) -> float:
+        """Throughput on all devices over that on one."""
+        return self.throughput(controller, mode, DEVICES) / self.throughput(controller, mode, 1)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    require_node()
+    folder = tmp_path_factory.mktemp("controllers")
+    (folder / "trace").mkdir()
+    done = subprocess.run(
+        command(
+            *("sweep", "depth=[16]", "width=[64]", "batch=[1]", f"devices=[1,{DEVICES}]", "device=emulated"),
+            *(f"mode=[{','.join(MODES)}]", f"controller=[{','.join(CONTROLLERS)}]", f"out={folder / 'run'}"),
+            *(
+                "timing.min_rounds=8",
+                "timing.max_rounds=8",
+                "timing.visit_rounds=8",
+                "timing.block_ms=2",
+                "monitor=ranks",
+            ),
+        ),
+        env={**environment(), "EMULATOR_NODE": str(folder / "node"), "EMULATOR_TRACE": str(folder / "trace")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    blocks: dict[str, list[dict[str, Any]]] = {}
+    prepared: dict[str, dict[str, Any]] = {}
+    for path in (folder / "run" / "raw").glob("*-rank0.jsonl"):
+        for record in map(json.loads, path.read_text().splitlines()):
+            if record["type"] == "prepared":
+                prepared[record["key"]] = record
+            for block in record.get("blocks", []):
+                blocks.setdefault(block["key"], []).append(block)
+    ledger = read_trace(folder / "trace")
+    of_devices = [ledger[ledger["device"] == device] for device in range(DEVICES)]
+    return Swept(load_run(folder / "run").points, blocks, prepared, of_devices)
+
+
+def test_every_point_was_measured_by_one_process(swept: Swept) -> None:
+    assert len(swept.points) == len(MODES) * len(CONTROLLERS) * 2
+    assert set(swept.points["status"]) == {"ok"}
+
+
+def test_one_interpreter_does_not_feed_eight_devices(swept: Swept) -> None:
+    assert swept.gain("loop", "eager") <= 2
+    assert swept.gain("threads", "eager") <= 2
+
+
+def test_graphs_keep_scaling_under_one_thread(swept: Swept) -> None:
+    assert swept.gain("loop", "cudagraph") >= 4
+
+
+def test_what_leaves_python_for_c_plus_plus_lies_between(swept: Swept) -> None:
+    for mode in ("script", "native"):
+        own = swept.throughput("loop", mode, DEVICES)
+        assert (
+            swept.throughput("loop", "eager", DEVICES) < own < swept.throughput("loop", "cudagraph", DEVICES)
+        )
+
+
+def work(swept: Swept, block: dict[str, Any], device: int) -> int:
+    """Nanoseconds of the block in which the device worked, as the ledger has it."""
+    start, end = block["start_ns"], block["end_ns"]
+    of_device = swept.ledger[device]
+    near = of_device[(of_device["end"] > start) & (of_device["start"] < end)]
+    return busy_ns(near, start, end)
+
+
+def test_device_time_and_dispatch_share_are_the_ledgers_of_every_device(swept: Swept) -> None:
+    for point in swept.points.itertuples():
+        blocks = swept.blocks[point.key]
+        for device in range(point.devices):
+            of_step = median(work(swept, block, device) / block["steps"] for block in blocks) / 1e3
+            assert point.device_us == pytest.approx(of_step, rel=0.02), (point, device)
+        share = median(
+            mean(work(swept, block, device) for device in range(point.devices))
+            / (block["end_ns"] - block["start_ns"])
+            for block in blocks
+        )
+        assert 1 - point.dispatch_share == pytest.approx(share, abs=0.03), point
+
+
+def test_no_device_worked_that_was_not_asked_to(swept: Swept) -> None:
+    for point in swept.points[swept.points["devices"] == 1].itertuples():
+        assert not any(work(swept, block, 1) for block in swept.blocks[point.key])
+
+
+def test_launches_are_counted_and_the_replay_agrees_with_device_time(swept: Swept) -> None:
+    # 16 matrix products and 15 activations; a graph of them is one launch.
+    for point in swept.points.itertuples():
+        assert point.launches == (1 if point.mode == "cudagraph" else 31), point
+        assert point.replay_us == pytest.approx(point.device_us, rel=0.02), point
+        assert "replay_differs" not in point.warnings
+        assert "back_pressure" not in point.warnings
+
+
+def test_the_report_says_what_saturates(swept: Swept) -> None:
+    said = " ".join(findings(swept.points))
+    assert "loop" in said and "eager" in said
