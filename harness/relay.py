@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from harness.cause import signal_name
+from harness.cause import is_consequence, signal_name
 from harness.launch import DIED
 from harness.node import ENDED, EVENT, LINE, TOLD_TO_END
 from harness.scheduler import signal_step
@@ -57,7 +57,10 @@ class Relay:
             return [message], None
         if isinstance(ending := said.get(ENDED), dict):
             how, reason = str(ending.get("how")), str(ending.get("reason", ""))
-            if how == DIED and self._death is None:  # the others are ended because of the first
+            # The others are ended because of the first; unless that one only missed another, and told so earlier.
+            if how == DIED and (
+                self._death is None or (is_consequence(self._death[1]) and not is_consequence(reason))
+            ):
                 self._death = node, reason, bool(ending.get("killed"))
             if how == TOLD_TO_END and self._death is None:
                 self.told_to_end = True

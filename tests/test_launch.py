@@ -353,6 +353,28 @@ class TestCause:
         told = cause(WARNING, lost, cause_of_it, SUMMARY)
         assert told == "rank 0 exited with status 1: RuntimeError: this mode cannot be built"
 
+    def test_a_rank_that_was_killed_is_the_cause_where_torchrun_saw_first_the_one_that_missed_it(
+        self,
+    ) -> None:
+        lost = "".join(f"[rank1]: {line}\n" for line in TRACEBACK.splitlines()).replace(
+            "RuntimeError: this mode cannot be built", "RuntimeError: gloo: Connection closed by peer [::1]"
+        )
+        for number, name in ((9, "SIGKILL, perhaps for want of memory"), (11, "SIGSEGV"), (15, "SIGTERM")):
+            seen = SUMMARY.replace("-15 (pid: 7653)", f"-{number} (pid: 7653)")
+            seen = "".join(line for line in seen.splitlines(True) if "Sending process" not in line)
+            assert cause(WARNING, lost, seen) == f"rank 0 was ended by {name}"
+            assert cause(WARNING, seen) == f"rank 0 was ended by {name}", "it went without a word"
+            # What raised for a reason of its own is not the consequence of anything.
+            assert cause(WARNING, TRACEBACK, seen).startswith(
+                "rank 1 exited with status 1: RuntimeError: this"
+            )
+
+    def test_a_rank_that_torchrun_ended_itself_is_not_the_cause(self) -> None:
+        assert "Sending process 7653" in SUMMARY
+        lost = "[rank1]: RuntimeError: gloo: Connection closed by peer [::1]\n"
+        told = cause(WARNING, lost, SUMMARY)
+        assert told == "rank 1 exited with status 1: RuntimeError: gloo: Connection closed by peer [::1]"
+
     def test_of_two_ranks_that_raised_the_one_that_torchrun_saw_first_is_told(self) -> None:
         first, second = (
             "".join(f"[rank{rank}]: {line}\n" for line in TRACEBACK.splitlines()) for rank in (0, 1)

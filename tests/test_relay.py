@@ -72,6 +72,13 @@ def test_the_first_death_is_the_cause_and_names_its_node(relay: Relay) -> None:
     assert relay.cause_of_death([], 137) == ("rank 9 on n2 was ended by SIGKILL", True)
 
 
+def test_a_node_that_only_missed_a_rank_is_not_the_cause_though_it_told_first(relay: Relay) -> None:
+    relay.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
+    relay.hear(died("n2", "rank 9 was ended by SIGKILL", killed=True))
+    relay.hear(died("n3", "rank 17 exited with status 1: RuntimeError: Connection closed by peer"))
+    assert relay.cause_of_death([], 137) == ("rank 9 on n2 was ended by SIGKILL", True)
+
+
 def test_a_cause_without_a_rank_names_the_node(relay: Relay) -> None:
     relay.hear(died("n2", "torchrun exited with status 1"))
     assert relay.cause_of_death([], 1) == ("torchrun exited with status 1 on n2", False)
