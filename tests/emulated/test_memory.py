@@ -98,7 +98,9 @@ found["other_device"] = torch.empty(200 * MIB, dtype=torch.uint8, device="cuda:1
 found["summary"] = "CUDA OOMs: 2" in " ".join(torch.cuda.memory_summary().split())
 found["peak_mib"] = torch.cuda.max_memory_allocated() / MIB
 
-holder = subprocess.Popen([sys.executable, "-c", sys.argv[1], "200"], stdout=subprocess.PIPE, text=True)
+holder = subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1], "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+)
 holder.stdout.readline()
 found["beside_another_process"] = refused(100)
 holder.kill()
