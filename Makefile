@@ -40,7 +40,7 @@ slurm-sweep: $(READY) ## submit a sweep to SLURM as SHARDS=4 jobs and their repo
 report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, default the latest)
 	$(BIN)/harness report $(or $(RUN),$(shell ls -td results/*/*/raw 2>/dev/null | head -n 1 | xargs -r dirname)) $(ARGS)
 
-test: $(READY) ## run the tests (ARGS="-k resume")
+test: $(READY) ## run the tests (ARGS="-k resume"; with CI=true the long ones too)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 emulator: $(READY) ## compile the emulated CUDA node (device=emulated does it by itself)

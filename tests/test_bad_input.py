@@ -151,7 +151,6 @@ def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monk
     assert not list((tmp_path / "run" / "raw").iterdir())
 
 
-@pytest.mark.long
 def test_a_disk_that_fills_up_in_mid_sweep_ends_it_in_one_line(tmp_path: Path) -> None:
     """Every file is limited to so many bytes, as by a full disk; what was written before stays readable."""
     code = (
@@ -201,7 +200,6 @@ def test_a_read_only_folder_is_refused_for_an_ordinary_user() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.long
 def test_a_port_that_is_taken_does_not_matter(harness, tmp_path: Path) -> None:
     """torchrun's own default port, and the one it is told of, are both in use."""
     import socket

@@ -156,7 +156,6 @@ def test_more_ranks_than_cores_are_run_and_marked(harness, tmp_path: Path) -> No
     assert points["warnings"].str.contains("oversubscribed").all()
 
 
-@pytest.mark.long
 def test_a_mode_that_fails_is_a_row_with_its_reason_and_spoils_no_other(harness, tmp_path: Path) -> None:
     modes = "[eager,raises,out_of_memory,wrong,fails_later,script]"
     done = harness(

@@ -62,15 +62,7 @@ def assert_resumes(harness, run: Path) -> None:
     assert list(points["status"]) == ["ok"] * 2 * len(DEPTHS)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(signal.SIGINT, marks=pytest.mark.long),
-        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
-        signal.SIGKILL,
-    ],
-    ids=lambda n: n.name,
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
 def test_a_signal_to_the_sweep_loses_the_cell_in_flight_at_most(
     number: signal.Signals, start, harness, tmp_path: Path
 ) -> None:
@@ -131,7 +123,6 @@ def test_killed_while_the_ranks_start_leaves_no_process(start, harness, tmp_path
     assert not session_processes(run)
 
 
-@pytest.mark.long
 def test_a_rank_that_hangs_is_a_timeout_and_the_session_goes_on(harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = [a.replace("eager,slow", "eager,hangs") for a in SLOW]
