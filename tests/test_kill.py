@@ -62,22 +62,26 @@ def assert_resumes(harness, run: Path) -> None:
     assert list(points["status"]) == ["ok"] * 2 * len(DEPTHS)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
-def test_a_signal_to_the_sweep_loses_the_cell_in_flight_at_most(
-    number: signal.Signals, start, harness, tmp_path: Path
-) -> None:
+def test_each_signal_to_the_sweep_loses_the_cell_in_flight_at_most(start, harness, tmp_path: Path) -> None:
+    """One after the other and on the same run, which must stand each."""
     run = tmp_path / "run"
     process = start(*SLOW)
     wait_for_second_cell(run)
-    process.send_signal(number)
-    # torchrun by itself would give its ranks 30 s.
-    output, _ = process.communicate(timeout=20)
-    assert_nothing_is_left(run)
-    assert len(ends(run)) >= 1
-    if number != signal.SIGKILL:
-        assert process.returncode == 128 + number
-        assert f"resume={run.name}" in output
-        assert len(pd.read_csv(run / "points.csv")) >= 2, "what was measured stands in the table already"
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        measured = ends(run)
+        assert len(measured) >= 1
+        process.send_signal(number)
+        # torchrun by itself would give its ranks 30 s.
+        output, _ = process.communicate(timeout=20)
+        assert_nothing_is_left(run)
+        assert ends(run)[: len(measured)] == measured, number
+        if number != signal.SIGKILL:
+            assert process.returncode == 128 + number
+            assert f"resume={run.name}" in output
+            assert len(pd.read_csv(run / "points.csv")) >= 2, "what was measured stands in the table already"
+            before = rounds(run)
+            process = start("sweep", f"resume={run.name}")
+            wait_until(lambda at_least=before: rounds(run) > at_least, "a round of the cell that was lost")
     assert_resumes(harness, run)
 
 

@@ -137,6 +137,7 @@ class TestFaults:
         assert set(table["status"]) == {"failed", "ok"}
         assert len(list((tmp_path / "run/raw").glob("processes-1-try*-rank0.jsonl"))) == 2
 
+    @pytest.mark.long
     def test_a_lost_device_fails_what_needs_it_and_nothing_else(
         self, harness: Harness, tmp_path: Path
     ) -> None:
