@@ -200,6 +200,7 @@ def test_a_read_only_folder_is_refused_for_an_ordinary_user() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_does_not_matter(harness, tmp_path: Path) -> None:
     """torchrun's own default port, and the one it is told of, are both in use."""
     import socket
