@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.roofline import ITEM_BYTES, Shape, sizes_of
+from harness.roofline import ITEM_BYTES, Shape, exposed_us, sizes_of
 from harness.schema import OK
 
 # Modes whose issuing thread holds the interpreter's lock, so that threads take turns.
@@ -27,6 +27,23 @@ def turns(controller: str, devices: int, locked: bool) -> int:
     """How many steps one thread, or one lock, issues after each other until all devices have theirs."""
     one_after_the_other = controller == "loop" or (controller == "threads" and locked)
     return devices if one_after_the_other else 1
+
+
+def combined_us(
+    issue_us: float,
+    work_us: float,
+    times: int,
+    controller: str,
+    synchronous: bool,
+    exchange_us: tuple[float, float] = (0.0, 0.0),
+) -> float:
+    """Step time from one device's issue and work, and the all-reduce of all and of the last bucket."""
+    exposed = exposed_us(*exchange_us, work_us)
+    if not synchronous:
+        return max(times * issue_us, work_us + exposed)
+    if controller == "loop":  # the one thread computes as well
+        return times * (issue_us + work_us) + exposed
+    return max(times * issue_us, issue_us + work_us) + exposed
 
 
 def shapes_of(rows: pd.DataFrame) -> list[Shape]:

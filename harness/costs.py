@@ -6,13 +6,26 @@ threads, and its error on cells it was not fitted on. Must not know torch, figur
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.cells import GROUP, SYNCHRONOUS, halves, refusal, shapes_of, split_up, turns, undivided, usable
+from harness.cells import (
+    GROUP,
+    SYNCHRONOUS,
+    combined_us,
+    halves,
+    refusal,
+    shapes_of,
+    split_up,
+    turns,
+    undivided,
+    usable,
+)
+from harness.contention import NO_CONTENTION, Contention, fit_contention
 from harness.curve import FIXED, LAYER, Curve, fit_curve
-from harness.roofline import Shape, exposed_us
+from harness.roofline import Shape
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,9 @@ class Line:
 
     def us(self, depth: float) -> float:
         return self.fixed_us + depth * self.layer_us
+
+    def many(self, depths: Iterable[float]) -> list[float]:
+        return [self.us(float(depth)) for depth in depths]
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,8 @@ class Error:
 @dataclass(frozen=True)
 class ModeCost:
     """What a step costs in one mode. synchronous: host and device are the same core, so issue and work add up.
-    locked: threads issue in turn. seen: axis -> least and largest value that was fitted."""
+    locked: threads issue in turn. seen: axis -> least and largest value that was fitted. contention: what devices
+    that share the machine's cores cost each other; nothing on asynchronous devices."""
 
     mode: str
     workload: str
@@ -51,6 +68,7 @@ class ModeCost:
     locked: bool
     seen: dict[str, tuple[int, int]]
     error: Error
+    contention: Contention = NO_CONTENTION
 
     def issue_us(self, shape: Shape, devices: int = 1, controller: str = "processes") -> float:
         """Host time until every device of one issuing process has its step."""
@@ -58,32 +76,23 @@ class ModeCost:
 
     def step_us(self, shape: Shape, devices: int = 1, controller: str = "processes") -> float:
         """Without collectives; devices: those of one node."""
-        issue, work = self.issue.us(shape.depth), self.work.us(shape)
+        slowed = self.contention.of(controller, devices)
+        issue, work = slowed.issue * self.issue.us(shape.depth), slowed.work * self.work.us(shape)
         return combined_us(issue, work, turns(controller, devices, self.locked), controller, self.synchronous)
 
     def predicted_us(self, rows: pd.DataFrame) -> list[float]:
         """Step times of measured points, as step_us gives them; the work of all at once."""
         work = self.work.many(shapes_of(rows)).tolist()
-        issue = [self.issue.us(depth) for depth in rows["depth"].astype(int)]
-        each = zip(issue, work, rows["turns"], rows["controller"], strict=True)
-        return [combined_us(*values, self.synchronous) for values in each]
-
-
-def combined_us(
-    issue_us: float,
-    work_us: float,
-    times: int,
-    controller: str,
-    synchronous: bool,
-    exchange_us: tuple[float, float] = (0.0, 0.0),
-) -> float:
-    """Step time from one device's issue and work, and the all-reduce of all and of the last bucket."""
-    exposed = exposed_us(*exchange_us, work_us)
-    if not synchronous:
-        return max(times * issue_us, work_us + exposed)
-    if controller == "loop":  # the one thread computes as well
-        return times * (issue_us + work_us) + exposed
-    return max(times * issue_us, issue_us + work_us) + exposed
+        issue = self.issue.many(rows["depth"])
+        slowed = [
+            self.contention.of(str(controller), int(devices))
+            for controller, devices in zip(rows["controller"], rows["devices"], strict=True)
+        ]
+        each = zip(issue, work, slowed, rows["turns"], rows["controller"], strict=True)
+        return [
+            combined_us(i * by.issue, w * by.work, times, controller, self.synchronous)
+            for i, w, by, times, controller in each
+        ]
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,9 @@ def _fitted(rows: pd.DataFrame, error: Error) -> ModeCost:
             name: (int(rows[name].min()), int(rows[name].max())) for name in ("depth", "width", "per_device")
         },
         error=error,
+        contention=fit_contention(rows, issue.many(rows["depth"]), work.many(shapes_of(rows)))
+        if synchronous
+        else NO_CONTENTION,
     )
 
 

@@ -15,8 +15,9 @@ import pandas as pd
 
 from emulator.profile import Profile
 from harness import roofline
-from harness.cells import turns
-from harness.costs import ModeCost, combined_us
+from harness.cells import combined_us, turns
+from harness.contention import ALONE
+from harness.costs import ModeCost
 from harness.roofline import ITEM_BYTES, Links, Shape
 
 # Where the search for the batch from which a mode is device-bound gives up.
@@ -104,10 +105,13 @@ class _Case:
         calls = roofline.launches(shape, cost.mode) * target.launch_ratio.get((cost.mode, cost.workload), 1.0)
         # A run whose own launches were dearer by more than its whole issue time has no host time left.
         self.issue = max(cost.issue.us(shape.depth) + calls * target.launch_host_us, 1e-3)
+        # Of the run's own machine; another one has other cores.
+        self.slowed = cost.contention.of(controller, devices) if self.synchronous else ALONE
 
     def at(self, batch: int) -> _Moment:
-        device = _device_us(self.cost, self.shape.at(batch), self.target.profile)
-        return _Moment(self.issue, device, self.exchange, self.times, self.controller, self.synchronous)
+        device = self.slowed.work * _device_us(self.cost, self.shape.at(batch), self.target.profile)
+        issue = self.slowed.issue * self.issue
+        return _Moment(issue, device, self.exchange, self.times, self.controller, self.synchronous)
 
     def bound_until(self) -> int | None:
         """The least batch that is not dispatch-bound; device time never falls with the batch, so bisect."""
@@ -188,6 +192,9 @@ def _row(case: _Case, devices: int, until: int | None, batch: int) -> dict[str, 
         for name, value in places.items()
         if not cost.seen[name][0] <= value <= cost.seen[name][1]
     ]
+    # What so many of this machine's cores cost each other was not seen.
+    if case.synchronous and devices > 1 and (case.controller, devices) not in cost.contention.factors:
+        outside.append("devices")
     step = moment.step_us
     return {
         **{name: getattr(cost, name) for name in ("mode", "workload", "dtype")},

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from emulator.__main__ import load_profile
-from harness.costs import combined_us, fit, fittable
+from harness.cells import combined_us
+from harness.contention import ALONE, NO_CONTENTION
+from harness.costs import fit, fittable
 from harness.curve import FLOPS, LAYER, WEIGHTS, Curve, fit_curve
 from harness.roofline import (
     BUCKET,
@@ -112,6 +114,53 @@ def test_what_follows_the_model_is_predicted_without_error_by_the_other_half() -
         assert error.median < 0.01
         assert error.p90 < 0.05
         assert error.cells == 2 * 2 * 12
+
+
+def crowded(row: dict[str, Any]) -> float:
+    """Two ranks of one machine: dispatch 1.6 times as slow, work 1.2 times."""
+    if row["devices"] == 1:
+        return 1.0
+    fixed, layer = ISSUE[row["mode"]]
+    issue, work = fixed + row["depth"] * layer, work_us(row["depth"], row["width"], row["batch"])
+    return (1.6 * issue + 1.2 * work) / (issue + work)
+
+
+def test_what_ranks_of_one_machine_cost_each_other_is_found_and_predicted() -> None:
+    table = points(devices=(1, 2), noise=crowded)
+    found = cost(table)
+    slowed = found.contention.of("processes", 2)
+    assert (slowed.issue, slowed.work) == (pytest.approx(1.6, rel=0.02), pytest.approx(1.2, rel=0.02))
+    assert found.contention.of("processes", 1) == ALONE == found.contention.of("threads", 2)
+    assert found.contention.of("processes", 8) == slowed, "no growth is made up"
+    assert fit(table).error.p90 < 0.05
+    shape = Shape((64,) * 17, 16, "forward", 4)
+    assert found.step_us(shape, 2) == pytest.approx(1.6 * (5 + 16 * 9) + 1.2 * work_us(16, 64, 16), rel=0.03)
+    assert found.step_us(shape, 1) == pytest.approx(5 + 16 * 9 + work_us(16, 64, 16), rel=0.03)
+
+
+def test_ranks_that_cost_each_other_nothing_are_given_no_factor() -> None:
+    for controllers in (("processes",), ("loop",), ("threads",)):
+        found = cost(points(devices=(1, 2, 4), controllers=controllers))
+        for count in (2, 4):
+            slowed = found.contention.of(controllers[0], count)
+            assert slowed.issue == pytest.approx(1, rel=0.02)
+            assert slowed.work == pytest.approx(1, rel=0.1)
+    assert cost(points(kind="cuda", devices=(1, 2))).contention == NO_CONTENTION
+
+
+def test_few_rows_tell_one_factor_and_a_disturbed_one_does_not_decide() -> None:
+    table = points(devices=(1, 2), noise=lambda row: 1.0 if row["devices"] == 1 else 1.5)
+    few = table[(table["devices"] == 1) | ((table["depth"] == 16) & (table["batch"] > 1))]
+    slowed = cost(few).contention.of("processes", 2)
+    assert slowed.issue == slowed.work == pytest.approx(1.5, rel=0.02)
+    spoilt = points(
+        devices=(1, 2),
+        noise=lambda row: (
+            9.0 if (row["devices"], row["depth"], row["batch"]) == (2, 16, 16) else crowded(row)
+        ),
+    )
+    slowed = cost(spoilt).contention.of("processes", 2)
+    assert slowed.issue == pytest.approx(1.6, rel=0.15)
 
 
 def test_held_out_error_grows_with_what_the_model_does_not_know() -> None:

@@ -12,8 +12,11 @@ import yaml
 from raw_runs import RawRun, cell_of
 
 from emulator.__main__ import load_profile
+from harness.contention import Contention, Slowed
+from harness.costs import Error, Line, ModeCost
+from harness.curve import FLOPS, Curve
 from harness.errors import ConfigError
-from harness.forecast import COLUMNS
+from harness.forecast import COLUMNS, Target, forecast
 from harness.predict import main
 from harness.roofline import Shape, device_us, launches
 
@@ -152,6 +155,47 @@ def test_without_a_profile_the_runs_own_device_is_predicted(cpu_run: Path, tmp_p
     assert eager.loc[16, "step_us"] == pytest.approx(4 + 16 * (9 + 25.6), rel=0.02)
     assert eager.loc[16, "extrapolated"] == ""
     assert eager.loc[128, "extrapolated"] == "depth"
+
+
+def test_more_ranks_of_the_runs_own_machine_than_were_measured_are_extrapolated(
+    cpu_run: Path, tmp_path: Path
+) -> None:
+    asked = ["--depth", "16", "--batch", "256", "--devices", "1,8", "--out", str(tmp_path)]
+    assert main([str(cpu_run), *asked]) == 0
+    table = pd.read_csv(tmp_path / "predicted.csv", keep_default_na=False)
+    assert set(rows(table, devices=1)["extrapolated"]) == {""}
+    assert set(rows(table, devices=8)["extrapolated"]) == {"devices"}
+
+
+def test_ranks_of_the_runs_own_machine_slow_each_other_and_those_of_another_do_not() -> None:
+    slowed = Contention({("processes", 2): Slowed(2.0, 1.5)})
+    cost = ModeCost(
+        mode="eager",
+        workload="forward",
+        dtype="float32",
+        device_kind="cpu",
+        threads=1,
+        issue=Line(4.0, 9.0),
+        work=Curve({FLOPS: 10.0}, layer_adds=True),
+        synchronous=True,
+        locked=True,
+        seen={"depth": (4, 64), "width": (64, 64), "per_device": (1, 4096)},
+        error=Error(0.05, 0.1, 24),
+        contention=slowed,
+    )
+    issue, work = 4 + 16 * 9, 16 * 2 * 64**3 / 1e6 * 10
+    for name, of, expected in (
+        ("own", None, {1: (issue, work), 2: (2 * issue, 1.5 * work), 4: (2 * issue, 1.5 * work)}),
+        ("another", load_profile("v100x8"), {1: (issue, None), 2: (issue, None), 4: (issue, None)}),
+    ):
+        target = Target(name, 8, of)
+        table = forecast([cost], [(64,) * 17], [64], [1, 2, 4], ["processes"], target).set_index("devices")
+        for devices, (host, device) in expected.items():
+            assert table.loc[devices, "issue_us"] == pytest.approx(host)
+            if device is not None:
+                assert table.loc[devices, "device_us"] == pytest.approx(device)
+                assert table.loc[devices, "step_us"] == pytest.approx(host + device)
+        assert table["extrapolated"].to_dict() == {1: "", 2: "", 4: "" if of else "devices"}
 
 
 def test_training_pays_for_the_all_reduce_and_more_between_nodes(tmp_path: Path) -> None:

@@ -137,6 +137,10 @@ def _cost_line(cost: ModeCost) -> str:
     terms = [f"issue {significant(cost.issue.fixed_us)} us + {significant(cost.issue.layer_us)} us a layer"]
     work = cost.work.terms()
     terms += ["work: " + ", ".join(work)] if work else []
+    terms += [
+        f"{count} devices by {name}: issue x {significant(by.issue)}, work x {significant(by.work)}"
+        for (name, count), by in sorted(cost.contention.factors.items())
+    ]
     error = f"median {percent(cost.error.median)}, 90th percentile {percent(cost.error.p90)}"
     return f"{cost.mode} ({cost.workload}, {cost.dtype}; error {error}): {'; '.join(terms)}"
 
