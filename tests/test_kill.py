@@ -143,9 +143,11 @@ def test_a_rank_that_hangs_is_a_timeout_and_the_session_goes_on(harness, tmp_pat
 
 def test_two_sweeps_cannot_write_to_one_run_directory(start, harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    first = start(*SLOW)
+    # Many cells, so that it still runs however long the second one takes to start.
+    many = [a.replace(str(DEPTHS[-1]) + "]", "4,5,6,7,8,9,10,11,12,13,14]") for a in SLOW]
+    first = start(*many)
     wait_until(lambda: (run / "config.yaml").exists(), "the first sweep's config")
-    second = harness(*SLOW)
+    second = harness(*many)
     assert second.returncode == 2
     assert "locked by process" in second.stderr
     assert str(first.pid) in second.stderr
