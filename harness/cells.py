@@ -1,7 +1,7 @@
 """The measured cells that a model of cost can be fitted on, and their two halves.
 
 In: a table of points (columns of schema.COLUMNS). Out: usable rows with helper columns, why rows are refused, which
-half each is in. Must not know how anything is fitted.
+half each is in; how issue and work of a device make a step. Must not know how anything is fitted.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ class ModeCost:
 
     def issue_us(self, shape: Shape, devices: int = 1, controller: str = "processes") -> float:
         """Host time until every device of one issuing process has its step."""
-        return self.issue.us(shape.depth) * turns(controller, devices, self.locked)
+        slowed = self.contention.of(controller, devices)
+        return slowed.issue * self.issue.us(shape.depth) * turns(controller, devices, self.locked)
 
     def step_us(self, shape: Shape, devices: int = 1, controller: str = "processes") -> float:
         """Without collectives; devices: those of one node."""
