@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from harness.core.text import shown
+
 
 class HarnessError(Exception):
     """Something the user can mend; the message is one line and says how."""
@@ -33,4 +35,5 @@ class ConfigError(HarnessError):
 
 def tell(error: HarnessError) -> None:
     """Print an error as the one line it is."""
-    print(f"harness: error: {error}", file=sys.stderr)
+    # A value may come from a run directory, and so from anybody.
+    print(f"harness: error: {shown(str(error))}", file=sys.stderr)

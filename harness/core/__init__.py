@@ -1,0 +1,1 @@
+"""The ground: what every stage stands on, and what knows no stage."""
