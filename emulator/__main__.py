@@ -9,7 +9,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import yaml
@@ -18,6 +17,7 @@ from emulator.build import build
 from emulator.environment import NODE, node_variables
 from emulator.libraries import EmulatorError
 from emulator.profile import Profile, problems
+from ground.private import private_folder
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -69,8 +69,8 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _run(profile: Profile, argv: list[str]) -> int:
-    with tempfile.TemporaryDirectory(prefix="emulated-node-") as folder:
-        variables = node_variables(profile, Path(folder))
+    with private_folder("emulated") as folder:
+        variables = node_variables(profile, folder)
         variables[NODE] = os.environ.get(NODE) or variables[NODE]
         return subprocess.run(argv, env={**os.environ, **variables}).returncode
 

@@ -12,12 +12,13 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from emulator.libraries import NOT_SUPPORTED, EmulatorError, Library, Wheel, find_wheel, functions_of
+from ground.builds import cache_folder, is_complete, keep_build
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = Path(__file__).resolve().parent / "src"
 SHIMS = Path(__file__).resolve().parent / "include"
 CORE = ("clock", "profile", "node", "faults", "trace", "kernels", "memory", "capture", "timeline", "devices")
@@ -36,8 +37,8 @@ def build(quiet: bool = False) -> Path:
             f"the emulated node runs on Linux only, not on {sys.platform} {platform.machine()}"
         )
     wheel = find_wheel(_site_packages())
-    folder = _cache() / f"emulator-{_digest(wheel)}"
-    if (folder / "complete").exists():
+    folder = cache_folder(CHECKOUT) / f"emulator-{_digest(wheel)}"
+    if is_complete(folder):
         return folder
     if (named := os.environ.get("CXX")) and not shutil.which(named):
         raise EmulatorError(f"CXX={named}: there is no such command; unset CXX, or name a C++ compiler")
@@ -47,24 +48,13 @@ def build(quiet: bool = False) -> Path:
             raise EmulatorError(
                 f"the emulated node is compiled and needs {package}: apt-get install {package}"
             )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if not quiet:
-        print(
-            f"building the emulated node for torch {wheel.version} in {folder}", file=sys.stderr, flush=True
-        )
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="emulator-building-") as temporary:
-        made = Path(temporary) / "made"
-        made.mkdir()
-        _compile_all(str(compiler), wheel, made)
-        # Under the name by which a linker looks for it.
-        (made / LINKED).mkdir()
-        (made / LINKED / "libcuda.so").symlink_to(Path("..") / "libcuda.so.1")
-        (made / "complete").touch()
-        try:
-            made.rename(folder)
-        except OSError:  # another process was first
-            if not (folder / "complete").exists():
-                raise
+
+    def say() -> None:
+        if not quiet:
+            text = f"building the emulated node for torch {wheel.version} in {folder}"
+            print(text, file=sys.stderr, flush=True)
+
+    keep_build(folder, lambda made: _compile_all(str(compiler), wheel, made), say)
     return folder
 
 
@@ -84,15 +74,6 @@ def _site_packages() -> Path:
     if found is None or found.origin is None:
         raise EmulatorError("torch is not installed in this environment: pip install -r requirements.txt")
     return Path(found.origin).resolve().parents[1]
-
-
-def _cache() -> Path:
-    """build/ of the checkout, or the user's cache where the package is installed or not writable."""
-    checkout = Path(__file__).resolve().parent.parent
-    if (checkout / "pyproject.toml").exists() and os.access(checkout, os.W_OK):
-        return checkout / "build"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "harness"
 
 
 def _digest(wheel: Wheel) -> str:
@@ -137,6 +118,9 @@ def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
         )
     for unit in folder.glob("*.o"):
         unit.unlink()
+    # Under the name by which a linker looks for it.
+    (folder / LINKED).mkdir()
+    (folder / LINKED / "libcuda.so").symlink_to(Path("..") / "libcuda.so.1")
 
 
 def _link(

@@ -7,7 +7,7 @@ holds code of its author, as a program does; nothing is unpickled here. Must not
 from __future__ import annotations
 
 import argparse
-import tempfile
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -15,10 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from ground.private import private_temporary_folder
+from harness.core import beneath
+from harness.errors import ConfigError, HarnessError
 from harness.export_options import MODES, Order, read_order
 from harness.modes import get_mode
-from harness.reference import reference_path, write_reference
+from harness.reference import is_reference, reference_path, write_reference
 from harness.schema import AXES
 
 if TYPE_CHECKING:
@@ -66,6 +68,28 @@ def export(order: Order) -> Saved:
 
     Raises HarnessError where it cannot be saved, or what is loaded again does not compute what eager does.
     """
+    check_replaceable(order.out)
+    try:
+        with private_temporary_folder("export") as folder:
+            return _export(order, folder)
+    except OSError as error:
+        raise HarnessError(f"--out={order.out}: cannot be written: {error.strerror or error}") from error
+
+
+def check_replaceable(out: Path) -> None:
+    """Raises ConfigError where the model or its reference would replace a file that no export has made."""
+    reference = reference_path(out)
+    if os.path.lexists(reference) and not is_reference(reference):
+        raise ConfigError(
+            "--out", out, f"a name beside which there is no {reference.name} of another program"
+        )
+    if os.path.lexists(out) and not is_reference(reference):
+        raise ConfigError(
+            "--out", out, "a new file, or one that harness export made (its .reference beside it)"
+        )
+
+
+def _export(order: Order, folder: Path) -> Saved:
     import torch
 
     from harness.model import build_batch, build_model
@@ -75,11 +99,7 @@ def export(order: Order) -> Saved:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     point, device = order.point, torch.device(order.device)
-    try:
-        folder = tempfile.TemporaryDirectory(dir=order.out.parent, prefix=".harness-export-")
-    except OSError as error:
-        raise HarnessError(f"--out={order.out}: cannot be written: {error.strerror or error}") from error
-    with folder as temporary, torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
         try:
             model = build_model(point.sizes, dtype=point.dtype, device=device, seed=order.seed).eval()
@@ -93,7 +113,7 @@ def export(order: Order) -> Saved:
             )
             expected = model(inputs)
             # Under its final name, which the archive repeats inside.
-            file = Path(temporary) / order.out.name
+            file = folder / order.out.name
             save_s = _seconds(lambda: _save(point.mode, model, inputs, file))
             loaded: list[Any] = []
             load_s = _seconds(lambda: loaded.append(_load(point.mode, file, device)))
@@ -112,8 +132,10 @@ def export(order: Order) -> Saved:
         size = file.stat().st_size
         reference = reference_path(file)
         write_reference(reference, _fields(order), inputs, expected, tolerance=tolerance, file_bytes=size)
-        reference.replace(reference_path(order.out))
-        file.replace(order.out)
+        # The reference first: by it a model is known to be of an export.
+        for made in (reference, file):
+            with made.open("rb") as content:
+                beneath.replace(order.out.parent, made.name, content)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Saved(parameters, size, save_s, load_s, gap)
 

@@ -18,8 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ground.builds import ForeignBuild, cache_folder, is_complete, keep_build
 from harness.errors import HarnessError, tell
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 LIBRARY, PROGRAM = "libharness_native.so", "harness-native"
 SHARED = ("loop", "script")
 UNITS = {
@@ -52,7 +54,7 @@ def problem() -> str | None:
     if sys.platform != "linux":
         return f"runs on Linux only, not on {sys.platform}"
     try:
-        if is_complete(_folder(find_wheel())):
+        if _is_there(_folder(find_wheel())):
             return None
         find_compiler()
     except HarnessError as error:
@@ -67,22 +69,28 @@ def build(*, quiet: bool = False) -> Path:
     """
     if sys.platform != "linux":
         raise HarnessError(f"native/ runs on Linux only, not on {sys.platform}")
-    import fcntl
-
     wheel = find_wheel()
     folder = _folder(wheel)
-    if is_complete(folder):
+    if _is_there(folder):
         return folder
     compiler = find_compiler()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # One at a time: the ranks of a session would all compile the same.
-    with (folder.parent / "native.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_complete(folder):
-            if not quiet:
-                print(f"building native/ for torch {wheel.version} in {folder}", file=sys.stderr, flush=True)
-            _build_into(folder, compiler, wheel)
+
+    def say() -> None:
+        if not quiet:
+            print(f"building native/ for torch {wheel.version} in {folder}", file=sys.stderr, flush=True)
+
+    try:
+        keep_build(folder, lambda made: _compile_all(compiler, wheel, made), say)
+    except ForeignBuild as error:
+        raise HarnessError(str(error)) from None
     return folder
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return is_complete(folder)
+    except ForeignBuild as error:
+        raise HarnessError(str(error)) from None
 
 
 def program() -> Path:
@@ -98,12 +106,7 @@ def program() -> Path:
 
 def program_link() -> Path:
     """Where `make native` puts the runner."""
-    return _cache() / PROGRAM
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether a folder holds a finished build."""
-    return (folder / "complete").exists()
+    return cache_folder(CHECKOUT) / PROGRAM
 
 
 def find_compiler() -> str:
@@ -144,35 +147,12 @@ def _sources() -> Path:
     return inside if inside.is_dir() else package.parent / "native"
 
 
-def _cache() -> Path:
-    """build/ of the checkout, or the user's cache where the package is installed or not writable."""
-    checkout = Path(__file__).resolve().parent.parent
-    if (checkout / "pyproject.toml").exists() and os.access(checkout, os.W_OK):
-        return checkout / "build"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "harness"
-
-
 def _folder(wheel: Wheel) -> Path:
     """Named after all that a build depends on; the compiler's version is not among it."""
     digest = hashlib.sha256(f"{wheel.version} {wheel.folder} {wheel.new_strings} {FLAGS}".encode())
     for path in sorted([*_sources().glob("*.cpp"), *_sources().glob("*.h"), Path(__file__)]):
         digest.update(path.name.encode() + path.read_bytes())
-    return _cache() / f"native-{digest.hexdigest()[:12]}"
-
-
-def _build_into(folder: Path, compiler: str, wheel: Wheel) -> None:
-    """All or nothing: a build that is killed leaves no folder of that name."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="native-building-") as temporary:
-        made = Path(temporary) / "made"
-        made.mkdir()
-        _compile_all(compiler, wheel, made)
-        (made / "complete").touch()
-        try:
-            made.rename(folder)
-        except OSError:  # another machine that shares the folder was first, whom the lock may not reach
-            if not is_complete(folder):
-                raise
+    return cache_folder(CHECKOUT) / f"native-{digest.hexdigest()[:12]}"
 
 
 def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:

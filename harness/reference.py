@@ -6,10 +6,12 @@ library. native/reference.cpp reads it. Must not know how a model was made or sa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core import beneath
 from harness.schema import COLUMNS
 
 if TYPE_CHECKING:
@@ -22,6 +24,15 @@ FIRST_LINE = "harness-reference 1"
 def reference_path(model: Path) -> Path:
     """Where the reference of a saved model lies."""
     return model.with_name(model.name + ".reference")
+
+
+def is_reference(path: Path) -> bool:
+    """Whether a file is a reference that was written here."""
+    try:
+        with os.fdopen(beneath.open_file(path.parent, path.name), "rb") as file:
+            return file.readline(len(FIRST_LINE) + 1).rstrip(b"\n") == FIRST_LINE.encode()
+    except OSError:
+        return False
 
 
 def write_reference(

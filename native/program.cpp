@@ -2,8 +2,11 @@
 // In: what `harness export` wrote. Out: a line of points.csv on stdout, or one line of error on stderr.
 // FILE is code of its author, as a program is; nothing else is loaded, the reference is numbers and names.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -142,6 +145,10 @@ void fill(Row& row, const native::Measured& found, const Options& options) {
 }
 
 void write_rounds(const std::string& path, const native::Measured& found) {
+  // Only a new file: nothing tells that one of that name is ours to replace.
+  const int made = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (made < 0) throw std::runtime_error("--rounds=" + path + ": cannot be made: " + std::strerror(errno));
+  close(made);
   std::ofstream file(path);
   file.precision(17);
   for (const double step : found.step_ns) file << step / 1e3 << '\n';

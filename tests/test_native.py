@@ -181,7 +181,7 @@ def test_a_compiler_is_asked_for_only_where_nothing_is_built(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     assert problem() is None
-    monkeypatch.setattr(native_build, "_cache", lambda: tmp_path)
+    monkeypatch.setattr(native_build, "cache_folder", lambda checkout: tmp_path)
     assert problem() == "needs a C++ compiler (g++): apt-get install g++"
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert "CXX=no-such-compiler" in str(problem())

@@ -17,6 +17,7 @@
 
 #include "faults.h"
 #include "kernels.h"
+#include "own_file.h"
 #include "runtime.h"
 
 using namespace emulator;
@@ -274,7 +275,7 @@ ncclResult_t join(ncclComm_t* out, int ranks, const ncclUniqueId& id, int rank) 
     comm->rank = rank;
     comm->device = current_index();
     comm->path = path_of(id);
-    const int file = open(comm->path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int file = open_own(comm->path, O_RDWR);
     if (file < 0 || ftruncate(file, sizeof(Shared)) != 0) {
         std::fprintf(stderr, "emulator: %s: %s\n", comm->path.c_str(), std::strerror(errno));
         if (file >= 0) close(file);

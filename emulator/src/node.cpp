@@ -1,4 +1,5 @@
 #include "node.h"
+#include "own_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,17 +67,12 @@ std::uint64_t start_of(pid_t pid) {
 
 Node* map_node() {
     const std::string path = node_path();
-    // Nobody else's file: what is mapped here decides what this process believes.
-    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int file = open_own(path, O_RDWR);
     if (file < 0) refuse(path);
     struct stat about;
     while (flock(file, LOCK_EX) != 0)
         if (errno != EINTR) refuse(path);  // Python's signal handlers interrupt calls
     if (fstat(file, &about) != 0) refuse(path);
-    if (about.st_uid != getuid()) {
-        errno = EPERM;
-        refuse(path);
-    }
     if (about.st_size == 0 && ftruncate(file, sizeof(Node)) != 0) refuse(path);
     if (about.st_size != 0 && about.st_size != static_cast<off_t>(sizeof(Node))) refuse_stale(path);
     void* at = mmap(nullptr, sizeof(Node), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

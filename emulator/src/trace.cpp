@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "own_file.h"
+
 namespace emulator {
 namespace {
 
@@ -28,7 +30,7 @@ struct Trace {
         const char* folder = std::getenv("EMULATOR_TRACE");
         if (!folder || !*folder) return;
         const std::string path = std::string(folder) + "/" + std::to_string(getpid()) + ".trace";
-        file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        file = open_own(path, O_WRONLY | O_APPEND);
         if (file < 0) std::fprintf(stderr, "emulator: EMULATOR_TRACE: %s cannot be written\n", path.c_str());
     }
 

@@ -40,7 +40,9 @@ class Compile(Mode):
         import torch
 
         from harness.modes.fresh import with_code_of_its_own
+        from harness.modes.headers import keep_precompiled_headers
 
+        keep_precompiled_headers()
         # A part that cannot be compiled raises, and does not quietly stay in Python. Shapes are fixed, as in
         # every other mode that compiles.
         compiled: Any = torch.compile(

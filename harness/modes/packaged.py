@@ -38,6 +38,9 @@ def write_package(model: torch.nn.Module, example: torch.Tensor, path: Path) -> 
     import torch
     from torch._inductor import aoti_compile_and_package
 
+    from harness.modes.headers import keep_precompiled_headers
+
+    keep_precompiled_headers()
     with torch.no_grad():
         program = torch.export.export(model, (example,))
         aoti_compile_and_package(program, package_path=str(path))
@@ -59,7 +62,8 @@ class Aoti(Mode):
         from torch._inductor import aoti_load_package
 
         index = example.device.index
-        with tempfile.TemporaryDirectory(prefix="harness-aoti-") as folder:
+        # In the session's temporary folder, which is removed even if this process is killed.
+        with tempfile.TemporaryDirectory(prefix="aoti-") as folder:
             package = Path(folder) / "model.pt2"
             write_package(model, example, package)
             loaded: Callable[..., Any] = aoti_load_package(
