@@ -17,10 +17,12 @@ import pandas as pd
 
 from harness import schema
 from harness.controllers import CONTROLLERS
+from harness.core import beneath
+from harness.core.plain import read_json
 from harness.errors import ConfigError
 from harness.plan import REFERENCE_MODE
-from harness.records import LAUNCHER_FILE, MAYBE, RawData, is_number, read_raw, told
-from harness.rundir import CONFIG_FILE, ENVIRONMENT_FILE, read_config, read_json
+from harness.records import LAUNCHER_FILE, MAYBE, RAW, RawData, is_number, read_raw, told
+from harness.rundir import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.sampler_notes import Sampled, notes_on_sampling
 from harness.samples import Samplings, read_samples
 from harness.stats import median_interval
@@ -86,8 +88,8 @@ def load_run(directory: Path) -> Run:
 
     Raises ConfigError if it is no run directory. Lines that cannot be read are skipped and counted.
     """
-    config = read_config(directory, "RUN") if (directory / CONFIG_FILE).exists() else {}
-    if not (directory / "raw").is_dir():
+    config = read_config(directory, "RUN") if beneath.exists(directory, CONFIG_FILE) else {}
+    if not (directory / RAW).is_dir() or (directory / RAW).is_symlink():
         raise ConfigError("RUN", directory, "a run directory made by `harness sweep` (with a folder raw/)")
     collecting = gc.isenabled()
     gc.disable()  # a million small objects that all stay: looking for garbage among them finds none
@@ -101,6 +103,8 @@ def load_run(directory: Path) -> Run:
     notes = []
     if raw.skipped:
         notes.append(f"{raw.skipped.total()} raw lines were skipped ({told(raw.skipped)}).")
+    if raw.unread:
+        notes.append(f"Not read: {'; '.join(raw.unread)}.")
     if missing:
         notes.append(
             f"{missing} of {missing + len(points)} points are not measured yet: "

@@ -130,6 +130,20 @@ def conf_directory() -> Path:
     return inside if inside.is_dir() else package.parent / "conf"
 
 
+def executed(config: Config) -> dict[str, list[str]]:
+    """What of a config has code executed that the harness does not bring: modules, options of srun."""
+    return {"plugins": list(config.plugins), "launcher.srun_args": list(config.launcher.srun_args)}
+
+
+def as_written(key: str, values: Sequence[str]) -> str:
+    """A list as it is written on the command line, for Hydra: what is more than a word in quotes."""
+    words = [
+        value if value.replace("_", "").isalnum() else "'" + value.replace("'", r"\'") + "'"
+        for value in values
+    ]
+    return f"{key}=[{','.join(words)}]"
+
+
 def measured_config(config: Config) -> dict[str, Any]:
     """What decides the measurement, as plain data: two runs with the same one are the same sweep."""
     plain = asdict(config)

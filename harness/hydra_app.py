@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from emulator.profile import Profile
-from harness.config import RUN_KEYS, Config, conf_directory, validate
+from harness.config import RUN_KEYS, Config, as_written, conf_directory, executed, validate
 from harness.errors import ConfigError, HarnessError, tell
 from harness.interrupt import Interrupted
 from harness.rundir import read_config
@@ -118,9 +118,9 @@ def _config(composed: DictConfig) -> Config:
 
 def _resumed(path: Path, config: Config, overrides: list[str]) -> Config:
     """The config that the run directory was made with. Other overrides than of the run are refused."""
-    for override in overrides:
-        key = override.lstrip("+").split("=")[0]
-        if key not in RUN_KEYS:
+    named = [override.lstrip("+").split("=")[0] for override in overrides]
+    for key, override in zip(named, overrides, strict=True):
+        if key not in (*RUN_KEYS, *executed(config)):
             raise ConfigError(
                 "resume",
                 path,
@@ -130,14 +130,29 @@ def _resumed(path: Path, config: Config, overrides: list[str]) -> Config:
         raise ConfigError("resume", path, "either resume=RUN or out=DIR")
     held = read_config(path)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), held)
-    except OmegaConfBaseException as error:
+        again = _config(OmegaConf.merge(OmegaConf.structured(Config), held))  # type: ignore[arg-type]
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise ConfigError(
             "resume", path, f"a run of this version of the harness ({_first_line(error)})"
         ) from None
-    again = _config(merged)  # type: ignore[arg-type]
+    for key, held_there in executed(again).items():
+        _check_named_again(key, held_there, executed(config)[key] if key in named else [], path)
     again.resume, again.dry_run = str(path), config.dry_run
     return again
+
+
+def _check_named_again(key: str, held: list[str], named: list[str], path: Path) -> None:
+    """What would be executed is not taken from a run directory, which may be anybody's. Raises ConfigError."""
+    if held == named:
+        return
+    if named:
+        raise ConfigError(key, named, f"what the run was begun with: {as_written(key, held)}")
+    raise ConfigError(
+        "resume",
+        path,
+        f"beside it {as_written(key, held)}, as the run was begun with: what a run directory names is not executed "
+        "unless you name it too",
+    )
 
 
 def _one_line(error: Exception, arguments: list[str]) -> HarnessError:

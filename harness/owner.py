@@ -16,8 +16,8 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from harness.core.plain import read_json
 from harness.errors import ConfigError
 from harness.scheduler import is_alive
 from harness.slurm import job_name
@@ -40,7 +40,7 @@ def check_owner(path: Path, key: str, job: str | None, alive: Callable[[str], bo
     if not number:
         return 0
     file = path / f"owner.{number}.json"
-    holder = _read(file).get("job")
+    holder = (read_json(file) or {}).get("job")
     # A file that is empty was being written when its job was ended, or is being written now.
     if holder == job and holder is not None:
         return number
@@ -58,7 +58,7 @@ def take(path: Path, key: str, job: str, alive: Callable[[str], bool | None] = i
     """Hold the directory for this job; answers the file to remove in the end. Raises ConfigError if it is held."""
     number = check_owner(path, key, job, alive)
     file = path / f"owner.{number}.json"
-    if number and _read(file).get("job") == job:
+    if number and (read_json(file) or {}).get("job") == job:
         return file
     file = path / f"owner.{number + 1}.json"
     try:
@@ -80,11 +80,3 @@ def is_owner_file(name: str) -> bool:
 
 def _names(path: Path) -> list[str]:
     return os.listdir(path) if path.is_dir() else []  # noqa: PTH208
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        plain = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return plain if isinstance(plain, dict) else {}

@@ -9,12 +9,16 @@ lists the fields that a reader may rely on.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from harness.core import beneath
+from harness.core.plain import DEEPEST, is_deep
 
 try:
     from orjson import loads as parse
@@ -25,7 +29,7 @@ except ImportError:  # a machine that lacks it reads more slowly, but reads
         return json.loads(line, parse_constant=_no_number)
 
 
-LAUNCHER_FILE = "launcher.jsonl"
+RAW, LAUNCHER_FILE = "raw", "launcher.jsonl"
 
 _NUMBER = (int, float)
 
@@ -61,8 +65,9 @@ class Writer:
     """Appends records to one file. Each line reaches the kernel at once, so a killed process loses none."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab", buffering=0)
-        if self._file.tell() and not _ends_with_newline(path):
+        """path: of a file in a folder of a run directory. Raises OSError, where a link leads there too."""
+        self._file = _opened(path)
+        if not _ends_with_newline(self._file):
             # A writer was killed within a line: end it, so that it spoils no further one.
             self._file.write(b"\n")
 
@@ -82,41 +87,50 @@ class Writer:
 
 @dataclass
 class RawData:
-    """All records of a run, by file, and what was skipped. skipped: kind of defect -> lines."""
+    """All records of a run, by file, and what was skipped. skipped: kind of defect -> lines; unread: files that are
+    no plain files, and why."""
 
     files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
 
 
 def read_raw(directory: Path, prefix: str = "") -> RawData:
     """Read raw/<prefix>*.jsonl of a run directory. Bad lines are skipped and counted, never fatal.
 
     torn: a last line without its end, or cut in the middle; binary: not UTF-8; foreign: JSON that is no
-    record of ours. Raises OSError if the directory cannot be read.
+    record of ours; long: more than a line of ours can have. Raises OSError if the directory cannot be read.
     """
     data = RawData()
-    for path in sorted((directory / "raw").glob(f"{prefix}*.jsonl"), key=_in_order):
-        data.files[path.name] = list(read_lines(path, data.skipped, _is_record))
+    for name in sorted(beneath.names(directory, RAW, f"{prefix}*.jsonl"), key=_in_order):
+        try:
+            descriptor = beneath.open_file(directory, f"{RAW}/{name}")
+        except beneath.NotPlain as error:
+            data.unread.append(f"{RAW}/{name}: {error.strerror}")
+        else:
+            data.files[name] = list(read_lines(descriptor, data.skipped, _is_record))
     return data
 
 
 def read_lines(
-    path: Path, skipped: Counter[str], is_record: Callable[[Any], bool]
+    descriptor: int, skipped: Counter[str], is_record: Callable[[Any], bool]
 ) -> Iterator[dict[str, Any]]:
-    """The records of one file; what is_record does not know, or is no JSON, is counted and left out."""
-    with path.open("rb") as file:
-        for line in file:
-            if not line.strip():
-                continue
-            try:
-                record = parse(line)
-            except ValueError:
-                skipped["torn" if _is_text(line) else "binary"] += 1
+    """The records of an open file; what is_record does not know, or is no JSON, is counted and left out."""
+    for line in beneath.lines(descriptor):
+        if line is None:
+            skipped["long"] += 1
+            continue
+        if not line.strip():
+            continue
+        try:
+            record = parse(line)
+        except (ValueError, RecursionError):
+            skipped["torn" if _is_text(line) else "binary"] += 1
+        else:
+            if is_record(record) and not (_may_be_deep(line) and is_deep(record)):
+                yield record
             else:
-                if is_record(record):
-                    yield record
-                else:
-                    skipped["foreign"] += 1
+                skipped["foreign"] += 1
 
 
 def told(skipped: Counter[str]) -> str:
@@ -128,6 +142,7 @@ _SKIPPED = {
     "torn": "cut off or not JSON",
     "binary": "binary",
     "foreign": "not records of this harness",
+    "long": f"longer than {beneath.LONGEST_LINE >> 20} MiB",
 }
 
 
@@ -135,9 +150,14 @@ def _no_number(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
 
 
-def _in_order(path: Path) -> list[tuple[int, str]]:
+def _in_order(name: str) -> list[tuple[int, str]]:
     """Sort key by which try 10 comes after try 2."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]{1,18})", name)]
+
+
+def _may_be_deep(line: bytes) -> bool:
+    """Told by counting, since a look at every value takes as long as reading the line."""
+    return line.count(b"[") + line.count(b"{") > DEEPEST
 
 
 def _is_text(line: bytes) -> bool:
@@ -189,7 +209,15 @@ def is_number(value: Any) -> bool:
     return -_LARGEST < value < _LARGEST  # false for infinities, and for what is not a number
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, 2)
-        return file.read(1) == b"\n"
+def _opened(path: Path) -> IO[bytes]:
+    run, folder = path.parent.parent, path.parent.name
+    flags = os.O_CREAT | os.O_RDWR | os.O_APPEND
+    return os.fdopen(beneath.open_file(run, f"{folder}/{path.name}", flags), "r+b", buffering=0)
+
+
+def _ends_with_newline(file: IO[bytes]) -> bool:
+    """Whether what is appended begins a line; appending takes place at the end, wherever a file is read."""
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

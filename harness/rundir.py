@@ -1,11 +1,11 @@
 """The run directory: made, locked, checked before anything starts, and opened again to resume.
 
-In: a Config. Out: a RunDirectory that nobody else writes to. Must not know torch or sessions.
+In: a Config. Out: a RunDirectory that nobody else writes to. Must not know torch, nor what is measured. A run directory
+is data of unknown origin: nothing below it is opened but by harness.core.beneath.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import json
@@ -19,14 +19,19 @@ from typing import IO, Any
 import yaml
 
 from harness.config import Config, measured_config
+from harness.core import beneath
+from harness.core.made import LIST, Made
+from harness.core.plain import read_json, read_yaml
 from harness.errors import ConfigError, HarnessError
 from harness.owner import check_owner, is_owner_file, job_of, take
 from harness.plan import Session
 
 CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
 
-# Ending of a file that is being written.
-PARTIAL = ".partial"
+# What a start makes, by which a folder without a config is known to be of one.
+OF_A_START = (LOCK_FILE, LOG_FILE, CONFIG_FILE, ENVIRONMENT_FILE, "raw/", "monitor/", "sessions/")
+
+SESSIONS = "sessions"
 
 # A line of a round, per mode; and what figures and page take. Generous: being wrong only asks for more room.
 BYTES_PER_BLOCK = 250
@@ -51,17 +56,31 @@ class RunDirectory:
     def raw(self) -> Path:
         return self.path / "raw"
 
-    @property
-    def log(self) -> Path:
-        return self.path / LOG_FILE
+    def open_log(self) -> IO[str]:
+        """Opened to append to."""
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
+        return os.fdopen(
+            beneath.open_file(self.path, LOG_FILE, flags), "a", encoding="utf-8", errors="replace"
+        )
 
     def write_config(self, config: Config) -> None:
-        if not (self.path / CONFIG_FILE).exists():
-            _write(self.path / CONFIG_FILE, yaml.safe_dump(measured_config(config), sort_keys=False))
+        if not beneath.exists(self.path, CONFIG_FILE):
+            text = yaml.safe_dump(measured_config(config), sort_keys=False)
+            beneath.replace(self.path, CONFIG_FILE, text.encode())
 
     def write_environment(self, environment: dict[str, Any]) -> None:
-        if not (self.path / ENVIRONMENT_FILE).exists():
-            _write(self.path / ENVIRONMENT_FILE, json.dumps(environment, indent=2) + "\n")
+        if not beneath.exists(self.path, ENVIRONMENT_FILE):
+            text = json.dumps(environment, indent=2) + "\n"
+            beneath.replace(self.path, ENVIRONMENT_FILE, text.encode())
+
+    def make_session_folder(self, session_id: str) -> Path:
+        """A new folder for a session's own files, which nobody else may enter: ranks meet in a file there."""
+        folder = beneath.open_folder(self.path, SESSIONS, make=True)
+        try:
+            os.mkdir(session_id, 0o700, dir_fd=folder)
+        finally:
+            os.close(folder)
+        return session_folder(self.path, session_id).absolute()
 
     def environment(self) -> dict[str, Any] | None:
         """The environment of the run's first start; None if there was none or it cannot be read."""
@@ -80,7 +99,7 @@ class RunDirectory:
 
     def close(self) -> None:
         if self._owner is not None:
-            self._owner.unlink(missing_ok=True)
+            beneath.remove(self.path, self._owner.name)
         self._lock.close()  # closing the file gives up the lock
 
 
@@ -102,14 +121,14 @@ def default_path(name: str, job: str | None = None, shard: tuple[int, int] | Non
 
 def session_folder(path: Path, session_id: str) -> Path:
     """Where a session's own files are, below the run directory."""
-    return path / "sessions" / session_id
+    return path / SESSIONS / session_id
 
 
 def next_session_id(path: Path, session: Session, shard: tuple[int, int] | None = None) -> str:
     """Name of the next try at a session, not used before in this run directory, nor in that of another shard."""
     part = f"{SHARD}{shard[0]}of{shard[1]}-" if shard else ""
     number = 1
-    while session_folder(path, f"{part}{session.controller}-{session.devices}-try{number}").exists():
+    while beneath.exists(path, f"{SESSIONS}/{part}{session.controller}-{session.devices}-try{number}"):
         number += 1
     return f"{part}{session.controller}-{session.devices}-try{number}"
 
@@ -118,11 +137,11 @@ def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
     """The config a run directory was made with. Raises ConfigError, naming `key`, if it is no run directory."""
     allowed = "a run directory made by `harness sweep` (with a config.yaml)"
     try:
-        plain = yaml.safe_load((path / CONFIG_FILE).read_text())
+        plain = read_yaml(path / CONFIG_FILE)
     except FileNotFoundError:
         raise ConfigError(key, path, allowed) from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(key, path, f"{allowed}; {describe_os_error(error)}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(key, path, f"{allowed}; config.yaml: {describe_os_error(error)}") from None
     if not isinstance(plain, dict):
         raise ConfigError(key, path, allowed)
     return plain
@@ -133,7 +152,7 @@ def check_path(path: Path, config: Config, key: str = "out") -> None:
     try:
         _check_path(path, config, key)
     except OSError as error:  # a name that is too long, a folder that may not be searched
-        raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
+        raise ConfigError(key, path, f"a folder that can be written; {_told(error)}") from None
 
 
 def _check_path(path: Path, config: Config, key: str) -> None:
@@ -149,7 +168,7 @@ def _check_path(path: Path, config: Config, key: str) -> None:
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(key, path, "a folder that can be written; this one is read-only")
     check_owner(path, key, job_of(os.environ))
-    if (path / CONFIG_FILE).exists():
+    if beneath.exists(path, CONFIG_FILE):
         held = read_config(path, key)
         ours = yaml.safe_load(yaml.safe_dump(measured_config(config)))
         changed = [name for name in sorted({*held, *ours}) if held.get(name) != ours.get(name)]
@@ -161,7 +180,7 @@ def _check_path(path: Path, config: Config, key: str) -> None:
                 path,
                 f"a new folder, or one of the same sweep; it holds another sweep's config ({told}{more})",
             )
-    elif leftovers := [p.name for p in path.iterdir() if not _left_by_a_start(p)]:
+    elif leftovers := _of_others(path, key):
         raise ConfigError(
             key,
             path,
@@ -179,9 +198,10 @@ def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
         path.mkdir(parents=True, exist_ok=True)
         # The lock is the kernel's (flock): it ends with the process however that ends, so a killed sweep
         # leaves none behind. The file's text only tells people who holds it.
-        lock = (path / LOCK_FILE).open("a+")
+        Made(path, key, adopt=beneath.exists(path, CONFIG_FILE)).claim(*OF_A_START)
+        lock = os.fdopen(beneath.open_file(path, LOCK_FILE, os.O_CREAT | os.O_RDWR), "r+")
     except OSError as error:
-        raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
+        raise ConfigError(key, path, f"a folder that can be written; {_told(error)}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -202,28 +222,20 @@ def _opened(path: Path, config: Config, key: str, lock: IO[str]) -> RunDirectory
     try:
         if job := job_of(os.environ):
             owner = take(path, key, job)
+        lock.seek(0)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
         lock.flush()
         # Once more, now that nobody else can change it.
         check_path(path, config, key)
-        (path / "raw").mkdir(exist_ok=True)
+        beneath.make_folder(path, "raw")
     except OSError as error:
         lock.close()
-        raise ConfigError(key, path, f"a folder that can be written; {describe_os_error(error)}") from None
+        raise ConfigError(key, path, f"a folder that can be written; {_told(error)}") from None
     except HarnessError:
         lock.close()
         raise
     return RunDirectory(path, lock, owner)
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object from a file; None if there is no such file or it holds something else."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        plain = json.loads(path.read_text())
-        if isinstance(plain, dict):
-            return plain
-    return None
 
 
 def describe_os_error(error: BaseException) -> str:
@@ -232,17 +244,24 @@ def describe_os_error(error: BaseException) -> str:
     return text.splitlines()[0].lower() if text else type(error).__name__
 
 
-def _left_by_a_start(path: Path) -> bool:
-    """Whether a start that was ended before it wrote its config leaves such a thing."""
-    if path.name == "raw":
-        return path.is_dir() and not any(path.iterdir())
-    if path.is_dir() and path.name.startswith(SHARD):
+def _told(error: OSError) -> str:
+    """As describe_os_error, with the name of what below the folder it is about."""
+    where = f"{error.filename}: " if isinstance(error, beneath.NotPlain) else ""
+    return where + describe_os_error(error)
+
+
+def _of_others(path: Path, key: str) -> list[str]:
+    """What lies in a folder without a config and was not left by a start that was ended before it wrote one."""
+    made = Made(path, key)
+    return [each.name for each in path.iterdir() if not _left_by_a_start(each, made)]
+
+
+def _left_by_a_start(path: Path, made: Made) -> bool:
+    if path.is_dir() and not path.is_symlink() and path.name.startswith(SHARD):
         return True  # merged runs stand beside what they are merged from
-    return path.name in (LOCK_FILE, LOG_FILE) or path.name.endswith(PARTIAL) or is_owner_file(path.name)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a kill in between leaves no half file."""
-    partial = path.with_name(path.name + PARTIAL)
-    partial.write_text(text)
-    partial.replace(path)
+    if path.name == LIST:
+        return True
+    if path.name == "raw":
+        return "raw/" in made and path.is_dir() and not any(path.iterdir())
+    being_written = path.name.startswith(".") and path.name.endswith(beneath.PARTIAL)
+    return path.name in made or (made.is_listed and (being_written or is_owner_file(path.name)))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.core import beneath
 from harness.records import is_number, read_lines
 
 FOLDER = "monitor"
@@ -81,11 +82,17 @@ class Samplings:
 def read_samples(directory: Path) -> Samplings:
     """Read monitor/node-*.jsonl of a run directory; never fails."""
     result = Samplings()
-    for path in sorted((directory / FOLDER).glob("node-*.jsonl")):
+    try:
+        names = beneath.names(directory, FOLDER, "node-*.jsonl")
+    except OSError as error:
+        result.unreadable.append(f"{FOLDER}: {error.strerror or error}")
+        return result
+    for name in names:
         try:
-            result.found += _samplings(read_lines(path, result.skipped, _is_record), result.skipped)
+            descriptor = beneath.open_file(directory, f"{FOLDER}/{name}")
+            result.found += _samplings(read_lines(descriptor, result.skipped, _is_record), result.skipped)
         except OSError as error:
-            result.unreadable.append(f"{FOLDER}/{path.name}: {error.strerror or error}")
+            result.unreadable.append(f"{FOLDER}/{name}: {error.strerror or error}")
     return result
 
 

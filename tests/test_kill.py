@@ -17,11 +17,12 @@ from harness.records import read_raw
 
 DEPTHS = [2, 3, 4]
 # `slow` makes a cell last long enough to be killed in.
+PLUGINS = "plugins=[faulty_modes]"
 SLOW = (
     "sweep",
     "sweep=smoke",
     "device=cpu",
-    "plugins=[faulty_modes]",
+    PLUGINS,
     "mode=[eager,slow]",
     f"depth={DEPTHS}".replace(" ", ""),
     "batch=[1]",
@@ -53,7 +54,7 @@ def assert_nothing_is_left(run: Path) -> None:
 def assert_resumes(harness, run: Path) -> None:
     """What is missing is measured, what was measured is not, and the table is whole."""
     measured = ends(run)
-    done = harness("sweep", f"resume={run}")
+    done = harness("sweep", f"resume={run}", PLUGINS)
     assert done.returncode == 0, done.stdout + done.stderr
     cells = ends(run)
     assert cells[: len(measured)] == measured
@@ -77,10 +78,10 @@ def test_each_signal_to_the_sweep_loses_the_cell_in_flight_at_most(start, harnes
         assert ends(run)[: len(measured)] == measured, number
         if number != signal.SIGKILL:
             assert process.returncode == 128 + number
-            assert f"resume={run.name}" in output
+            assert f"harness sweep resume={run.name} '{PLUGINS}' goes on" in output
             assert len(pd.read_csv(run / "points.csv")) >= 2, "what was measured stands in the table already"
             before = rounds(run)
-            process = start("sweep", f"resume={run.name}")
+            process = start("sweep", f"resume={run.name}", PLUGINS)
             wait_until(lambda at_least=before: rounds(run) > at_least, "a round of the cell that was lost")
     assert_resumes(harness, run)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import python_path
 
-from harness.environment import python_path
 from harness.records import RawData, Writer, read_raw
 
 END = {"type": "end", "cell": "c", "stop": "settled", "keys": ["k"]}

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from running import python_path
 
 from harness import rundir
 from harness.config import Config, TimingConfig
-from harness.environment import python_path
 from harness.errors import ConfigError
 from harness.rundir import (
     RunDirectory,
@@ -92,7 +92,7 @@ class TestOpening:
 
     def test_a_kill_while_the_config_was_written_can_be_repeated(self, tmp_path: Path) -> None:
         run = open_run(tmp_path / "run", CONFIG)
-        (run.path / "config.yaml.partial").write_text("name: te")
+        (run.path / ".config.yaml.7-a1b2c3d4.partial").write_text("name: te")
         run.close()
         open_run(run.path, CONFIG).close()
 

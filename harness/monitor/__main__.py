@@ -1,4 +1,4 @@
-"""`python -m harness.monitor SPEC.json`: sample this node as the file says, until SIGTERM."""
+"""`python -m harness.monitor SPEC`: sample this node as SPEC, a JSON object, says, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from harness.monitor.loop import Ending, Sampling, Spec
 
@@ -14,9 +13,9 @@ from harness.monitor.loop import Ending, Sampling, Spec
 def main(arguments: list[str]) -> int:
     """Answers the exit status: 2 if the spec cannot be read."""
     try:
-        (path,) = arguments
-        spec = Spec(**json.loads(Path(path).read_text()))
-    except (OSError, ValueError, TypeError) as error:
+        (text,) = arguments
+        spec = Spec(**json.loads(text))
+    except (ValueError, TypeError) as error:
         print(f"harness.monitor: error: {' '.join(arguments) or 'no spec'}: {error}", file=sys.stderr)
         return 2
     with suppress(AttributeError, OSError):

@@ -10,13 +10,15 @@ import json
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from harness.core import beneath
+from harness.core.children import path_variables, python_module
 
 if TYPE_CHECKING:
     from harness.config import MonitorConfig
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 READY_TIMEOUT_S = 30.0
 # A call of a driver that hangs cannot be broken off: then the process is killed.
 END_TIMEOUT_S = 3.0
+# Of what a sampler has to say before it ends.
+MOST_SAID = 2**20
 
 
 class Sampler:
@@ -53,11 +57,9 @@ class Sampler:
                 break
         if process.stdout is not None:
             process.stdout.close()
-        log = self.out.with_suffix(".log")
         with suppress(OSError):
-            self.out.with_suffix(".spec.json").unlink()
-            if not log.stat().st_size:
-                log.unlink()
+            if not self.out.with_suffix(".log").stat().st_size:
+                beneath.remove(*_in_run(self.out.with_suffix(".log")))
 
     def __enter__(self) -> Sampler:
         return self
@@ -79,30 +81,42 @@ def start(
     out = folder.absolute() / "monitor" / f"node-{node}.jsonl"
     if not config.sampler:
         return Sampler(out, None, "switched off: monitor.sampler=false")
-    spec, said = out.with_suffix(".spec.json"), out.with_suffix(".log")
+    said = out.with_suffix(".log")
+    values = {
+        "out": str(out),
+        "node": node,
+        "hz": config.hz,
+        "parent_pid": os.getpid(),
+        "ends_with_stdin": True,
+    }
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        values = {"out": str(out), "node": node, "hz": config.hz, "parent_pid": os.getpid()}
-        spec.write_text(json.dumps({**values, "ends_with_stdin": True}) + "\n")
-        process = _started(spec, said, variables or {})
+        beneath.make_folder(folder, "monitor")
+        process = _started(json.dumps(values), said, variables or {})
     except OSError as error:
         return Sampler(out, None, f"the sampler cannot be started: {error}")
     sampler = Sampler(out, process, None)
     if not _is_ready(process) and process.poll() is not None:
-        lines = said.read_text(errors="replace").splitlines() or ["it says nothing"]
+        lines = beneath.read(*_in_run(said), MOST_SAID).decode(errors="replace").splitlines() or [
+            "it says nothing"
+        ]
         sampler.why = f"the sampler ended with status {process.returncode}: {lines[-1]}"
         sampler.stop()
     return sampler
 
 
-def _started(spec: Path, said: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    from harness.environment import python_path
+def _in_run(path: Path) -> tuple[Path, str]:
+    """The run directory that a sampler's file is in, and its path there."""
+    return path.parents[1], f"{path.parent.name}/{path.name}"
+
+
+def _started(spec: str, said: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     from harness.tether import tether_child
 
-    with said.open("wb") as errors:
+    descriptor = beneath.truncated(beneath.open_file(*_in_run(said), os.O_CREAT | os.O_WRONLY))
+    with os.fdopen(descriptor, "wb") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "harness.monitor", str(spec)],
-            env={**os.environ, **variables, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"},
+            python_module("harness.monitor", spec),
+            env={**os.environ, **variables, **path_variables(), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -13,10 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
-from running import wait_until
+from running import python_path, wait_until
 
 from harness.config import MonitorConfig
-from harness.environment import python_path
 from harness.monitor import process, start
 
 PARENT = """
@@ -153,13 +152,12 @@ def test_a_sampler_that_gives_up_says_its_last_words(tmp_path: Path) -> None:
 
 
 def test_a_spec_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    spec = tmp_path / "spec.json"
-    spec.write_text('{"out": "x", "colour": "blue"}')
+    spec = '{"out": "x", "colour": "blue"}'
     done = subprocess.run(
-        [sys.executable, "-m", "harness.monitor", str(spec)],
+        [sys.executable, "-m", "harness.monitor", spec],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": python_path()},
     )
     assert done.returncode == 2
-    assert str(spec) in done.stderr
+    assert spec in done.stderr
