@@ -7,9 +7,10 @@ Must not know torch, or how the shards were run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
-import shutil
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +21,13 @@ from rich.console import Console
 
 from harness.analysis import Run, load_run
 from harness.config import parse_shard
+from harness.core import beneath
+from harness.core.made import Made
+from harness.core.plain import read_json
 from harness.errors import ConfigError, HarnessError
-from harness.records import LAUNCHER_FILE, RawData, read_raw
-from harness.rundir import CONFIG_FILE, ENVIRONMENT_FILE, PARTIAL, SHARD, read_config, read_json
+from harness.records import LAUNCHER_FILE, RAW, RawData, read_raw
+from harness.rundir import CONFIG_FILE, ENVIRONMENT_FILE, SHARD, read_config
+from harness.samples import FOLDER
 from harness.speeds import node_speeds
 
 # In the merged run: which shards, which nodes, and the sentences about them.
@@ -68,24 +73,46 @@ def merge(directories: Sequence[Path], out: Path) -> None:
     """Make `out` from shards, or make it anew. Raises ConfigError if they do not belong together, or `out` is
     something else."""
     shards = check_shards([read_shard(directory) for directory in directories])
-    _check_out(out)
-    for folder in ("raw", "monitor"):
-        shutil.rmtree(out / folder, ignore_errors=True)
-        (out / folder).mkdir(parents=True)
+    made = _destination(out)
     raw = {shard.number: read_raw(shard.path) for shard in shards}
     for shard in shards:
         # Sessions of a shard are named after it, so that their files differ already.
-        for file in sorted((shard.path / "raw").glob("*.jsonl")):
-            if file.name != LAUNCHER_FILE:
-                shutil.copyfile(file, out / "raw" / file.name)
-        for file in sorted((shard.path / "monitor").glob("node-*.jsonl")):
-            name = f"node-{SHARD}{shard.number}-{file.name.removeprefix('node-')}"
-            shutil.copyfile(file, out / "monitor" / name)
+        for name in beneath.names(shard.path, RAW, "*.jsonl"):
+            if name != LAUNCHER_FILE:
+                _copy(shard.path, f"{RAW}/{name}", made, f"{RAW}/{name}")
+        for name in beneath.names(shard.path, FOLDER, "node-*.jsonl"):
+            of_shard = f"node-{SHARD}{shard.number}-{name.removeprefix('node-')}"
+            _copy(shard.path, f"{FOLDER}/{name}", made, f"{FOLDER}/{of_shard}")
     lines = [json.dumps(record) + "\n" for record in _launcher_records(raw)]
-    (out / "raw" / LAUNCHER_FILE).write_text("".join(lines))
-    _write(out / CONFIG_FILE, yaml.safe_dump({**shards[0].config, "shard": None}, sort_keys=False))
-    _write(out / ENVIRONMENT_FILE, json.dumps(shards[0].environment, indent=2) + "\n")
-    _write(out / MERGED_FILE, json.dumps(_about(shards, read_raw(out)), indent=1) + "\n")
+    made.write_text(f"{RAW}/{LAUNCHER_FILE}", "".join(lines))
+    made.write_text(CONFIG_FILE, yaml.safe_dump({**shards[0].config, "shard": None}, sort_keys=False))
+    made.write_text(ENVIRONMENT_FILE, json.dumps(shards[0].environment, indent=2) + "\n")
+    made.write_text(MERGED_FILE, json.dumps(_about(shards, read_raw(out)), indent=1) + "\n")
+
+
+def _destination(out: Path) -> Made:
+    """The folder to merge into, without what was merged there before.
+
+    Raises ConfigError where it holds a run that was measured there, or files of others where ours go.
+    """
+    made = Made(out)
+    if beneath.exists(out, RAW) and MERGED_FILE not in made:
+        raise ConfigError("--out", out, "a new folder, or one that was merged before; it holds a run")
+    made.claim(MERGED_FILE, CONFIG_FILE, ENVIRONMENT_FILE)
+    for folder in (RAW, FOLDER):
+        made.claim(f"{folder}/")
+        beneath.make_folder(out, folder)
+        made.check(*(f"{folder}/{name}" for name in beneath.names(out, folder, "*")))
+        made.remove(made.below(f"{folder}/"))
+    return made
+
+
+def _copy(source: Path, name: str, made: Made, copy: str) -> None:
+    """A shard may be anybody's: what is no plain file there is left out, as where it is read."""
+    with contextlib.suppress(beneath.NotPlain):
+        descriptor = beneath.open_file(source, name)
+        with os.fdopen(descriptor, "rb") as file:
+            made.write(copy, file)
 
 
 def read_shard(path: Path) -> Shard:
@@ -130,12 +157,6 @@ def _identity(environment: dict[str, Any]) -> dict[str, Any]:
     return {**found, "torch": torch.get("torch") if isinstance(torch, dict) else None}
 
 
-def _check_out(out: Path) -> None:
-    """Only what was merged before is made anew: a run that was measured there must not be lost."""
-    if (out / "raw").is_dir() and any((out / "raw").iterdir()) and not (out / MERGED_FILE).exists():
-        raise ConfigError("--out", out, "a new folder, or one that was merged before; it holds a run")
-
-
 def _launcher_records(raw: dict[int, RawData]) -> list[dict[str, Any]]:
     """The launchers' words of all shards: the points in the order of the plan, each once."""
     records = [record for data in raw.values() for record in data.files.get(LAUNCHER_FILE, [])]
@@ -169,9 +190,3 @@ def with_notes(run: Run) -> Run:
     about = read_json(run.directory / MERGED_FILE) or {}
     notes = [note for note in about.get("notes", []) if isinstance(note, str)]
     return replace(run, notes=(*run.notes, *notes)) if notes else run
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + PARTIAL)
-    partial.write_text(text)
-    partial.replace(path)

@@ -189,9 +189,12 @@ def _models(
 
 
 def _write(table: pd.DataFrame, fitted: Any, run: Any, target: str, out: Path) -> list[Path]:
-    from harness.report import files
+    from harness.report.destination import destination
     from harness.report.prediction import draw_all
+    from harness.report.result import FIGURES
 
-    csv = out / "predicted.csv"
-    files.write_text(csv, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    return [csv, *draw_all(table, fitted, run, target, out / "figures")]
+    made = destination([run], out, "predicted.csv", FIGURES)
+    csv = made.write_text(
+        "predicted.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    )
+    return [csv, *draw_all(table, fitted, run, target, made)]

@@ -14,9 +14,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from raw_runs import POINT, RawRun, cell_of, key_of, seconds_of
+from running import python_path
 
 from harness.analysis import load_run, planned_points, session_progress
-from harness.environment import python_path
+from harness.core.made import Made
 from harness.errors import ConfigError
 from harness.modes import Mode
 from harness.modes import registry as modes
@@ -718,7 +719,7 @@ class TestForeign:
         cell = cell_of(["eager"])
         raw.plan(cell)
         raw.outcome(cell.points[0].key, "failed", "cannot open \udcff")
-        write_csv(load_run(raw.directory).points, raw.directory / "points.csv")
+        write_csv(load_run(raw.directory).points, Made(raw.directory))
         assert len(pd.read_csv(raw.directory / "points.csv")) == 1
 
     def test_a_folder_that_is_no_run_is_refused(self, tmp_path: Path) -> None:
@@ -756,7 +757,7 @@ class TestTable:
         raw.outcome(key_of(cell_of(batch=3), "eager"), "oom", 'says "no", and more')
         texts = []
         for name in ("one.csv", "two.csv"):
-            write_csv(load_run(raw.directory).points, raw.directory / name)
+            write_csv(load_run(raw.directory).points, Made(raw.directory), name)
             texts.append((raw.directory / name).read_bytes())
         assert texts[0] == texts[1]
         assert len(texts[0].splitlines()) == 1 + 5

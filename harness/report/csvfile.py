@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.report import files
+from harness.core.made import Made
 from harness.schema import COLUMNS
 
 # A spreadsheet takes a cell that begins so for a formula and would execute it.
@@ -28,11 +28,11 @@ def defused(cell: object) -> object:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write_csv(points: pd.DataFrame, path: Path) -> None:
-    """Columns of schema.COLUMNS in their order, after a column `run` where the table has one."""
+def write_csv(points: pd.DataFrame, made: Made, file: str = "points.csv") -> Path:
+    """Columns of schema.COLUMNS in their order, after a column `run` where the table has one. Answers the path."""
     names = [*(["run"] if "run" in points.columns else []), *COLUMNS]
     table = points.reindex(columns=names)
     for name in names:
         if not pd.api.types.is_numeric_dtype(table[name].dtype):
             table[name] = pd.Series([defused(cell) for cell in table[name]], index=table.index, dtype=object)
-    files.write_text(path, table.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n"))
+    return made.write_text(file, table.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n"))

@@ -18,10 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis import Run
+from harness.core.made import Made
 from harness.costs import Fit, ModeCost
 from harness.report.figures import predicted
 from harness.report.figures.kind import Context
-from harness.report.figures.save import save
+from harness.report.figures.save import files_of, save
 from harness.report.figures.sheet import Headline
 from harness.report.figures.style import mode_styles, theme
 from harness.report.formats import listed, one_line, percent, significant
@@ -56,12 +57,13 @@ ALWAYS = (
 )
 
 
-def draw_all(table: pd.DataFrame, fitted: Fit, run: Run, target: str, folder: Path) -> list[Path]:
+def draw_all(table: pd.DataFrame, fitted: Fit, run: Run, target: str, made: Made) -> list[Path]:
     """predicted-*.svg and .png; answers the SVGs."""
     written = []
     with matplotlib.rc_context(theme()):
         for name, picture in _figures(table, fitted, run, target):
-            written.append(save(picture, folder, name)[0])
+            made.claim(*files_of(name))
+            written.append(save(picture, made.folder, name)[0])
     return written
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# Where figures lie in a report's folder.
+FIGURES = "figures/"
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from synthetic import failed, make_points, make_run
 
+from harness.core.made import Made
 from harness.report import Figure, write_report
 from harness.report.figures import MOST_SLICES, draw
 from harness.report.figures.ticks import log_ticks, spaced
@@ -20,7 +21,7 @@ ALL_KINDS = {"step_time", "speedup", "dispatch_share", "layer_time", "scaling"}
 
 
 def drawn(points: pd.DataFrame, folder: Path, **options: Any) -> tuple[list[Figure], list[str]]:
-    result = draw(tidy(points), folder, **options)
+    result = draw(tidy(points), Made(folder), **options)
     assert not [text for text in result.omitted if text.startswith("Could not draw")]
     return result.figures, result.omitted
 

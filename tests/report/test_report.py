@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from synthetic import failed, make_points, make_run
 
+from harness.core.made import Made
 from harness.report import write_report
 from harness.schema import COLUMNS
 
@@ -33,6 +34,7 @@ def test_a_report_has_all_its_files(tmp_path: Path) -> None:
     for path in (paths.csv, paths.html, paths.markdown, *(figure.svg for figure in paths.figures)):
         assert path.stat().st_size > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".harness-made",
         "figures",
         "points.csv",
         "report.html",
@@ -159,13 +161,16 @@ def test_a_single_cell_tells_the_seconds_for_a_thousand_calls(tmp_path: Path) ->
 
 
 def test_figures_of_an_earlier_report_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    write_report([make_run()], tmp_path)
     folder = tmp_path / "figures"
-    folder.mkdir()
-    for name in ("old.svg", "old.png", "mine.txt"):
+    made = Made(tmp_path)
+    for name in ("old.svg", "old.png"):
+        made.write(f"figures/{name}", b"x")
+    for name in ("mine.txt", "mine.svg"):
         (folder / name).write_text("x")
     paths = write_report([make_run()], tmp_path)
     names = {path.name for figure in paths.figures for path in (figure.svg, figure.png)}
-    assert {path.name for path in folder.iterdir()} == {"mine.txt", *names}
+    assert {path.name for path in folder.iterdir()} == {"mine.txt", "mine.svg", *names}
 
 
 def test_importing_the_report_is_cheap() -> None:

@@ -13,6 +13,7 @@ import pytest
 from synthetic import make_points, make_run
 from test_figures import drawn, kinds
 
+from harness.core.made import Made
 from harness.report import findings, write_report
 from harness.report.figures import draw
 from harness.report.figures.save import save
@@ -139,7 +140,7 @@ class TestFigures:
 
     def test_emulated_devices_are_marked(self, tmp_path: Path) -> None:
         table = tidy(sampled_points(device_kind="emulated", **ONE_CELL))
-        figures = draw(table, tmp_path, timelines={"": timeline()}).figures
+        figures = draw(table, Made(tmp_path), timelines={"": timeline()}).figures
         assert all(figure.emulated for figure in figures)
 
 

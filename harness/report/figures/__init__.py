@@ -15,6 +15,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
+from harness.core.made import Made
 from harness.report.figures import (
     controllers,
     dispatch_share,
@@ -32,11 +33,11 @@ from harness.report.figures import (
 )
 from harness.report.figures.kind import Context, Kind
 from harness.report.figures.parallel import mapped
-from harness.report.figures.save import save
+from harness.report.figures.save import files_of, save
 from harness.report.figures.sheet import Headline
 from harness.report.figures.style import mode_styles, theme
 from harness.report.formats import count, listed, one_line
-from harness.report.result import Figure
+from harness.report.result import FIGURES, Figure
 from harness.report.slices import SLICE_AXES, Slice, chosen, split, varying, words
 from harness.timeline import Timeline
 
@@ -104,7 +105,7 @@ class _Task:
     kind: str
     headline: Headline
     draw: partial[tuple[matplotlib.figure.Figure, str]]
-    folder: Path
+    root: Path
     name: str
 
 
@@ -115,13 +116,13 @@ def _draw_one(task: _Task) -> Figure | str:
         with matplotlib.rc_context(theme()):
             picture, caption = task.draw()
             width, height = (round(96 * inches) for inches in picture.get_size_inches())
-            svg, png = save(picture, task.folder, task.name)
+            svg, png = save(picture, task.root, task.name)
     except Exception as error:
         return f"Could not draw {title}: {type(error).__name__}: {one_line(str(error), 200)}."
     return Figure(task.kind, title, caption, svg, png, width, height, task.headline.emulated)
 
 
-def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], folder: Path) -> Iterator[_Task]:
+def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root: Path) -> Iterator[_Task]:
     """A figure for each run that was sampled."""
     for place, (run, line) in enumerate(timelines.items()):
         own = points[points["run"] == run]
@@ -134,20 +135,20 @@ def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], folde
         )
         draw = partial(timeline.draw, line, headline)
         yield _Task(
-            timeline.KIND, headline, draw, folder, _slug([timeline.KIND, str(place + 1) if run else ""])
+            timeline.KIND, headline, draw, root, _slug([timeline.KIND, str(place + 1) if run else ""])
         )
 
 
 def draw(
     points: pd.DataFrame,
-    folder: Path,
+    made: Made,
     *,
     all_figures: bool = False,
     strong: Collection[str] = (),
     installed: Mapping[str, int] | None = None,
     timelines: Mapping[str, Timeline] | None = None,
 ) -> Drawn:
-    """Draw every kind that has at least two values to compare, into `folder`.
+    """Draw every kind that has at least two values to compare, into figures/ of a folder.
 
     strong: labels of runs with strong scaling ("" for a single run), where `batch` counts samples in all.
     installed: devices of the node by label of the run, as far as they are known.
@@ -182,9 +183,10 @@ def draw(
             names_of_files.add(name)
             headline = _headline(kind, part, names)
             tasks.append(
-                _Task(kind.name, headline, partial(kind.draw, part, headline, context), folder, name)
+                _Task(kind.name, headline, partial(kind.draw, part, headline, context), made.folder, name)
             )
-    tasks += _of_timelines(points, timelines or {}, folder)
+    tasks += _of_timelines(points, timelines or {}, made.folder)
+    made.claim(FIGURES, *(file for task in tasks for file in files_of(task.name)))
     results = mapped(_draw_one, tasks)
     figures = [result for result in results if isinstance(result, Figure)]
     return Drawn(figures, omitted + [result for result in results if isinstance(result, str)])

@@ -1,6 +1,7 @@
 """A drawn figure to SVG and PNG.
 
-In: a matplotlib figure and a path without suffix. Out: two files. Must not know what is on the figure.
+In: a matplotlib figure and a name without suffix, which is ours to take. Out: two files. Must not know what is on
+it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ import matplotlib.figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from harness.report import files
+from harness.core import beneath
+from harness.report.result import FIGURES
 
 PIXELS_PER_INCH = 120
 
 
-def save(figure: matplotlib.figure.Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.svg and `name`.png; no date inside, so that the same data gives the same bytes."""
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+def files_of(name: str) -> tuple[str, str]:
+    """The two files of a figure, as they lie in a report's folder."""
+    return f"{FIGURES}{name}.svg", f"{FIGURES}{name}.png"
+
+
+def save(figure: matplotlib.figure.Figure, root: Path, name: str) -> tuple[Path, Path]:
+    """Write figures/`name`.svg and .png below `root`; no date inside, so that the same data gives the same bytes."""
+    svg, png = files_of(name)
     text = io.StringIO()
     pixels = io.BytesIO()
     with warnings.catch_warnings():
@@ -32,6 +39,6 @@ def save(figure: matplotlib.figure.Figure, folder: Path, name: str) -> tuple[Pat
         figure.set_dpi(PIXELS_PER_INCH)
         png_canvas: Any = FigureCanvasAgg(figure)
         png_canvas.print_png(pixels, pil_kwargs={"compress_level": 2})
-    files.write_text(svg, text.getvalue())
-    files.write_bytes(png, pixels.getvalue())
-    return svg, png
+    beneath.replace(root, svg, text.getvalue().encode("utf-8", errors="replace"))
+    beneath.replace(root, png, pixels.getvalue())
+    return root / svg, root / png
