@@ -17,6 +17,7 @@ from rich.table import Column
 from harness.config import Config, parse_shard
 from harness.launch import shell_line
 from harness.launchers import LocalLauncher
+from harness.messages import Visit
 from harness.plan import Cell, Inventory, Plan, Session, estimate_seconds
 from harness.rundir import next_session_id, session_folder
 
@@ -73,19 +74,19 @@ class Display:
 
     def event(self, message: dict[str, Any]) -> None:
         """Show a message of a rank."""
-        if message.get("event") != "visit":
+        visit = Visit.of(message)
+        if visit is None:
             return
-        cell, points, share = str(message["cell"]), int(message["points"]), float(message["share"])
-        self.partly[cell] = points * share
-        result, label = _result(message), str(message["label"])
-        if share < 1:
+        result = _result(visit)
+        if visit.share < 1:
+            self.partly[visit.cell] = visit.points * visit.share
             if self.bar:
-                self._line(f"{result} | {label}")
+                self._line(f"{result} | {visit.label}")
             return
-        self.done += points
-        self.partly.pop(cell)
+        self.done += visit.points
+        self.partly.pop(visit.cell, None)
         # The result first: on a terminal the line is cut at its end.
-        self._line(f"{result} | {label}" if self.bar else f"{label}: {result}", counted=True)
+        self._line(f"{result} | {visit.label}" if self.bar else f"{visit.label}: {result}", counted=True)
 
     def lost(self, cell: Cell, points: int, status: str, reason: str) -> None:
         """Show a cell that broke its session, and took so many of its points with it."""
@@ -118,10 +119,10 @@ class Display:
         self.console.print(f"{where}{text}{left}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _result(message: dict[str, Any]) -> str:
+def _result(visit: Visit) -> str:
     """The medians of a cell that has just ended, as rank 0 saw them; the report has the intervals."""
-    steps = message["step_us"]
-    return ", ".join(f"{mode} {us:.4g} us" for mode, us in steps.items()) or "no mode could be measured"
+    told = (f"{mode} {us:.4g} us" for mode, us in visit.step_us.items())
+    return ", ".join(told) or "no mode could be measured"
 
 
 def print_plan(

@@ -1,7 +1,8 @@
 """Signs of life from the ranks to the launcher, over a datagram socket on this machine.
 
-In: small dicts. Out: the same, on the other side. A datagram is whole or not there, a sender never
-waits, and a launcher that is gone costs a rank nothing. Must not know what the messages mean.
+In: small dicts. Out: the same, on the other side, with the process that sent each, as the kernel knows it. A datagram
+is whole or not there, a sender never waits, and a launcher that is gone costs a rank nothing. Must not know what the
+messages mean, nor believe who they say they are from.
 """
 
 from __future__ import annotations
@@ -10,53 +11,74 @@ import contextlib
 import json
 import os
 import socket
-import tempfile
-from pathlib import Path
-from typing import Any
+import struct
+from typing import Any, NamedTuple
+
+from ground.private import private_folder, temporary_bases
 
 SOCKET_PATH = "HARNESS_PROGRESS_SOCKET"
 
 # sun_path holds 108 bytes on Linux and 104 on macOS.
 LONGEST_PATH = 100
+_OF_OURS = 50  # harness-session-4294967294-xxxxxxxx/socket
 _LARGEST = 65_536
+
+# Whether the system says who sends (Linux). struct ucred of unix(7): pid, uid, gid.
+CREDENTIALS = hasattr(socket, "SO_PASSCRED")
+_CREDENTIALS = struct.Struct("iII")
+
+
+class Heard(NamedTuple):
+    """A message, and the process that sent it; 0 where the system does not say (it does on Linux)."""
+
+    pid: int
+    message: dict[str, Any]
 
 
 class Listener:
-    """The launcher's end. path goes into the ranks' environment under SOCKET_PATH."""
+    """The launcher's end. path goes into the ranks' environment under SOCKET_PATH.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder.absolute() / "socket"
-        self._short: Path | None = None
-        if len(os.fsencode(self.path)) > LONGEST_PATH:
-            # mkdtemp makes a folder that only this user can enter, so nobody else can send.
-            self._short = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
-            self.path = self._short / "socket"
+    Only this user can enter the folder it lies in, so nobody else can send, whatever the umask is.
+    """
+
+    def __init__(self) -> None:
+        self._folder = contextlib.ExitStack()
+        short = [base for base in temporary_bases() if len(os.fsencode(base)) + _OF_OURS <= LONGEST_PATH]
+        self.path = self._folder.enter_context(private_folder("session", short)) / "socket"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
+            if CREDENTIALS:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self.socket.bind(str(self.path))
+            self.path.chmod(0o600)
         except OSError:
             self.close()
             raise
         self.socket.setblocking(False)
 
-    def receive(self) -> list[dict[str, Any]]:
+    def receive(self) -> list[Heard]:
         """All messages that have come."""
-        messages: list[dict[str, Any]] = []
+        heard: list[Heard] = []
         while True:
             try:
-                data = self.socket.recv(_LARGEST)
+                data, about, _, _ = self.socket.recvmsg(_LARGEST, socket.CMSG_SPACE(_CREDENTIALS.size))
             except BlockingIOError:
-                return messages
+                return heard
             with contextlib.suppress(ValueError, RecursionError):
                 message = json.loads(data)
                 if isinstance(message, dict):
-                    messages.append(message)
+                    heard.append(Heard(_sender(about), message))
 
     def close(self) -> None:
         self.socket.close()
-        self.path.unlink(missing_ok=True)
-        if self._short is not None:
-            self._short.rmdir()
+        self._folder.close()
+
+
+def _sender(about: list[tuple[int, int, bytes]]) -> int:
+    for level, kind, data in about:
+        if CREDENTIALS and level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            return int(_CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0])
+    return 0
 
 
 class Sender:

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.cause import is_consequence, signal_name
 from harness.launch import DIED
+from harness.messages import rank_of
 from harness.node import ENDED, EVENT, LINE, TOLD_TO_END
 from harness.scheduler import signal_step
 
@@ -32,10 +33,10 @@ _SRUN = re.compile(r"srun: error: (.*)")
 
 
 class Relay:
-    """A Reach over srun. tell: shows a line to whoever watches the sweep."""
+    """A Reach over srun. tell: shows a line to whoever watches the sweep; job: this job's SLURM_JOB_ID."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[str], None], job: str) -> None:
+        self._tell, self._job = tell, job
         self._shown = 0
         self.nodes: dict[int, str] = {}  # of each rank
         self.step: str | None = None
@@ -51,9 +52,10 @@ class Relay:
             return [], line
         node = said["node"]
         if isinstance(message := said.get(EVENT), dict):
-            if message.get("event") == "hello" and isinstance(message.get("rank"), int):
-                self.nodes[message["rank"]] = node
-            self.step = str(message.get("step") or self.step)
+            if (rank := rank_of(message)) is not None:
+                self.nodes[rank] = node
+            if _is_step_of(message.get("step"), self._job):
+                self.step = str(message["step"])
             return [message], None
         if isinstance(ending := said.get(ENDED), dict):
             how, reason = str(ending.get("how")), str(ending.get("reason", ""))
@@ -102,6 +104,11 @@ class Relay:
             signal_step(self.step, "KILL")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=KILLED_WITHIN_S)
+
+
+def _is_step_of(step: object, job: str) -> bool:
+    """Whether it may be signalled: a step of this job, and of no other, whoever says so."""
+    return isinstance(step, str) and re.fullmatch(rf"{re.escape(job)}\.[0-9]+", step) is not None
 
 
 def _said(line: str) -> dict[str, Any] | None:

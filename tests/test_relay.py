@@ -17,7 +17,7 @@ def shown() -> list[str]:
 
 @pytest.fixture
 def relay(shown: list[str]) -> Relay:
-    return Relay(shown.append)
+    return Relay(shown.append, "41")
 
 
 def node(name: str, **said: Any) -> str:
