@@ -51,7 +51,7 @@ native: $(READY) ## compile the C++ runner of exported models, and print its pat
 
 # Without a virtual environment too: a machine with a GPU has a torch of its own, and perhaps no network.
 gpu-check: ## on a machine with a GPU: CUDA tests, a short sweep, the emulated profile's prediction beside it
-	PYTHONPATH=.:$$PYTHONPATH $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check $(ARGS)
+	PYTHONPATH=.$${PYTHONPATH:+:$$PYTHONPATH} $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check $(ARGS)
 
 lint: $(READY) ## ruff, its formatter, and mypy
 	$(BIN)/ruff check .

@@ -132,9 +132,15 @@ def _tests() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    from harness.environment import python_path
+    from harness.core.children import path_variables
 
-    return {**os.environ, "PYTHONPATH": python_path()}
+    variables = path_variables()
+    # The checkout first: a machine with a GPU may have no harness installed.
+    return {
+        **os.environ,
+        **variables,
+        "PYTHONPATH": f"{TOP}{os.pathsep}{variables['PYTHONPATH']}".rstrip(os.pathsep),
+    }
 
 
 def _profile_for(name: str) -> str | None:

@@ -17,6 +17,7 @@ import yaml
 
 from benchmarks.common import parser, save, verdict
 from harness.config import Config, measured_config
+from harness.core.children import python_module
 from harness.plan import Inventory, Plan, Point, make_plan
 from harness.records import LAUNCHER_FILE, Writer
 from harness.sweep import point_record
@@ -40,7 +41,7 @@ def main() -> int:
             written, points = make_run(run, lines)
             start = time.monotonic()
             subprocess.run(
-                [sys.executable, "-m", "harness", "report", str(run)], check=True, stdout=subprocess.DEVNULL
+                python_module("harness.cli", "report", str(run)), check=True, stdout=subprocess.DEVNULL
             )
             rows.append(
                 {"run": name, "raw_lines": written, "points": points, "seconds": time.monotonic() - start}

@@ -24,7 +24,8 @@ from benchmarks.common import parser, save, verdict
 from emulator.__main__ import load_profile
 from emulator.environment import node_variables
 from harness.config import Config, MonitorConfig
-from harness.environment import available_cores, python_path
+from harness.core.children import path_variables, python_module
+from harness.environment import available_cores
 from harness.monitor import Sampler, start
 from harness.plan import Inventory, make_plan
 from harness.stats import median_interval
@@ -117,8 +118,8 @@ def _heard(worker: subprocess.Popen[str]) -> float:
 
 def _started(rank: int, slice_s: float, node: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.sampler_cost", "--worker", str(rank), "--slice", str(slice_s)],
-        env={**os.environ, **node, "PYTHONPATH": python_path(), "RANK": str(rank), "OMP_NUM_THREADS": "1"},
+        [*python_module("benchmarks.sampler_cost"), "--worker", str(rank), "--slice", str(slice_s)],
+        env={**os.environ, **node, **path_variables(), "RANK": str(rank), "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

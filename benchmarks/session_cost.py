@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import parser, save, verdict
+from harness.core.children import python_module
 from harness.records import read_raw
 
 DEPTH, BATCH, MODE, DEVICES = (2, 4, 8, 16), (1, 4, 16), ("eager", "script", "trace"), 2
@@ -56,7 +57,7 @@ def _sweep(
         run = Path(folder) / "run"
         lists = {"depth": depth, "batch": batch, "mode": mode, "devices": (DEVICES,), "width": (64,)}
         overrides = [f"{name}=[{','.join(map(str, values))}]" for name, values in lists.items()]
-        command = [sys.executable, "-m", "harness", "sweep", *overrides, "device=cpu", f"timing={timing}"]
+        command = [*python_module("harness.cli"), "sweep", *overrides, "device=cpu", f"timing={timing}"]
         process = subprocess.Popen([*command, f"out={run}"], stdout=subprocess.PIPE, text=True, bufsize=1)
         assert process.stdout is not None
         start = end = 0.0

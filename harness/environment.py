@@ -22,6 +22,8 @@ import psutil
 
 from emulator.profile import EMULATED
 from harness.config import Config
+from harness.core.children import path_variables, python_module
+from harness.core.revision import revision
 from harness.errors import ConfigError, HarnessError
 from harness.plan import Inventory
 
@@ -30,37 +32,16 @@ PACKAGES = ("torch", "hydra-core", "pandas", "numpy", "nvidia-ml-py", "seaborn",
 # Importing torch from a cold disk takes tens of seconds.
 PROBE_TIMEOUT_S = 300
 
-# Asked in another process: the launcher stays free of torch and of a CUDA context on any device.
-_PROBE = """
-import json, sys
-try:
-    import torch
-except Exception as error:
-    print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
-    sys.exit()
-from harness.device import cpu_name
-found = {"torch": torch.__version__, "built_for_cuda": torch.version.cuda, "cpu_name": cpu_name(),
-         "mkl": torch.backends.mkl.is_available(), "devices": [], "distributed": torch.distributed.is_available()}
-try:
-    for index in range(torch.cuda.device_count()):
-        about = torch.cuda.get_device_properties(index)
-        found["devices"].append({"name": about.name, "memory_mib": about.total_memory // 2**20,
-                                 "capability": f"{about.major}.{about.minor}"})
-except Exception as error:
-    found["device_error"] = f"{type(error).__name__}: {error}"
-print(json.dumps(found))
-"""
-
 
 def probe_torch(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What torch is and which devices it sees. Raises HarnessError if there is no working torch.
 
     variables: added to the environment in which it is asked, as the workers will have them.
     """
-    environment = {**os.environ, **(variables or {}), "PYTHONPATH": python_path()}
+    environment = {**os.environ, **(variables or {}), **path_variables()}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _PROBE],
+            python_module("harness.probe"),
             env=environment,
             capture_output=True,
             text=True,
@@ -137,6 +118,7 @@ def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[st
         "memory_mib": psutil.virtual_memory().total // 2**20,
         "nvidia_driver": None if inventory.kind == "emulated" else nvidia_driver(),
         "source": source_revision(),
+        "source_digest": revision(),
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())
@@ -200,12 +182,6 @@ def source_revision() -> str | None:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def python_path() -> str:
-    """PYTHONPATH under which another process imports this very harness, installed or not."""
-    parts = [str(Path(__file__).resolve().parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    return os.pathsep.join(dict.fromkeys(part for part in parts if part))
 
 
 def _version(package: str) -> str | None:

@@ -12,7 +12,6 @@ import selectors
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,9 +21,11 @@ from typing import Any, Protocol
 
 import psutil
 
+from ground.private import private_folder
 from harness.cause import cause_of_death
-from harness.environment import python_path
-from harness.progress import SOCKET_PATH, Listener
+from harness.core.children import path_variables, python_module
+from harness.messages import rank_of
+from harness.progress import CREDENTIALS, SOCKET_PATH, Listener
 from harness.tether import LAUNCHER_PID, tether_child
 
 # How often torchrun looks whether a rank has died. It sleeps in between.
@@ -41,9 +42,6 @@ OUTPUT_GRACE_S = 5.0
 KILLED_WITHIN_S = 10.0
 # Lines of output kept to find the cause of a failure in.
 KEPT_LINES = 400
-
-# Folder of a session for what its ranks compile.
-COMPILED = "compiled"
 
 FINISHED, DIED, TIMED_OUT = "finished", "died", "timed out"
 
@@ -84,10 +82,17 @@ class Reach(Protocol):
         """As harness.cause has it."""
 
 
-def torchrun_script() -> list[str]:
+def torchrun() -> list[str]:
     """How torchrun is called with this very Python."""
-    script = Path(sys.executable).with_name("torchrun")
-    return [str(script)] if script.exists() else [sys.executable, "-m", "torch.distributed.run"]
+    return python_module("torch.distributed.run")
+
+
+def rank_command(folder: Path) -> list[str]:
+    """What torchrun starts as a rank of the session whose files are in `folder`, as its own last words.
+
+    Not by torchrun's own `-m`, which would have the ranks import from the directory they are started in.
+    """
+    return ["--no-python", *python_module("harness.worker", str(folder / "session.json"))]
 
 
 def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
@@ -97,7 +102,7 @@ def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
     somebody else and nobody else can join.
     """
     return [
-        *torchrun_script(),
+        *torchrun(),
         "--nnodes=1",
         f"--nproc-per-node={ranks}",
         "--rdzv-backend=c10d",
@@ -108,14 +113,12 @@ def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
         "--max-restarts=0",
         f"--monitor-interval={TORCHRUN_LOOKS_EVERY_S}",
         f"--log-dir={folder / 'torchrun'}",
-        "-m",
-        "harness.worker",
-        str(folder / "session.json"),
+        *rank_command(folder),
     ]
 
 
-def session_variables(threads: int, folder: Path) -> dict[str, str]:
-    """Environment of a session on one node whose files are in `folder`, besides what it inherits."""
+def session_variables(threads: int) -> dict[str, str]:
+    """Environment of a session on one node, besides what it inherits."""
     loopback = loopback_interface()
     return {
         # torchrun would start a store for the ranks that listens on every interface of the machine.
@@ -124,13 +127,19 @@ def session_variables(threads: int, folder: Path) -> dict[str, str]:
         "NCCL_SOCKET_IFNAME": loopback,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
-        # What an earlier run has compiled must not pass for compiling: each session starts with nothing. And
-        # compiles in the rank itself, without helpers that would take cores from blocks.
-        "TORCHINDUCTOR_CACHE_DIR": str(folder / COMPILED),
+        # Compiles in the rank itself, without helpers that would take cores from blocks.
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        "PYTHONPATH": python_path(),
+        **path_variables(),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def temporary_variables(folder: Path) -> dict[str, str]:
+    """Environment under which temporary files, and what is compiled, go to a folder that is new and this user's alone.
+
+    New, because what an earlier run has compiled must not pass for compiling.
+    """
+    return {"TMPDIR": str(folder), "TORCHINDUCTOR_CACHE_DIR": str(folder / "compiled")}
 
 
 def shell_line(command: list[str], variables: dict[str, str]) -> str:
@@ -148,7 +157,7 @@ def loopback_interface() -> str:
 
 @dataclass
 class _Watch:
-    """The state of the event loop of one session."""
+    """The state of the event loop of one session. own: process ids that are known to be of the session."""
 
     process: subprocess.Popen[bytes]
     deadline: float
@@ -156,6 +165,7 @@ class _Watch:
     on_event: Callable[[dict[str, Any]], None]
     reach: Reach | None = None
     ranks: dict[int, psutil.Process] = field(default_factory=dict)
+    own: set[int] = field(default_factory=set)
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     started: bool = False
     gone_since: float | None = None
@@ -164,7 +174,6 @@ class _Watch:
 def run_session(
     command: list[str],
     variables: dict[str, str],
-    folder: Path,
     log: Log,
     *,
     timeout_s: float,
@@ -175,20 +184,22 @@ def run_session(
 ) -> Ending:
     """Run a session to its end and answer how it ended.
 
-    folder: where the session's files are; log: where its processes' output goes.
+    log: where its processes' output goes.
     timeout_s: longest time without a sign of progress from rank to launcher; startup_timeout_s: the same
     until the first rank is ready. on_event: called with each message of the ranks; on_tick: at least
     every DISPLAY_EVERY_S. reach: where the ranks run elsewhere, how to deal with them. However this function
     is left, by return or by an exception such as KeyboardInterrupt, no process of the session is left alive.
     """
-    listener = Listener(folder)
-    environment = {
-        **os.environ,
-        **variables,
-        SOCKET_PATH: str(listener.path),
-        LAUNCHER_PID: str(os.getpid()),
-    }
-    try:
+    with contextlib.ExitStack() as kept:
+        listener = kept.enter_context(contextlib.closing(Listener()))
+        environment = {
+            **os.environ,
+            **variables,
+            SOCKET_PATH: str(listener.path),
+            LAUNCHER_PID: str(os.getpid()),
+        }
+        if reach is None:  # elsewhere, each node has its own
+            environment |= temporary_variables(kept.enter_context(private_folder("ranks")))
         process = subprocess.Popen(
             command,
             env=environment,
@@ -205,8 +216,6 @@ def run_session(
                 _ask_for_stacks(watch, log)
         finally:
             _end_all(watch)
-    finally:
-        listener.close()
     if timed_out:
         phase = f"no progress for {timeout_s:g} s (timeout_s)"
         if not watch.started:
@@ -236,8 +245,9 @@ def _watch(
         while True:
             ready = {key.fileobj for key, _ in selector.select(timeout=DISPLAY_EVERY_S)}
             if listener.socket in ready:
-                for message in listener.receive():
-                    _heard(watch, message)
+                for pid, message in listener.receive():
+                    if _is_own(watch, pid):
+                        _heard(watch, message, pid)
             if output in ready:
                 data = output.read()
                 if not data:  # all of the session's processes have closed it
@@ -260,19 +270,33 @@ def _watch(
                 return True
 
 
-def _heard(watch: _Watch, message: dict[str, Any]) -> None:
-    _note(watch, message)
+def _is_own(watch: _Watch, pid: int) -> bool:
+    """Whether a message came from the session: from the process that was started, or one that descends from it."""
+    if not CREDENTIALS:
+        return True
+    with contextlib.suppress(psutil.Error):
+        started = watch.process.pid
+        if pid == started or (
+            pid not in watch.own and any(above.pid == started for above in psutil.Process(pid).parents())
+        ):
+            watch.own.add(pid)
+    return pid in watch.own
+
+
+def _heard(watch: _Watch, message: dict[str, Any], pid: int = 0) -> None:
+    _note(watch, message, pid)
     if watch.started:
         watch.deadline = time.monotonic() + watch.timeout_s
     watch.on_event(message)
 
 
-def _note(watch: _Watch, message: dict[str, Any]) -> None:
+def _note(watch: _Watch, message: dict[str, Any], pid: int) -> None:
     if message.get("event") != "hello":
         watch.started = True  # whatever else a rank says, it says when it is ready
         return
-    rank, pid = message.get("rank"), message.get("pid")
-    if watch.reach is None and type(rank) is int and type(pid) is int and pid > 0 and pid != os.getpid():
+    rank = rank_of(message)
+    # Whom the message names is nobody's word: the rank is who sent it.
+    if rank is not None and pid in watch.own:
         with contextlib.suppress(psutil.NoSuchProcess):
             watch.ranks[rank] = psutil.Process(pid)
 

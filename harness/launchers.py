@@ -66,7 +66,7 @@ class LocalLauncher:
     def start(
         self, session: Session, session_id: str, folder: Path, nodes: int, tell: Callable[[str], None]
     ) -> Start:
-        variables = session_variables(self.config.device.threads, folder)
+        variables = session_variables(self.config.device.threads)
         return Start(torchrun_command(session.ranks, session_id, folder), variables)
 
     def write_nodes_file(self, folder: Path, run: Path) -> None:
@@ -134,7 +134,7 @@ class SlurmLauncher(LocalLauncher):
         allocation, hosts = self.allocation, self._left[:nodes]
         addresses = [self.addresses[host] for host in hosts]
         torchrun = torchrun_on_nodes(nodes, addresses[0], free_port(), allocation.job, session_id, folder)
-        variables = session_variables(self.config.device.threads, folder)
+        variables = session_variables(self.config.device.threads)
         # One port for all: the ranks meet in the store in which torchrun's nodes met.
         variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "0"
         if nodes > 1:
@@ -147,7 +147,9 @@ class SlurmLauncher(LocalLauncher):
             variables[SLICE_VARIABLE] = str(self._slice)
         more = self.config.launcher.srun_args
         return Start(
-            srun_command(allocation, hosts, session_id, folder, torchrun, more), variables, Relay(tell)
+            srun_command(allocation, hosts, session_id, folder, torchrun, more),
+            variables,
+            Relay(tell, os.environ["SLURM_JOB_ID"]),
         )
 
     def write_nodes_file(self, folder: Path, run: Path) -> None:

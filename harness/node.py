@@ -11,12 +11,10 @@ import contextlib
 import json
 import math
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -25,7 +23,7 @@ from typing import Any
 import psutil
 
 from harness.config import MonitorConfig
-from harness.launch import COMPILED, FINISHED, run_session
+from harness.launch import FINISHED, run_session
 from harness.monitor import start as start_sampler
 from harness.slurm import SLICE_VARIABLE, on_this_node, place_of_node
 
@@ -76,13 +74,12 @@ def main(arguments: list[str]) -> int:
     plain = json.loads((folder / NODES_FILE).read_text())
     number = plain["numbers"][voice.node]
     # Without this, a signal that comes early would be told as a failure of this program.
-    with contextlib.suppress(_Ended), _own_folder() as own:
-        variables = node_variables(os.environ, own)
+    with contextlib.suppress(_Ended):
+        variables = node_variables(os.environ)
         with start_sampler(Path(plain["run"]), MonitorConfig(**plain["monitor"]), variables, number):
             ending = run_session(
                 command,
                 variables,
-                own,
                 voice,
                 # The launcher, who hears of progress on all nodes, says when it has been too long.
                 timeout_s=math.inf,
@@ -102,11 +99,10 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise _Ended
 
 
-def node_variables(environ: Mapping[str, str], own: Path) -> dict[str, str]:
-    """What differs from node to node in the ranks' environment. own: a folder of this node alone."""
+def node_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What differs from node to node in the ranks' environment."""
     place, nodes = place_of_node(environ), len(environ["HARNESS_NODES"].split(","))
-    # Not on the shared file system: other nodes compile at the same time, and waiting for it is not compiling.
-    variables = {"TORCHINDUCTOR_CACHE_DIR": str(own / COMPILED)}
+    variables: dict[str, str] = {}
     if nodes > 1 and "GLOO_SOCKET_IFNAME" not in environ:
         address = environ["HARNESS_NODE_ADDRESSES"].split(",")[place]
         if interface := interface_of(address):
@@ -125,24 +121,6 @@ def interface_of(address: str) -> str | None:
             if any(each.address == number for each in held):
                 return str(name)
     return None
-
-
-_PREFIX = f"harness-node-{os.getuid() if hasattr(os, 'getuid') else 0}-"
-
-
-@contextlib.contextmanager
-def _own_folder() -> Iterator[Path]:
-    """A folder on this node, removed in the end; with it those of sessions that were killed."""
-    base = Path(tempfile.gettempdir())
-    for left in base.glob(f"{_PREFIX}*"):
-        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    own = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
-    try:
-        yield own
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.controllers import CONTROLLERS
+from harness.core.children import python_module
 from harness.errors import ConfigError
-from harness.launch import TORCHRUN_LOOKS_EVERY_S, torchrun_script
+from harness.launch import TORCHRUN_LOOKS_EVERY_S, rank_command, torchrun
 
 # Once a node's ranks have ended, the others are given so long: they end together or not at all.
 WAIT_S = 30
@@ -140,7 +140,7 @@ def torchrun_on_nodes(
     address, port: where the ranks meet, on the session's first node.
     """
     return [
-        *torchrun_script(),
+        *torchrun(),
         f"--nnodes={nodes}",
         f"--nproc-per-node={RANKS}",
         "--rdzv-backend=c10d",
@@ -152,9 +152,7 @@ def torchrun_on_nodes(
         "--max-restarts=0",
         f"--monitor-interval={TORCHRUN_LOOKS_EVERY_S}",
         f"--log-dir={folder / 'torchrun'}-{NODE}",
-        "-m",
-        "harness.worker",
-        str(folder / "session.json"),
+        *rank_command(folder),
     ]
 
 
@@ -163,10 +161,10 @@ def srun_command(
     hosts: Sequence[str],
     session_id: str,
     folder: Path,
-    torchrun: Sequence[str],
+    command: Sequence[str],
     more: Sequence[str] = (),
 ) -> list[str]:
-    """One task on each of the hosts, which starts its node's ranks. more: further options of srun."""
+    """One task on each of the hosts, which starts its node's ranks by `command`. more: further options of srun."""
     return [
         "srun",
         f"--nodes={len(hosts)}",
@@ -181,11 +179,7 @@ def srun_command(
         "--mpi=none",
         f"--job-name={session_id}",
         *more,
-        sys.executable,
-        "-m",
-        "harness.node",
-        str(folder),
-        *torchrun,
+        *python_module("harness.node", str(folder), *command),
     ]
 
 

@@ -7,7 +7,7 @@ order: plan, run directory, sessions, points, report. Must not import torch.
 from __future__ import annotations
 
 import contextlib
-import shutil
+import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,14 +18,15 @@ from typing import IO, Any
 from rich.console import Console
 
 from harness import analysis, schema
-from harness.config import Config, parse_shard
+from harness.config import Config, as_written, executed, parse_shard
 from harness.console import Display, print_plan
+from harness.core.made import Made
+from harness.core.revision import revision
 from harness.emulated import device_variables
 from harness.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.errors import ConfigError, HarnessError
 from harness.interrupt import Interrupted, signals_raise
 from harness.launch import (
-    COMPILED,
     DIED,
     FINISHED,
     TIMED_OUT,
@@ -35,7 +36,7 @@ from harness.launch import (
 from harness.launchers import SLURM, LocalLauncher, make_launcher
 from harness.modes import get_mode
 from harness.plan import Cell, Inventory, Plan, Point, Session, make_plan, remaining, window_seconds
-from harness.records import LAUNCHER_FILE, Writer
+from harness.records import LAUNCHER_FILE, RAW, Writer
 from harness.rundir import (
     BYTES_FOR_REPORT,
     BYTES_PER_BLOCK,
@@ -115,7 +116,7 @@ def _measure(
         _check_same_machine(run, environment, key, config)
         run.write_config(config)
         run.write_environment(environment)
-        with run.log.open("a") as log, signals_raise(requeue=config.launcher.kind == SLURM):
+        with run.open_log() as log, signals_raise(requeue=config.launcher.kind == SLURM):
             records = Writer(run.raw / LAUNCHER_FILE)
             sweep = _Sweep(
                 config, plan, run, inventory, variables, launcher, records, log, console, all_points
@@ -127,7 +128,7 @@ def _measure(
             except Interrupted as signal:
                 sweep.save_points()
                 console.print(
-                    f"ended by {signal}; what was measured is kept: harness sweep resume={path} goes on from there",
+                    f"ended by {signal}; what was measured is kept: {resume_command(path, config)} goes on from there",
                     markup=False,
                     highlight=False,
                     soft_wrap=True,
@@ -143,6 +144,12 @@ def _measure(
     finally:
         run.close()
     return None
+
+
+def resume_command(path: Path, config: Config) -> str:
+    """What to type to go on. What a run directory has executed must be named again."""
+    named = [shlex.quote(as_written(key, values)) for key, values in executed(config).items() if values]
+    return " ".join(["harness sweep", shlex.quote(f"resume={path}"), *named])
 
 
 def report(path: Path, console: Console) -> int:
@@ -223,7 +230,6 @@ class _Sweep:
         ending = run_session(
             start.command,
             start.variables | self.variables,
-            folder,
             self.log,
             timeout_s=self.config.timeout_s,
             startup_timeout_s=self.config.launcher.startup_timeout_s,
@@ -232,7 +238,6 @@ class _Sweep:
             reach=start.relay,
         )
         print(f"{_now()} {session_id}: {ending.how} {ending.reason}", file=self.log, flush=True)
-        shutil.rmtree(folder / COMPILED, ignore_errors=True)  # of no use to anybody now, and large
         told_to_end = start.relay is not None and start.relay.told_to_end
         if ending.how == DIED and (told_to_end or self.launcher.is_ending()):
             # Whatever the ranks died of, what is left of the job would only fail of the same.
@@ -302,8 +307,7 @@ class _Sweep:
     def new_session(self, session: Session) -> tuple[str, Path]:
         """Make the folder of a session that has not been used before, with its file in it."""
         session_id = next_session_id(self.run.path, session, _shard(self.config))
-        folder = session_folder(self.run.path, session_id).absolute()
-        folder.mkdir(parents=True)
+        folder = self.run.make_session_folder(session_id)
         config = self.config
         SessionSpec(
             id=session_id,
@@ -320,6 +324,7 @@ class _Sweep:
             plugins=tuple(config.plugins),
             raw=self.run.raw.absolute(),
             store=folder / "store" if self.launcher.meets_in_file else None,
+            revision=revision(),
         ).save(folder / "session.json")
         self.launcher.write_nodes_file(folder, self.run.path.absolute())
         return session_id, folder
@@ -329,7 +334,8 @@ class _Sweep:
         from harness.report import write_csv
 
         with contextlib.suppress(OSError, HarnessError):
-            write_csv(analysis.load_run(self.run.path).points, self.run.path / "points.csv")
+            made = Made(self.run.path, adopt=True)
+            write_csv(analysis.load_run(self.run.path).points, made)
 
 
 def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
@@ -346,7 +352,7 @@ def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
 
 def _done(path: Path) -> set[str]:
     """Keys of points that have their final row already."""
-    if not (path / "raw").is_dir():
+    if not (path / RAW).is_dir():
         return set()
     points = analysis.load_run(path).points
     return set(points.loc[points["status"].isin(schema.FINAL_STATUSES), "key"])

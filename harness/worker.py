@@ -1,4 +1,4 @@
-"""One rank of a session, started by torchrun: `python -m harness.worker SESSION_FILE`.
+"""One rank of a session, started by torchrun: `python run_module.py harness.worker SESSION_FILE`.
 
 In: a session file and torchrun's environment. Out: raw records of this rank. Must not know the sweep
 around its session, nor what becomes of the records.
@@ -23,6 +23,8 @@ def main(session_file: str) -> int:
     import signal
 
     from harness.cause import name_rank
+    from harness.core.revision import revision
+    from harness.errors import HarnessError
     from harness.progress import Sender
     from harness.session import SessionSpec
 
@@ -30,8 +32,15 @@ def main(session_file: str) -> int:
     # The launcher asks a rank that makes no progress where it is.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     sender = Sender()
-    sender.send("hello", rank=int(os.environ["RANK"]), pid=os.getpid())
-    return _measure(SessionSpec.load(Path(session_file)), sender, started_ns)
+    sender.send("hello", rank=int(os.environ["RANK"]))
+    spec = SessionSpec.load(Path(session_file))
+    if spec.revision != revision():
+        # A row must be of the sources that environment.json names.
+        raise HarnessError(
+            f"the sweep was started by another harness ({spec.revision}) than this rank's ({revision()}, in "
+            f"{Path(__file__).parent}): its sources were changed since, or another copy was found"
+        )
+    return _measure(spec, sender, started_ns)
 
 
 def _measure(spec, sender, started_ns: int) -> int:  # type: ignore[no-untyped-def]

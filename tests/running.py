@@ -20,6 +20,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "NO_COLOR": "1"}
 
 
+def python_path() -> str:
+    """PYTHONPATH under which a child of a test imports this very harness, installed or not."""
+    return os.pathsep.join(filter(None, [str(TESTS.parent), os.environ.get("PYTHONPATH", "")]))
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "harness", *arguments]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from raw_runs import RawRun, cell_of
+from running import python_path
 
 from harness.cli import main
-from harness.environment import python_path
 
 HEAVY = ("torch", "hydra", "pandas", "numpy", "matplotlib", "rich", "scipy", "seaborn")
 

@@ -17,7 +17,6 @@ from harness.environment import (
     describe_environment,
     differences,
     probe_torch,
-    python_path,
     take_inventory,
 )
 from harness.errors import ConfigError, HarnessError
@@ -194,20 +193,10 @@ def test_torch_is_asked_in_another_process() -> None:
 
 
 def test_a_broken_torch_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "python_path", lambda: str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: no such file')")
     with pytest.raises(HarnessError, match=r"torch cannot be imported by .*libcudart"):
         probe_torch()
     (tmp_path / "torch.py").write_text("import os; os._exit(3)")
     with pytest.raises(HarnessError, match="torch could not be asked"):
         probe_torch()
-
-
-def test_the_python_path_leads_to_this_harness_first_and_keeps_the_users(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    own = str(Path(environment.__file__).resolve().parent.parent)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/users/own", "", own]))
-    assert python_path().split(os.pathsep) == [own, "/users/own"]
-    monkeypatch.delenv("PYTHONPATH")
-    assert python_path() == own

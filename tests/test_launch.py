@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from running import python_path
 
+import harness.core.run_module
 from harness.cause import cause_of_death, signal_name
-from harness.environment import python_path
 from harness.launch import (
     DIED,
     FINISHED,
@@ -29,6 +31,8 @@ from harness.launch import (
     shell_line,
     torchrun_command,
 )
+
+RUN_MODULE = str(Path(harness.core.run_module.__file__))
 
 # What the small commands begin with: sending messages, and starting a child that sleeps.
 PRELUDE = """
@@ -58,8 +62,7 @@ class Session:
     ) -> Ending:
         return run_session(
             [sys.executable, "-u", "-c", PRELUDE + code],
-            {"PYTHONPATH": python_path(), "FROM_THE_LAUNCHER": "yes"},
-            self.folder,
+            {"PYTHONPATH": python_path(), "FROM_THE_LAUNCHER": "yes", "TMPDIR": str(self.folder)},
             self.log,
             timeout_s=timeout_s,
             startup_timeout_s=startup_timeout_s,
@@ -73,20 +76,21 @@ class Session:
     def assert_gone(self, *pids: int) -> None:
         for pid in pids:
             assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-        assert not (self.folder / "socket").exists()
+        assert not list(self.folder.glob("harness-*")), "its own folders are removed"
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return Session(tmp_path)
 
 
 class TestCommand:
     def test_the_command_is_this_one(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        (tmp_path / "torchrun").touch()
-        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+        python = str(tmp_path / "python")
+        monkeypatch.setattr(sys, "executable", python)
         assert torchrun_command(2, "processes-2-try1", Path("/run/sessions/processes-2-try1")) == [
-            str(tmp_path / "torchrun"),
+            *(python, RUN_MODULE, "torch.distributed.run"),
             "--nnodes=1",
             "--nproc-per-node=2",
             "--rdzv-backend=c10d",
@@ -97,32 +101,30 @@ class TestCommand:
             "--max-restarts=0",
             "--monitor-interval=0.25",
             "--log-dir=/run/sessions/processes-2-try1/torchrun",
-            "-m",
-            "harness.worker",
+            "--no-python",
+            *(python, RUN_MODULE, "harness.worker"),
             "/run/sessions/processes-2-try1/session.json",
         ]
 
-    def test_without_the_script_torchrun_is_run_as_a_module(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        python = str(tmp_path / "python")
-        monkeypatch.setattr(sys, "executable", python)
-        assert torchrun_command(1, "x", Path("/x"))[:3] == [python, "-m", "torch.distributed.run"]
-
-    def test_every_port_is_bound_to_the_loopback_interface(self, tmp_path: Path) -> None:
-        variables = session_variables(3, tmp_path)
+    def test_every_port_is_bound_to_the_loopback_interface(self) -> None:
+        variables = session_variables(3)
         loopback = loopback_interface()
         assert any(a.address == "127.0.0.1" for a in psutil.net_if_addrs()[loopback])
         assert variables["GLOO_SOCKET_IFNAME"] == variables["NCCL_SOCKET_IFNAME"] == loopback
         assert variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
 
-    def test_threads_are_set_and_not_left_to_a_default(self, tmp_path: Path) -> None:
-        variables = session_variables(3, tmp_path)
+    def test_threads_are_set_and_not_left_to_a_default(self) -> None:
+        variables = session_variables(3)
         assert variables["OMP_NUM_THREADS"] == variables["MKL_NUM_THREADS"] == "3"
 
-    def test_nothing_compiled_in_an_earlier_session_is_found_by_the_next(self, tmp_path: Path) -> None:
-        caches = {session_variables(1, tmp_path / each)["TORCHINDUCTOR_CACHE_DIR"] for each in "ab"}
-        assert len(caches) == 2
+    def test_nothing_compiled_in_an_earlier_session_is_found_by_the_next(self, session: Session) -> None:
+        for _ in range(2):
+            session.run(
+                "sender.send('cell', cache=os.environ['TORCHINDUCTOR_CACHE_DIR'], at=os.environ['TMPDIR'])"
+            )
+        first, second = session.events
+        assert first["cache"] != second["cache"]
+        assert first["at"] != second["at"]
 
     def test_the_line_shown_does_what_the_command_does(self) -> None:
         code = "import os, sys; print(os.environ['A'], sys.argv[1])"
@@ -189,7 +191,7 @@ class TestRun:
 import faulthandler, signal
 faulthandler.register(signal.SIGUSR1, all_threads=True)
 def where_it_hangs():
-    sender.send('hello', rank=0, pid=os.getpid())
+    sender.send('hello', rank=0)
     sender.send('ready')
     time.sleep(600)
 where_it_hangs()
@@ -228,9 +230,14 @@ where_it_hangs()
 
     def test_ranks_that_outlive_torchrun_are_ended(self, session: Session) -> None:
         """A rank makes itself known by `hello`, so it is found though its parent is gone."""
-        code = "sender.send('hello', rank=0, pid=child().pid)\nsender.send('ready')\ntime.sleep(0.5)"
+        rank = "Sender().send('hello', rank=0); Sender().send('cell', pid=os.getpid()); time.sleep(600)"
+        code = f"""
+code = "import os, time; from harness.progress import Sender; {rank}"
+subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+time.sleep(3)
+"""
         session.run(code, timeout_s=1)
-        session.assert_gone(session.events[0]["pid"])
+        session.assert_gone(session.events[1]["pid"])
 
     def test_a_dead_torchrun_is_told_from_a_hanging_one(self, session: Session) -> None:
         """Though a process that it left behind holds its output open."""
@@ -249,7 +256,7 @@ import sys
 from pathlib import Path
 from harness.launch import run_session
 rank = "from harness.progress import Sender; Sender().send('hello', rank=0{hello})"
-print(run_session([sys.executable, "-c", rank], {{}}, Path(sys.argv[1]), sys.stderr, timeout_s=60,
+print(run_session([sys.executable, "-c", rank], {{}}, sys.stderr, timeout_s=60,
                   startup_timeout_s=60, on_event=lambda message: None, on_tick=lambda: None).how)
 """
         done = subprocess.run(
@@ -265,7 +272,6 @@ print(run_session([sys.executable, "-c", rank], {{}}, Path(sys.argv[1]), sys.std
             run_session(
                 ["/no-such-program"],
                 {},
-                session.folder,
                 session.log,
                 timeout_s=1,
                 startup_timeout_s=1,

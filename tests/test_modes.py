@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import python_path
 
-from harness.environment import python_path
 from harness.errors import ConfigError
 from harness.model import build_batch, build_model
 from harness.modes import Mode, get_mode, load_plugins, mode_names, register

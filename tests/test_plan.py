@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from running import python_path
 
 from harness.config import Config, DeviceConfig, TimingConfig
-from harness.environment import python_path
 from harness.errors import ConfigError
 from harness.plan import (
     REFERENCE_MODE,

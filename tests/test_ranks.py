@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import python_path
 
-from harness.environment import python_path
 from harness.launch import session_variables
 
 RANK = """
@@ -47,7 +47,7 @@ def start(code: str, store: Path, world: int) -> list[subprocess.Popen[str]]:
             [sys.executable, "-c", RANK + code, str(store)],
             env={
                 **os.environ,
-                **session_variables(1, store.parent),
+                **session_variables(1),
                 "PYTHONPATH": python_path(),
                 "RANK": str(rank),
                 "LOCAL_RANK": str(rank),

@@ -31,6 +31,7 @@ def spec(tmp_path: Path) -> SessionSpec:
         plugins=("my_modes", "theirs"),
         raw=tmp_path / "a run of mine" / "raw",
         store=tmp_path / "store",
+        revision="0123456789ab",
     )
 
 

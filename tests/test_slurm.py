@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import harness.core.run_module
 from harness.config import Config, DeviceConfig, LauncherConfig
 from harness.errors import ConfigError
 from harness.slurm import (
@@ -23,6 +24,7 @@ from harness.slurm import (
 )
 
 FOLDER = Path("/run/sessions/s")
+RUN_MODULE = str(Path(harness.core.run_module.__file__))
 
 
 def environment(nodes: str, cpus: str, gpus: str, **more: str) -> dict[str, str]:
@@ -48,7 +50,7 @@ def commands(
     srun = srun_command(allocation, hosts, "s", FOLDER, torchrun)
     variables = srun_variables(allocation, hosts, addresses, ranks_of_nodes(controller, devices, nodes))
     place = srun.index("/venv/bin/python")
-    assert srun[place : place + 4] == ["/venv/bin/python", "-m", "harness.node", str(FOLDER)]
+    assert srun[place : place + 4] == ["/venv/bin/python", RUN_MODULE, "harness.node", str(FOLDER)]
     of_nodes = [on_this_node(srun[place + 4 :], {**variables, "SLURMD_NODENAME": host}) for host in hosts]
     return srun[:place], of_nodes
 
@@ -62,10 +64,12 @@ def srun_line(nodes: int, hosts: str, gpus: str) -> str:
 
 def torchrun_line(nodes: int, ranks: int, host: str, address: int) -> str:
     return (
-        f"/venv/bin/python -m torch.distributed.run --nnodes={nodes} --nproc-per-node={ranks} --rdzv-backend=c10d "
+        f"/venv/bin/python {RUN_MODULE} torch.distributed.run --nnodes={nodes} --nproc-per-node={ranks} "
+        "--rdzv-backend=c10d "
         f"--rdzv-endpoint=10.0.0.1:29500 --rdzv-conf=is_host={str(address == 1).lower()},join_timeout=240 "
         f"--rdzv-id=41-s --local-addr=10.0.0.{address} --max-restarts=0 --monitor-interval=0.25 "
-        f"--log-dir=/run/sessions/s/torchrun-{host} -m harness.worker /run/sessions/s/session.json"
+        f"--log-dir=/run/sessions/s/torchrun-{host} "
+        f"--no-python /venv/bin/python {RUN_MODULE} harness.worker /run/sessions/s/session.json"
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from running import python_path
 
-from harness.environment import python_path
 from harness.tether import LAUNCHER_PID
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PR_SET_PDEATHSIG is Linux's")
