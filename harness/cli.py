@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ground.private import NoPrivateFolder
 from harness.errors import HarnessError, tell
 
 Command = Callable[[list[str]], int]
@@ -41,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         tell(error)
         return error.exit_status
+    except NoPrivateFolder as error:
+        tell(HarnessError(str(error)))
+        return HarnessError.exit_status
     except BrokenPipeError:
         # The reader has gone (harness report ... | head). Python would complain once more on exit.
         sys.stderr.close()
@@ -60,9 +64,16 @@ def _predict() -> Command:
 
 
 def _export() -> Command:
+    from ground.private import private_temporary_folder
     from harness.export import main as export
 
-    return export
+    def in_private(arguments: list[str]) -> int:
+        # Of the whole process, which is this command's alone: inductor keeps what it compiles in a temporary folder
+        # whose name another user can have taken, and remembers it.
+        with private_temporary_folder("export"):
+            return export(arguments)
+
+    return in_private
 
 
 def _merge() -> Command:

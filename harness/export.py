@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ground.private import private_temporary_folder
+from ground.private import private_folder
 from harness.core import beneath
 from harness.errors import ConfigError, HarnessError
 from harness.export_options import MODES, Order, read_order
@@ -70,7 +70,7 @@ def export(order: Order) -> Saved:
     """
     check_replaceable(order.out)
     try:
-        with private_temporary_folder("export") as folder:
+        with private_folder("export") as folder:
             return _export(order, folder)
     except OSError as error:
         raise HarnessError(f"--out={order.out}: cannot be written: {error.strerror or error}") from error

@@ -157,7 +157,14 @@ def report(path: Path, console: Console) -> int:
     from harness.report import print_summary, write_report
 
     run = analysis.load_run(path)
-    paths = write_report([run], path)
+    try:
+        paths = write_report([run], path)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise HarnessError(
+            f"{path}: the report cannot be written: {where}{error.strerror or error}; what was measured is kept: "
+            f"harness report {path}"
+        ) from error
     print_summary(console, [run], paths)
     status = run.points["status"]
     tried = status[status != schema.UNSUPPORTED]

@@ -121,9 +121,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         identities = [rank.hears() for rank in ranks]
         # A sweep that consists of the first rank alone: to it, the second one is somebody else.
         spec = {"out": str(folder / "beside.jsonl"), "node": 0, "hz": 5, "parent_pid": ranks[0].pid}
-        (folder / "spec").write_text(json.dumps(spec))
         beside = subprocess.Popen(
-            [sys.executable, "-m", "harness.monitor", str(folder / "spec")], env=environment
+            [sys.executable, "-m", "harness.monitor", json.dumps(spec)], env=environment
         )
         points = []
         for phase in PHASES:

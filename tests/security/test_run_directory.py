@@ -234,9 +234,21 @@ class TestWriting:
         assert contents(victims) == before
         (run / "sessions").unlink()
         done = harness("sweep", f"resume={run}")
-        assert done.returncode in (0, 1), done.stdout + done.stderr
+        assert done.returncode == 1, "its page has no place: figures/ is a link"
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert "figures: a link" in done.stderr
         assert contents(victims) == before
         assert len(list((run / "raw").glob("*rank*"))) == 1, "the points were measured all the same"
+
+    def test_a_page_that_cannot_be_written_costs_one_line_and_no_measurement(
+        self, harness: Callable, run: Path
+    ) -> None:
+        (run / "report.md").unlink()
+        (run / "report.md").mkdir()
+        done = harness("sweep", f"resume={run}")
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert f"harness report {run}" in done.stderr
 
     @pytest.mark.parametrize("folder", ["raw", "monitor"])
     def test_records_go_through_no_link(self, tmp_path: Path, folder: str) -> None:
