@@ -33,6 +33,9 @@ RUN_KEYS = ("out", "resume", "dry_run")
 NAMED_AXES = ("mode", "controller", "workload", "dtype")
 EXCLUDABLE = ("depth", "width", "batch", "devices", *NAMED_AXES)
 
+# A list of widths of so many layers is made for every point that is planned.
+DEEPEST = 100_000
+
 # Seeds are combined with ranks; the products must fit torch's 64 bits.
 LARGEST_SEED = 2**32 - 1
 
@@ -183,6 +186,8 @@ def _check_model(config: Config) -> None:
             if values is None:
                 raise ConfigError(key, "null", "a list of whole numbers, e.g. [4,64], or hidden=[256,128]")
             _whole_numbers(key, values)
+        if max(config.depth or [1]) > DEEPEST:
+            raise ConfigError("depth", max(config.depth or []), f"at most {DEEPEST}: each layer is a module")
     for key in ("in_features", "out_features"):
         value = getattr(config, key)
         if value is not None:

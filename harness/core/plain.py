@@ -7,6 +7,8 @@ they mean.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,13 @@ def read_yaml(path: Path) -> Any:
     An alias of an alias of an alias takes 1 KiB to write and more memory than there is to read. An interpolation
     (`${oc.env:NAME}`) would be filled in with what the reader's environment holds.
     """
+    text = beneath.read(path.parent, path.name, LARGEST_YAML).decode("utf-8")
     try:
-        text = beneath.read(path.parent, path.name, LARGEST_YAML).decode("utf-8")
         plain = yaml.load(text, _NoAliases)  # a SafeLoader, which makes plain data only
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())) from None
+    except (
+        Exception
+    ) as error:  # PyYAML's own, and whatever its constructors make of `!!int ''` or `!!bool foo`
+        raise ValueError(" ".join(f"{type(error).__name__}: {error}".split())[:500]) from None
     _check(plain)
     return plain
 
@@ -48,22 +52,30 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def is_deep(plain: Any, deepest: int = DEEPEST) -> bool:
     """Whether lists and dicts stand in each other to more levels than anything of ours; without recursion."""
+    return next(islice(_levels(plain), deepest, None), None) is not None
+
+
+def _levels(plain: Any) -> Iterator[list[Any]]:
+    """What stands on each level, from the outside in; a dict's keys are on the level of its values."""
     level = [plain]
-    for _ in range(deepest):
-        level = [
-            below
-            for each in level
-            if isinstance(each, (list, dict))
-            for below in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return False
-    return True
+    while level:
+        yield level
+        level = [below for each in level if isinstance(each, (list, dict)) for below in _within(each)]
+
+
+def _within(each: list[Any] | dict[Any, Any]) -> list[Any]:
+    return [*each.keys(), *each.values()] if isinstance(each, dict) else each
 
 
 def _check(plain: Any) -> None:
     if is_deep(plain):
         raise ValueError(f"nested more than {DEEPEST} deep")
+    for value in (value for level in _levels(plain) for value in level):
+        # Not dates, sets or bytes, nor numbers that could not even be written down.
+        if value is not None and not isinstance(value, (str, bool, int, float, list, dict)):
+            raise ValueError(f"a {type(value).__name__}, which a run's files have none of")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError("a whole number of more than 64 bits")
 
 
 class _NoAliases(yaml.SafeLoader):  # type: ignore[misc]

@@ -147,13 +147,38 @@ class TestConfig:
         assert "interpolation" in self.refused(harness, run, yaml.safe_dump({**held, key: value}))
 
     @pytest.mark.parametrize(
-        "text", ["!!python/object/apply:os.system ['touch pwned']", "2020-01-01", "- 1", "x: !!binary aGk="]
+        "text",
+        [
+            *("!!python/object/apply:os.system ['touch pwned']", "2020-01-01", "- 1", "x: !!binary aGk="),
+            *("x: !!int ''", "x: !!bool foo", "x: !!set {a}", "2020-01-01: x", "x: 0x" + "f" * 20_000),
+            "x: 1" + ":1" * 300 + ".5",
+        ],
+        ids=lambda text: text[:20],
     )
     def test_what_yaml_can_say_beside_plain_data_is_refused(
         self, harness: Callable, tmp_path: Path, text: str
     ) -> None:
         self.refused(harness, small_run(tmp_path / "run"), text)
         assert not (tmp_path / "pwned").exists()
+
+    @pytest.mark.parametrize("key", ["name", "scaling", "mode", "controller", "shard"])
+    def test_a_value_that_is_refused_is_no_order_to_the_terminal(
+        self, harness: Callable, tmp_path: Path, key: str
+    ) -> None:
+        run = small_run(tmp_path / "run")
+        held = yaml.safe_load((run / "config.yaml").read_text())
+        order = "\x1b[2J"
+        said = self.refused(
+            harness, run, yaml.safe_dump({**held, key: [order] if isinstance(held[key], list) else order})
+        )
+        assert "\x1b" not in said and "?[2J" in said
+
+    def test_a_model_without_end_is_not_planned(self, harness: Callable, tmp_path: Path) -> None:
+        run = small_run(tmp_path / "run")
+        held = yaml.safe_load((run / "config.yaml").read_text())
+        assert "depth=99999999999" in self.refused(
+            harness, run, yaml.safe_dump({**held, "depth": [99_999_999_999]})
+        )
 
     def test_a_large_one_is_refused_before_it_is_parsed(self, harness: Callable, tmp_path: Path) -> None:
         assert "larger than" in self.refused(
