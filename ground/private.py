@@ -43,7 +43,7 @@ def private_folder(purpose: str, bases: Sequence[Path] = ()) -> Iterator[Path]:
     purpose: a word, part of its name. Raises NoPrivateFolder where no base is safe, OSError where none can be made.
     """
     candidates = tuple(bases) or temporary_bases()
-    safe = [base for base in candidates if is_safe(base)]
+    safe = [base.resolve() for base in candidates if is_safe(base)]
     for base in dict.fromkeys((*safe, *temporary_bases(), SHARED_MEMORY)):
         _remove_left_behind(base)
     if not safe:

@@ -34,6 +34,8 @@ EPILOG = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Answers the exit status: 0 done, 1 failed, 2 refused, 128 + n ended by signal n."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # An editable installation leaves a relative entry, which torch looks for libraries in: below where one stands.
+    sys.path[:] = [entry for entry in sys.path if entry.startswith("/")]
     try:
         # Before argparse: what follows `sweep` is Hydra's, and the others have parsers of their own.
         if own := _OWN_PARSERS.get(arguments[0] if arguments else ""):

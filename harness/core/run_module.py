@@ -14,6 +14,8 @@ if __name__ == "__main__":
     if not getattr(sys.flags, "safe_path", False):
         del sys.path[0]
     ROOT = __file__.rsplit("/", 3)[0]
+    # An editable installation leaves a relative entry, which torch looks for libraries in: below where one stands.
+    sys.path[:] = [entry for entry in sys.path if entry.startswith("/")]
     # First for these packages alone: what stands beside them, in site-packages say, must not hide Python's own.
     sys.path.insert(0, ROOT)
     import emulator  # noqa: F401
