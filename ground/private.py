@@ -18,7 +18,6 @@ import re
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,10 +25,10 @@ from pathlib import Path
 SHARED_MEMORY = Path("/dev/shm")
 # As mkdtemp makes them of a purpose and a user's number. What anybody else calls harness-something is none of ours.
 _OURS = re.compile(r"harness-[a-z]+-[0-9]+-[a-z0-9_]{8}")
+# In the lock, by which a folder is known to be ours and not one that is only called so.
+_MARK = b"a private folder of the harness\n"
 # Held locked while the maker lives.
 LOCK = ".alive"
-# A folder without its lock was made a moment ago, or its maker was killed in that moment.
-MADE_WITHIN_S = 60.0
 
 
 class NoPrivateFolder(OSError):
@@ -123,9 +122,14 @@ def _made(base: Path, prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        # A file system without locks has no one who could find the folder to be left behind, either.
-        with contextlib.suppress(OSError):
+        os.write(lock, _MARK)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another process takes it for left behind and is about to remove it
+            os.close(lock)
+            continue
+        except OSError:
+            pass  # a file system without locks has no one who could find the folder to be left behind, either
         if os.fstat(lock).st_nlink and (folder / LOCK).exists():
             return folder, lock
         os.close(lock)  # removed between the two lines above, as if left behind
@@ -149,11 +153,10 @@ def _remove_if_left_behind(folder: Path) -> None:
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        if time.time() - found.st_mtime > MADE_WITHIN_S:
-            folder.rmdir()  # which it only is if it is empty
-        return
+        return  # anybody's, or made a moment ago; one that was killed in that moment is empty, and stays
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises BlockingIOError where its maker lives
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.read(lock, len(_MARK) + 1) == _MARK:
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)

@@ -98,11 +98,15 @@ def _destination(out: Path) -> Made:
     made = Made(out)
     if beneath.exists(out, RAW) and MERGED_FILE not in made:
         raise ConfigError("--out", out, "a new folder, or one that was merged before; it holds a run")
-    made.claim(MERGED_FILE, CONFIG_FILE, ENVIRONMENT_FILE)
+    ours = (MERGED_FILE, CONFIG_FILE, ENVIRONMENT_FILE, f"{RAW}/", f"{FOLDER}/")
+    made.check(*ours)
+    if out.is_dir():
+        for folder in (RAW, FOLDER):
+            made.check(*(f"{folder}/{name}" for name in beneath.names(out, folder, "*")))
+    # Only now, when nothing is refused any more: a name on the list may be replaced from here on.
+    made.claim(*ours)
     for folder in (RAW, FOLDER):
-        made.claim(f"{folder}/")
         beneath.make_folder(out, folder)
-        made.check(*(f"{folder}/{name}" for name in beneath.names(out, folder, "*")))
         made.remove(made.below(f"{folder}/"))
     return made
 

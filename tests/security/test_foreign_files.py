@@ -121,6 +121,10 @@ class TestMerge:
         done = harness("merge", *shards, "--out", "out")
         assert done.returncode == 2, done.stdout
         assert (tmp_path / "out" / name).read_text() == PRECIOUS
+        if name != "points.csv":  # which is the report's: the merge itself was not refused
+            assert contents(tmp_path / "out") == {name: PRECIOUS.encode()}, (
+                "nothing is claimed by what is refused"
+            )
 
     def test_a_merged_run_is_merged_again_and_what_else_lies_there_stays(
         self, harness, tmp_path: Path, shards: list[str]

@@ -67,10 +67,7 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_and_a_living_ones_i
     alive.wait()
 
 
-def test_nobody_elses_folder_is_removed_whatever_it_is_called(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(private, "MADE_WITHIN_S", -1.0)
+def test_nobody_elses_folder_is_removed_whatever_it_is_called(base: Path) -> None:
     uid = os.geteuid()
     names = [
         "harness-results",
@@ -82,6 +79,7 @@ def test_nobody_elses_folder_is_removed_whatever_it_is_called(
         precious(base / name / "thesis.tex")
         (base / name).chmod(0o700)
     (base / names[2]).chmod(0o755)
+    (base / names[1] / private.LOCK).touch()
     (base / names[2] / private.LOCK).touch()
     (base / f"harness-test-{uid}-abcdefgj").symlink_to(base / names[0])
     with private_folder("test"):
@@ -90,16 +88,32 @@ def test_nobody_elses_folder_is_removed_whatever_it_is_called(
         assert (base / name / "thesis.tex").read_text() == PRECIOUS
 
 
-def test_what_is_left_in_the_moment_of_its_making_is_removed_when_that_is_over(
+def test_an_empty_folder_that_is_only_called_like_ours_stays(base: Path) -> None:
+    empty = base / "harness-runs-1-20261125"
+    empty.mkdir(mode=0o700)
+    (base / f"harness-runs-{os.geteuid()}-20261125").mkdir(mode=0o700)
+    os.utime(empty, (0, 0))
+    with private_folder("test"):
+        pass
+    assert len(list(base.iterdir())) == 2
+
+
+def test_a_folder_that_another_takes_for_left_behind_is_not_handed_out(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    empty = base / f"harness-test-{os.geteuid()}-abcdefgh"
-    empty.mkdir(mode=0o700)
-    with private_folder("test"):
-        assert empty.exists(), "it may have been made just now"
-    monkeypatch.setattr(private, "MADE_WITHIN_S", -1.0)
-    with private_folder("test"):
-        assert not empty.exists()
+    real, refused = private.fcntl.flock, []
+
+    def flock(descriptor: int, how: int) -> None:
+        if not refused:
+            refused.append(descriptor)
+            raise BlockingIOError
+        real(descriptor, how)
+
+    monkeypatch.setattr(private.fcntl, "flock", flock)
+    before = set(base.iterdir())
+    with private_folder("test") as folder:
+        (first,) = set(base.iterdir()) - before - {folder}
+        assert folder != first
 
 
 def test_a_folder_that_others_may_rename_in_is_not_taken(base: Path) -> None:
