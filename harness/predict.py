@@ -94,6 +94,9 @@ def _profile(name: str | None) -> Any:
 def _predict(run: Any, profile: Any, controllers: Sequence[str], wanted: Any, given: Any) -> int:
     from rich.console import Console
 
+    from harness.report.plotting import load_matplotlib
+
+    load_matplotlib()
     from harness.costs import fit
     from harness.forecast import forecast
 

@@ -37,6 +37,9 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
     Raises ConfigError where `out` holds somebody else's files of these names, OSError where it cannot be written; the
     CSV comes first, so that it is there whatever follows.
     """
+    from harness.report.plotting import load_matplotlib
+
+    load_matplotlib()
     from harness.report import figures, markdown, page
     from harness.report.content import assembled
     from harness.report.summary import devices_present, is_strong

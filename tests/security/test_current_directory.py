@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile import SWEEP, small_run
+from hostile import LAID, SWEEP, small_run
 from running import TESTS, command, environment, python_path
 
 from harness.core.children import path_variables, python_module
@@ -73,6 +73,7 @@ def as_installed(hostile: Path, *arguments: str, **variables: str) -> subprocess
         env={**environment(), "PWNED": str(hostile.parent / "pwned"), **variables},
         capture_output=True,
         text=True,
+        timeout=240,
     )
 
 
@@ -92,6 +93,32 @@ def test_no_command_runs_any_of_it(hostile: Path, arguments: tuple[str, ...]) ->
 def test_a_report_runs_none_of_it(hostile: Path) -> None:
     small_run(hostile / "run")
     assert_innocent(hostile, as_installed(hostile, "report", "run"))
+
+
+@pytest.mark.parametrize("what", ["a FIFO", "an endless device"])
+def test_settings_for_figures_are_not_read_there(hostile: Path, what: str) -> None:
+    """matplotlib would, when it is imported."""
+    (hostile / "matplotlibrc").unlink()
+    LAID[what](hostile / "matplotlibrc", hostile)
+    small_run(hostile / "run")
+    assert_innocent(hostile, as_installed(hostile, "report", "run"))
+
+
+def test_a_library_below_a_relative_entry_of_the_path_is_not_loaded(tmp_path: Path) -> None:
+    """An editable installation leaves such an entry, and torch looks for CUDA's libraries in every one."""
+    code = "import sys; print([entry for entry in sys.path if not entry.startswith('/')])"
+    (tmp_path / "probe_of_test.py").write_text(code)
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.path.append('__editable__.x.__path_hook__')")
+    done = subprocess.run(
+        python_module("probe_of_test"), env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+    from harness.cli import main
+
+    sys.path.append("__editable__.x.__path_hook__")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "__editable__.x.__path_hook__" not in sys.path
 
 
 def test_going_on_within_a_run_directory_runs_none_of_it(hostile: Path) -> None:
