@@ -47,7 +47,7 @@ emulator: $(READY) ## compile the emulated CUDA node (device=emulated does it by
 	$(BIN)/python -m emulator build
 
 native: $(READY) ## compile the C++ runner of exported models, and print its path
-	@$(BIN)/python -m harness.native_build
+	@$(BIN)/python -m harness.modes.native_build
 
 # Without a virtual environment too: a machine with a GPU has a torch of its own, and perhaps no network.
 gpu-check: ## on a machine with a GPU: CUDA tests, a short sweep, the emulated profile's prediction beside it

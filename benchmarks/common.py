@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from harness.config import Config
-from harness.device import open_device
+from harness.devices.device import open_device
 from harness.modes import get_mode
-from harness.plan import Inventory, Point, make_plan
-from harness.workloads import WORKLOADS, Step, Workload
+from harness.plan.config import Config
+from harness.plan.points import Inventory, Point, make_plan
+from harness.workloads.workload import WORKLOADS, Step, Workload
 
 OUT = Path("results") / "benchmarks"
 

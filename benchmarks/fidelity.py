@@ -14,8 +14,8 @@ import torch
 from torch.utils.benchmark import Timer
 
 from benchmarks.common import parser, points, prepared_step, save, verdict
-from harness.stats import median_interval
-from harness.timing import WarmUp, time_block
+from harness.core.stats import median_interval
+from harness.timing.blocks import WarmUp, time_block
 
 BLOCK_NS = 10e6
 AGREEMENT = 0.03

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if missing := _missing(FOR_THE_REPORT):
         print(f"gpu-check: without {', '.join(missing)} there are no figures and pages, only the table")
-    from harness.rundir import default_path
+    from harness.records.directory import default_path
 
     return _check(given.out or default_path("gpu-check"), given.profile, given.rehearse)
 
@@ -79,8 +79,8 @@ def _missing(modules: dict[str, str]) -> list[str]:
 
 def _check(out: Path, profile: str | None, rehearse: bool) -> int:
     from emulator.profile import EMULATED
-    from harness.environment import probe_torch
-    from harness.errors import HarnessError
+    from harness.core.errors import HarnessError
+    from harness.machine.environment import probe_torch
 
     try:
         devices = probe_torch()["devices"]
@@ -132,7 +132,7 @@ def _tests() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    from harness.core.children import path_variables
+    from harness.core.processes.children import path_variables
 
     variables = path_variables()
     # The checkout first: a machine with a GPU may have no harness installed.
@@ -157,10 +157,10 @@ def _sweep(run: Path, kind: str, profile: str | None) -> Any:
 
     from emulator.__main__ import load_profile
     from emulator.libraries import EmulatorError
-    from harness.analysis import load_run
-    from harness.config import Config, DeviceConfig, TimingConfig, validate
-    from harness.errors import HarnessError
-    from harness.sweep import measure_sweep, report
+    from harness.analysis.run import load_run
+    from harness.core.errors import HarnessError
+    from harness.plan.config import Config, DeviceConfig, TimingConfig, validate
+    from harness.sweep.run import measure_sweep, report
 
     timing = TimingConfig(
         block_ms=8.0, visit_rounds=10, min_rounds=10, max_rounds=20, rel_width=0.02, max_cell_s=3.0

@@ -18,8 +18,8 @@ import torch
 from torch.utils.benchmark import Timer
 
 from benchmarks.common import parser, points, prepared_step, save, verdict
-from harness.analysis import load_run
-from harness.core.children import python_module
+from harness.analysis.run import load_run
+from harness.core.processes.children import python_module
 
 DEPTH, BATCH, MODE = (4, 16, 64), (1, 16, 256, 1024), ("eager", "script", "trace")
 RUNS = 3
@@ -72,7 +72,7 @@ def _harness(timing: str) -> Speedups:
         run = Path(folder) / "run"
         overrides = [f"depth={list(DEPTH)}", f"batch={list(BATCH)}", f"mode={list(MODE)}"]
         overrides += ["width=[64]", "devices=[1]", "device=cpu", f"timing={timing}", f"out={run}"]
-        command = [*python_module("harness.cli"), "sweep", *(o.replace(" ", "") for o in overrides)]
+        command = [*python_module("harness.commands.cli"), "sweep", *(o.replace(" ", "") for o in overrides)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         table = load_run(run).points
     measured = table[(table["status"] == "ok") & (table["mode"] != "eager")]

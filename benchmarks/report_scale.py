@@ -16,11 +16,11 @@ from pathlib import Path
 import yaml
 
 from benchmarks.common import parser, save, verdict
-from harness.config import Config, measured_config
-from harness.core.children import python_module
-from harness.plan import Inventory, Plan, Point, make_plan
-from harness.records import LAUNCHER_FILE, Writer
-from harness.sweep import point_record
+from harness.core.processes.children import python_module
+from harness.plan.config import Config, measured_config
+from harness.plan.points import Inventory, Plan, Point, make_plan
+from harness.records.raw import LAUNCHER_FILE, Writer
+from harness.sweep.run import point_record
 
 LINES = 100_000
 SECONDS_LIMIT = 10
@@ -41,7 +41,9 @@ def main() -> int:
             written, points = make_run(run, lines)
             start = time.monotonic()
             subprocess.run(
-                python_module("harness.cli", "report", str(run)), check=True, stdout=subprocess.DEVNULL
+                python_module("harness.commands.cli", "report", str(run)),
+                check=True,
+                stdout=subprocess.DEVNULL,
             )
             rows.append(
                 {"run": name, "raw_lines": written, "points": points, "seconds": time.monotonic() - start}

@@ -23,12 +23,12 @@ from typing import Any
 from benchmarks.common import parser, save, verdict
 from emulator.__main__ import load_profile
 from emulator.environment import node_variables
-from harness.config import Config, MonitorConfig
-from harness.core.children import path_variables, python_module
-from harness.environment import available_cores
+from harness.core.processes.children import path_variables, python_module
+from harness.core.stats import median_interval
+from harness.machine.environment import available_cores
 from harness.monitor import Sampler, start
-from harness.plan import Inventory, make_plan
-from harness.stats import median_interval
+from harness.plan.config import Config, MonitorConfig
+from harness.plan.points import Inventory, make_plan
 
 DIFFERENCE, CORE_SHARE = 0.01, 0.02
 DEVICES, BLOCK_NS = 8, 15e6
@@ -128,10 +128,10 @@ def _started(rank: int, slice_s: float, node: dict[str, str]) -> subprocess.Pope
 
 def _worker(rank: int, slice_s: float) -> int:
     """A rank: for each line it hears, steps for a slice and prints the nanoseconds of a step, by its blocks' median."""
-    from harness.device import open_device
+    from harness.devices.device import open_device
     from harness.modes import get_mode
-    from harness.timing import WarmUp, time_block
-    from harness.workloads import WORKLOADS
+    from harness.timing.blocks import WarmUp, time_block
+    from harness.workloads.workload import WORKLOADS
 
     # The other devices of the node are held all along, so that there is something to see on each.
     others = [

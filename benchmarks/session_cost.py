@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.common import parser, save, verdict
-from harness.core.children import python_module
-from harness.records import read_raw
+from harness.core.processes.children import python_module
+from harness.records.raw import read_raw
 
 DEPTH, BATCH, MODE, DEVICES = (2, 4, 8, 16), (1, 4, 16), ("eager", "script", "trace"), 2
 TIMES_LONGER, BUSY_SHARE = 8, 0.75
@@ -57,7 +57,13 @@ def _sweep(
         run = Path(folder) / "run"
         lists = {"depth": depth, "batch": batch, "mode": mode, "devices": (DEVICES,), "width": (64,)}
         overrides = [f"{name}=[{','.join(map(str, values))}]" for name, values in lists.items()]
-        command = [*python_module("harness.cli"), "sweep", *overrides, "device=cpu", f"timing={timing}"]
+        command = [
+            *python_module("harness.commands.cli"),
+            "sweep",
+            *overrides,
+            "device=cpu",
+            f"timing={timing}",
+        ]
         process = subprocess.Popen([*command, f"out={run}"], stdout=subprocess.PIPE, text=True, bufsize=1)
         assert process.stdout is not None
         start = end = 0.0

@@ -9,6 +9,6 @@ HERE, ROOT = os.getcwd(), __file__.rsplit("/", 2)[0]  # noqa: PTH109
 if sys.path[0] == HERE != ROOT and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]
 
-from harness.cli import main  # noqa: E402
+from harness.commands.cli import main  # noqa: E402
 
 sys.exit(main())

@@ -1,4 +1,4 @@
-// The C functions that harness/native.py calls through ctypes, which lets go of the interpreter lock meanwhile.
+// The C functions that harness/modes/native_loop.py calls through ctypes, which lets go of the interpreter lock meanwhile.
 // An error is answered as a status, its text by native_error(); no exception leaves, and nothing aborts.
 #include <cstring>
 #include <stdexcept>

@@ -22,7 +22,7 @@ namespace {
 using native::Refused;
 using Row = std::map<std::string, std::string>;
 
-// Below it the thread waited for a core; as in harness/analysis.py.
+// Below it the thread waited for a core; as in harness/analysis/run.py.
 constexpr double MAIN_THREAD_SHARE = 0.9;
 
 constexpr const char* USAGE =

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.plan import Cell, Point
-from harness.records import LAUNCHER_FILE, Writer
-from harness.sweep import point_record
+from harness.plan.points import Cell, Point
+from harness.records.raw import LAUNCHER_FILE, Writer
+from harness.sweep.run import point_record
 
 POINT = Point("mlp-8x2", (8, 8, 8), 2, 8, 10, 1, "processes", "forward", "float32", "eager", "weak")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from raw_runs import RawRun, cell_of
 
-from harness.plan import Cell
+from harness.plan.points import Cell
 
 GPUS = tuple(f"GPU-{number:08x}-0000-4000-8000-000000000000" for number in range(8))
 HZ = 20.0

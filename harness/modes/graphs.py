@@ -25,7 +25,7 @@ class Replayed:
     def __init__(self, model: torch.nn.Module, example: torch.Tensor) -> None:
         import torch
 
-        from harness.device import capture
+        from harness.devices.device import capture
 
         self.input = example
         stream: Any = torch.cuda.Stream  # untyped upstream

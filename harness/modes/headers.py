@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ground.builds import ForeignBuild, cache_folder, make_own
 from ground.private import is_ours_alone
+from harness.core.places import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = "precompiled_headers"
 
 

@@ -13,7 +13,7 @@ from harness.modes.torchscript import no_torchscript
 if TYPE_CHECKING:
     import torch
 
-    from harness.native import NativeLoop
+    from harness.modes.native_loop import NativeLoop
 
 
 class Driven:
@@ -30,7 +30,7 @@ class Driven:
 
     def joined(self, others: list[Driven]) -> Driven:
         """One loop over the devices of this one and of others, in turn."""
-        from harness.native import NativeLoop
+        from harness.modes.native_loop import NativeLoop
 
         return Driven(NativeLoop.join([self.loop, *(other.loop for other in others)]))
 
@@ -45,18 +45,18 @@ class Native(Mode):
     def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
         if workload == "train":
             return "the C++ loop drives inference alone"
-        from harness.native import problem
+        from harness.modes.native_loop import problem
 
         return no_torchscript() or problem()
 
     def make_ready(self) -> None:
-        from harness.native_build import build
+        from harness.modes.native_build import build
 
         build()
 
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Driven:
         import torch
 
-        from harness.native import NativeLoop
+        from harness.modes.native_loop import NativeLoop
 
         return Driven(NativeLoop([(torch.jit.script(model), example)]))

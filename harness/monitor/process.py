@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from harness.core import beneath
-from harness.core.children import path_variables, python_module
+from harness.core.files import beneath
+from harness.core.processes.children import path_variables, python_module
 
 if TYPE_CHECKING:
-    from harness.config import MonitorConfig
+    from harness.plan.config import MonitorConfig
 
 # Without persistence mode, NVML takes a second or two for each device to wake.
 READY_TIMEOUT_S = 30.0
@@ -110,7 +110,7 @@ def _in_run(path: Path) -> tuple[Path, str]:
 
 
 def _started(spec: str, said: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    from harness.tether import tether_child
+    from harness.core.processes.ends_with_parent import tether_child
 
     descriptor = beneath.truncated(beneath.open_file(*_in_run(said), os.O_CREAT | os.O_WRONLY))
     with os.fdopen(descriptor, "wb") as errors:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.analysis import Run
-from harness.core.made import Made
+from harness.analysis.run import Run
+from harness.core.files.made import Made
 from harness.report.csvfile import write_csv
 from harness.report.destination import destination
 from harness.report.findings import findings
 from harness.report.result import FIGURES, Figure, ReportPaths
+from harness.report.table.tidy import combined, labels, tidy
 from harness.report.terminal import print_summary, terminal_table
-from harness.report.tidy import combined, labels, tidy
 
 __all__ = [
     "Figure",

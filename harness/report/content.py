@@ -11,13 +11,13 @@ from datetime import datetime, timezone
 
 import pandas as pd
 
-from harness.analysis import Run
+from harness.analysis.run import Run
 from harness.report import summary
 from harness.report.findings import findings
-from harness.report.formats import listed, one_line
-from harness.report.keytable import KeyTable, key_table
 from harness.report.result import Figure
-from harness.report.tidy import EMULATED_MARK, labels
+from harness.report.table.formats import listed, one_line
+from harness.report.table.keytable import KeyTable, key_table
+from harness.report.table.tidy import EMULATED_MARK, labels
 
 
 @dataclass(frozen=True)

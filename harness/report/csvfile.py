@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.core.made import Made
-from harness.schema import COLUMNS
+from harness.core.files.made import Made
+from harness.core.schema import COLUMNS
 
 # A spreadsheet takes a cell that begins so for a formula and would execute it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

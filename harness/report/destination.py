@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.analysis import Run
-from harness.core import beneath
-from harness.core.made import Made
-from harness.errors import ConfigError
+from harness.analysis.run import Run
+from harness.core.errors import ConfigError
+from harness.core.files import beneath
+from harness.core.files.made import Made
 
 
 def destination(runs: Sequence[Run], out: Path, *names: str) -> Made:

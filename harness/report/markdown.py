@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.report.content import Content
-from harness.report.formats import one_line
+from harness.report.table.formats import one_line
 
 # A bracket pair with numbers inside, [2.9, 3.3], is an interval; any other could become a link.
 _BRACKET = re.compile(r"\[(?!-?\d[\d., -]*\](?![(\[:]))")

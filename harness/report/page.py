@@ -12,10 +12,10 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
-from harness.report.formats import plain
-from harness.report.tidy import EMULATED_MARK
-from harness.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
+from harness.report.table.formats import plain
+from harness.report.table.tidy import EMULATED_MARK
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -1,6 +1,6 @@
 """A prediction on paper and on the terminal.
 
-In: a table of predictions (columns of harness.forecast) with the Fit they come from. Out: figures, text. Must not
+In: a table of predictions (columns of harness.costs.forecast) with the Fit they come from. Out: figures, text. Must not
 know how costs are fitted, nor the command line.
 """
 
@@ -17,17 +17,17 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis import Run
-from harness.core.made import Made
-from harness.costs import Fit, ModeCost
-from harness.report.figures import predicted
+from harness.analysis.run import Run
+from harness.core.files.made import Made
+from harness.costs.step import Fit, ModeCost
+from harness.report.figures.drawing.sheet import Headline
+from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
+from harness.report.figures.kinds import predicted
 from harness.report.figures.save import files_of, save
-from harness.report.figures.sheet import Headline
-from harness.report.figures.style import mode_styles, theme
-from harness.report.formats import listed, one_line, percent, significant
-from harness.report.slices import split
-from harness.report.tidy import tidy
+from harness.report.table.formats import listed, one_line, percent, significant
+from harness.report.table.slices import split
+from harness.report.table.tidy import tidy
 
 # Rows of the table on a terminal; predicted.csv has all.
 MOST_LINES = 24

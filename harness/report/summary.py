@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis import Run
-from harness.report.formats import significant, times
-from harness.report.tidy import labels, tidy
-from harness.schema import AXES, OK, STATUSES, WARNINGS
+from harness.analysis.run import Run
+from harness.core.schema import AXES, OK, STATUSES, WARNINGS
+from harness.report.table.formats import significant, times
+from harness.report.table.tidy import labels, tidy
 
 ONE_CELL_SWEEP = "hybridize"
 CALLS = 1000

@@ -14,13 +14,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis import Run
+from harness.analysis.run import Run
 from harness.report import summary
 from harness.report.findings import findings
-from harness.report.formats import one_line
-from harness.report.keytable import key_table
 from harness.report.result import ReportPaths
-from harness.report.tidy import combined, tidy
+from harness.report.table.formats import one_line
+from harness.report.table.keytable import key_table
+from harness.report.table.tidy import combined, tidy
 
 # Columns that go first where 80 characters do not hold all; what they held is in points.csv.
 DISPENSABLE = ("low - high ", "low - high", "efficiency", "dispatch", "warnings", "kind")

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-from harness.config import Config
-from harness.device import FORWARD_LAUNCHES, Accelerator, is_out_of_memory, open_device
-from harness.lanes import InTurn
+from harness.devices.device import FORWARD_LAUNCHES, Accelerator, is_out_of_memory, open_device
 from harness.modes import get_mode, mode_names
-from harness.plan import Inventory, Point, make_plan
-from harness.replay import replayed
-from harness.timing import time_block, time_burst
-from harness.workloads import TOLERANCE, WORKLOADS, difference
+from harness.plan.config import Config
+from harness.plan.points import Inventory, Point, make_plan
+from harness.timing.blocks import time_block, time_burst
+from harness.worker.graph_check import replayed
+from harness.worker.issuers import InTurn
+from harness.workloads.workload import TOLERANCE, WORKLOADS, difference
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, real or emulated"),
@@ -156,7 +156,7 @@ def test_a_launch_failure_stays_with_the_process(tmp_path: Path) -> None:
     else:
         variables, provoke = {}, "x[torch.tensor([10**9], device='cuda')]"  # an assertion on the device
     code = (
-        "import torch; from harness.device import open_device\n"
+        "import torch; from harness.devices.device import open_device\n"
         f"device = open_device('{KIND}', 0); x = torch.zeros(4, device='cuda')\n"
         "assert not device.is_broken()\n"
         f"try:\n    {provoke}\n    device.wait()\nexcept RuntimeError: pass\n"

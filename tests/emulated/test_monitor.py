@@ -18,8 +18,8 @@ from node import profile, variables
 from running import command, environment, wait_until
 
 from emulator.ledger import Records, busy_ns, read_trace
-from harness.config import MonitorConfig
 from harness.monitor import start
+from harness.plan.config import MonitorConfig
 
 WINDOW_MS, PHASE_S, PERIOD_MS = 50.0, 3.0, 10
 IDLE_W, FULL_W = 50.0, 300.0
@@ -35,7 +35,7 @@ PHASES = (
 
 RANK = """
 import json, sys, time, torch
-from harness.device import open_device
+from harness.devices.device import open_device
 period_ms, cycles_ms = int(sys.argv[1]), 1_000_000  # at 1 GHz
 devices = [open_device("emulated", each) for each in range(torch.cuda.device_count())]
 print(json.dumps([device.identity() for device in devices]), flush=True)

@@ -14,7 +14,7 @@ from node import require_node
 from running import command, environment
 
 from emulator.ledger import Records, busy_ns, read_trace
-from harness.analysis import load_run
+from harness.analysis.run import load_run
 from harness.report import findings
 
 DEVICES = 8

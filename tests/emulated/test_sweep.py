@@ -199,7 +199,9 @@ def test_bad_input_is_one_line_that_names_it(harness: Harness, overrides: list[s
 @pytest.mark.long
 def test_a_burst_that_overfills_the_launch_queue_is_flagged(harness: Harness, tmp_path: Path) -> None:
     """As if the queue were thought four times as long as it is."""
-    (tmp_path / "too_long.py").write_text("import harness.device\nharness.device.BURST_LAUNCHES = 4096\n")
+    (tmp_path / "too_long.py").write_text(
+        "import harness.devices.device\nharness.devices.device.BURST_LAUNCHES = 4096\n"
+    )
     sweep(
         harness,
         *("depth=[16]", "devices=[1]", "mode=[eager]", "plugins=[too_long]", "timing.block_ms=60"),

@@ -14,7 +14,7 @@ import pytest
 from faked import FakeNvml
 
 from harness.monitor.loop import Sampling, Spec
-from harness.records import Writer
+from harness.records.raw import Writer
 
 PERIOD_NS = 20_000_000
 

@@ -15,13 +15,13 @@ import psutil
 import pytest
 from running import python_path, wait_until
 
-from harness.config import MonitorConfig
 from harness.monitor import process, start
+from harness.plan.config import MonitorConfig
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from harness.config import MonitorConfig
+from harness.plan.config import MonitorConfig
 from harness.monitor import start
 sampler = start(Path(sys.argv[1]), MonitorConfig())
 print(sampler.pid, flush=True)

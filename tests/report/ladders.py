@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from synthetic import Row, as_points, failed
 
-from harness.report.tidy import MODE_ORDER, PYTHON_MODES
-from harness.schema import OK
+from harness.core.schema import OK
+from harness.report.table.tidy import MODE_ORDER, PYTHON_MODES
 
 # Microseconds to issue one layer. `compile` is slower than eager, as it is on CPU for small layers.
 ISSUE_US = {

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis import Run
-from harness.schema import COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS
+from harness.analysis.run import Run
+from harness.core.schema import COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS
 
 DISPATCH_US = {"eager": 9.0, "script": 3.0, "trace": 2.5}
 Row = dict[str, Any]
@@ -110,7 +110,7 @@ def _cell(
 
 
 def as_points(rows: Sequence[Row]) -> pd.DataFrame:
-    """Columns, order and dtypes as harness.analysis.Run promises them."""
+    """Columns, order and dtypes as harness.analysis.run.Run promises them."""
     table = pd.DataFrame(list(rows), columns=list(COLUMNS))
     for name in COLUMNS:
         if name in TEXT_COLUMNS:

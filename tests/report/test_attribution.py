@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ladders import ladder_points
 
-from harness.report.attribution import Attribution, Parts, attributed, is_ladder
-from harness.report.tidy import tidy
+from harness.report.table.attribution import Attribution, Parts, attributed, is_ladder
+from harness.report.table.tidy import tidy
 
 
 def found(times: dict[str, tuple[float, float | None]], kind: str = "cuda", **change: Any) -> Attribution:

@@ -15,7 +15,7 @@ from test_findings import said
 
 from harness.report import findings, terminal_table
 from harness.report.findings.causes import cause
-from harness.report.tidy import MODE_ORDER
+from harness.report.table.tidy import MODE_ORDER
 
 
 def told(controller: str, own_interpreters: float = float("nan"), **row: Any) -> str:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import failed, make_points
 
-from harness.core.made import Made
+from harness.core.files.made import Made
+from harness.core.schema import COLUMNS
 from harness.report import write_csv
-from harness.schema import COLUMNS
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from synthetic import failed, make_points, make_run
 
-from harness.core.made import Made
+from harness.core.files.made import Made
 from harness.report import Figure, write_report
 from harness.report.figures import MOST_SLICES, draw
-from harness.report.figures.ticks import log_ticks, spaced
-from harness.report.slices import chosen, split
-from harness.report.tidy import tidy
+from harness.report.figures.drawing.ticks import log_ticks, spaced
+from harness.report.table.slices import chosen, split
+from harness.report.table.tidy import tidy
 
 ALL_KINDS = {"step_time", "speedup", "dispatch_share", "layer_time", "scaling"}
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.report import formats
+from harness.report.table import formats
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import matplotlib
 import pytest
 from synthetic import make_points
 
-from harness.costs import fit
-from harness.report.figures import predicted
+from harness.costs.step import fit
+from harness.report.figures.drawing.sheet import Headline
+from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
-from harness.report.figures.sheet import Headline
-from harness.report.figures.style import mode_styles, theme
+from harness.report.figures.kinds import predicted
 from harness.report.findings import predicted as finding
-from harness.report.slices import split, varying
-from harness.report.tidy import tidy
+from harness.report.table.slices import split, varying
+from harness.report.table.tidy import tidy
 
 
 def texts(figure: matplotlib.figure.Figure) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from synthetic import failed, make_points, make_run
 
-from harness.core.made import Made
+from harness.core.files.made import Made
+from harness.core.schema import COLUMNS
 from harness.report import write_report
-from harness.schema import COLUMNS
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n# head"
 

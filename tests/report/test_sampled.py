@@ -13,15 +13,15 @@ import pytest
 from synthetic import make_points, make_run
 from test_figures import drawn, kinds
 
-from harness.core.made import Made
+from harness.analysis.sampled.over_time import SAMPLES, SPANS, Timeline
+from harness.core.files.made import Made
 from harness.report import findings, write_report
 from harness.report.figures import draw
+from harness.report.figures.drawing.sheet import Headline
+from harness.report.figures.kinds.timeline import MOST_SPANS, drawable
+from harness.report.figures.kinds.timeline import draw as draw_timeline
 from harness.report.figures.save import save
-from harness.report.figures.sheet import Headline
-from harness.report.figures.timeline import MOST_SPANS, drawable
-from harness.report.figures.timeline import draw as draw_timeline
-from harness.report.tidy import tidy
-from harness.timeline import SAMPLES, SPANS, Timeline
+from harness.report.table.tidy import tidy
 
 WATTS = {"eager": 300.0, "script": 250.0, "trace": 240.0}
 

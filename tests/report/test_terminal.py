@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from synthetic import failed, make_points, make_run
 
-from harness.analysis import Run
+from harness.analysis.run import Run
 from harness.report import ReportPaths, print_summary, terminal_table
 
 PATHS = ReportPaths(Path("out/points.csv"), Path("out/report.html"), Path("out/report.md"), [])

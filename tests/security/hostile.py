@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from raw_runs import RawRun, cell_of
 
-from harness.config import Config, measured_config
+from harness.plan.config import Config, measured_config
 
 # A sweep of some seconds.
 SWEEP = (

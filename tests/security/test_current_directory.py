@@ -13,7 +13,7 @@ import pytest
 from hostile import LAID, SWEEP, small_run
 from running import TESTS, command, environment, python_path
 
-from harness.core.children import path_variables, python_module
+from harness.core.processes.children import path_variables, python_module
 
 # Of Python's own, of packages, and of ours: whatever any process of a sweep imports after its start.
 NAMES = (
@@ -64,7 +64,7 @@ def hostile(tmp_path: Path) -> Path:
 
 def as_installed(hostile: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command as an installation makes it: a script, for which Python does not look where one stands."""
-    script = "import sys; from harness.cli import main; sys.exit(main())"
+    script = "import sys; from harness.commands.cli import main; sys.exit(main())"
     (hostile.parent / "bin").mkdir(exist_ok=True)
     (hostile.parent / "bin" / "harness").write_text(script)
     return subprocess.run(
@@ -113,7 +113,7 @@ def test_a_library_below_a_relative_entry_of_the_path_is_not_loaded(tmp_path: Pa
         python_module("probe_of_test"), env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]", done.stderr
-    from harness.cli import main
+    from harness.commands.cli import main
 
     sys.path.append("__editable__.x.__path_hook__")
     with pytest.raises(SystemExit):
@@ -158,9 +158,9 @@ def test_a_rank_of_another_revision_refuses_to_measure(tmp_path: Path) -> None:
     """However it came to run: sources that were changed while a sweep runs, too."""
     from dataclasses import replace
 
-    from harness.config import TimingConfig
     from harness.core.revision import revision
-    from harness.session import SessionSpec
+    from harness.plan.config import TimingConfig
+    from harness.session.spec import SessionSpec
 
     spec = SessionSpec(
         *("s", (), "processes", 1, "cpu", 1, False, False, 0.0, 0, TimingConfig(), (), tmp_path / "raw"),
@@ -169,7 +169,7 @@ def test_a_rank_of_another_revision_refuses_to_measure(tmp_path: Path) -> None:
     )
     replace(spec, revision="000000000000").save(tmp_path / "session.json")
     done = subprocess.run(
-        python_module("harness.worker", str(tmp_path / "session.json")),
+        python_module("harness.worker.visits", str(tmp_path / "session.json")),
         env={**os.environ, **path_variables(), "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"},
         capture_output=True,
         text=True,

@@ -10,8 +10,8 @@ import yaml
 from hostile import PRECIOUS, contents, precious, small_run
 from running import TESTS
 
-from harness.core.made import LIST, Made
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.files.made import LIST, Made
 
 
 class TestReport:
@@ -82,7 +82,7 @@ class TestReport:
 
 class TestPredict:
     def test_a_foreign_table_is_not_replaced(self, tmp_path: Path) -> None:
-        from harness.analysis import load_run
+        from harness.analysis.run import load_run
         from harness.report.destination import destination
 
         run = load_run(small_run(tmp_path / "run"))
@@ -193,7 +193,7 @@ class TestList:
             assert "points.csv" in Made(tmp_path)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("harness.core.beneath.replace", killed)
+        monkeypatch.setattr("harness.core.files.beneath.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             Made(tmp_path).write("points.csv", b"x")
 

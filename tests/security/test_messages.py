@@ -19,11 +19,11 @@ from hostile import as_other_user
 from rich.console import Console
 from running import python_path
 
-from harness.config import Config
-from harness.console import Display
-from harness.launch import run_session
-from harness.messages import Visit, rank_of
-from harness.relay import Relay
+from harness.cluster.srun_reach import Relay
+from harness.launch.run import run_session
+from harness.plan.config import Config
+from harness.session.messages import Visit, rank_of
+from harness.sweep.display import Display
 
 VISIT = {
     "event": "visit",
@@ -37,7 +37,9 @@ VISIT = {
 
 def session(code: str, on_event: Any, seconds: float = 2.0) -> Any:
     """A session whose one process runs code, and then sleeps until it has made no progress for so long."""
-    prelude = "import os, subprocess, sys, time\nfrom harness.progress import Sender\nsender = Sender()\n"
+    prelude = (
+        "import os, subprocess, sys, time\nfrom harness.session.progress import Sender\nsender = Sender()\n"
+    )
     return run_session(
         [sys.executable, "-c", prelude + code + "\ntime.sleep(600)"],
         {"PYTHONPATH": python_path()},
@@ -166,7 +168,7 @@ def test_a_visit_is_read_as_it_was_written() -> None:
 )
 def test_only_a_step_of_this_job_is_ever_signalled(step: object, monkeypatch: pytest.MonkeyPatch) -> None:
     signalled: list[str] = []
-    monkeypatch.setattr("harness.relay.signal_step", lambda step, name: signalled.append(step))
+    monkeypatch.setattr("harness.cluster.srun_reach.signal_step", lambda step, name: signalled.append(step))
     relay = Relay(lambda text: None, "41")
     relay.hear(json.dumps({"node": "n", "event": {"event": "hello", "rank": 0, "step": step}}))
     relay.ask_for_stacks()

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from hostile import LAID, PRECIOUS, SWEEP, contents, precious, small_run
 
-from harness.analysis import load_run
-from harness.core import beneath, plain
-from harness.records import Writer, read_raw
+from harness.analysis.run import load_run
+from harness.core.files import beneath, plain
+from harness.records.raw import Writer, read_raw
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ class TestReading:
         self, tmp_path: Path, depth: int, parser: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if parser == "json":
-            monkeypatch.setattr("harness.records.parse", json.loads)
+            monkeypatch.setattr("harness.records.raw.parse", json.loads)
         run = small_run(tmp_path / "run")
         point = next(r for r in read_raw(run).files["launcher.jsonl"] if r["type"] == "point")
         line = json.dumps({**point, "key": "deep"}).replace(

@@ -12,7 +12,7 @@ import pandas as pd
 from cluster import Cluster
 from running import TESTS, wait_until
 
-from harness.records import read_raw
+from harness.records.raw import read_raw
 
 CHECKOUT = TESTS.parent
 

@@ -15,8 +15,12 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from harness.core.made import Made
-from harness.report.figures import (
+from harness.analysis.sampled.over_time import Timeline
+from harness.core.files.made import Made
+from harness.report.figures.drawing.sheet import Headline
+from harness.report.figures.drawing.style import mode_styles, theme
+from harness.report.figures.kind import Context, Kind
+from harness.report.figures.kinds import (
     controllers,
     dispatch_share,
     energy,
@@ -31,15 +35,11 @@ from harness.report.figures import (
     timeline,
     utilisation,
 )
-from harness.report.figures.kind import Context, Kind
 from harness.report.figures.parallel import mapped
 from harness.report.figures.save import files_of, save
-from harness.report.figures.sheet import Headline
-from harness.report.figures.style import mode_styles, theme
-from harness.report.formats import count, listed, one_line
 from harness.report.result import FIGURES, Figure
-from harness.report.slices import SLICE_AXES, Slice, chosen, split, varying, words
-from harness.timeline import Timeline
+from harness.report.table.formats import count, listed, one_line
+from harness.report.table.slices import SLICE_AXES, Slice, chosen, split, varying, words
 
 # In the order of the page: what the report is about first.
 KINDS: tuple[Kind, ...] = (

@@ -12,11 +12,11 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
-from harness.report.figures.sheet import Headline
-from harness.report.figures.style import ModeStyle
-from harness.report.formats import count
-from harness.report.slices import Slice
-from harness.report.tidy import MARKED_WARNINGS
+from harness.report.figures.drawing.sheet import Headline
+from harness.report.figures.drawing.style import ModeStyle
+from harness.report.table.formats import count
+from harness.report.table.slices import Slice
+from harness.report.table.tidy import MARKED_WARNINGS
 
 # Lines that are no measurement: an ideal, a limit.
 DOTTED: dict[str, Any] = {"linestyle": (0, (2, 2)), "linewidth": 0.8, "zorder": 2}

@@ -15,7 +15,7 @@ import matplotlib.figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from harness.core import beneath
+from harness.core.files import beneath
 from harness.report.result import FIGURES
 
 PIXELS_PER_INCH = 120

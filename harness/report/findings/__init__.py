@@ -12,8 +12,8 @@ import pandas as pd
 
 from harness.report.findings import bottleneck, controllers, gains, ladder, outcomes, sampled, scaling
 from harness.report.findings.claim import Claim
-from harness.report.slices import split, varying
-from harness.report.tidy import tidy
+from harness.report.table.slices import split, varying
+from harness.report.table.tidy import tidy
 
 MOST = 12
 ORDER = ("devices", "width", "workload", "dtype", "controller", "depth", "batch", "mode")

@@ -12,9 +12,9 @@ import pandas as pd
 
 from harness.report.findings.claim import EAGER, Claim, Topic, aside, cell, group_of, lead
 from harness.report.findings.gains import compared
-from harness.report.formats import count, listed, percent, significant
-from harness.report.slices import CELL_AXES
-from harness.report.tidy import PYTHON_MODES, controller_rank, mode_rank
+from harness.report.table.formats import count, listed, percent, significant
+from harness.report.table.slices import CELL_AXES
+from harness.report.table.tidy import PYTHON_MODES, controller_rank, mode_rank
 
 # Over half of the step waiting: Python decides. Under a tenth: making it free would hardly be noticed.
 BOUND, FREE = 0.5, 0.1

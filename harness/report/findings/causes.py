@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.report.findings.bottleneck import FREE
-from harness.report.formats import count, significant
-from harness.report.tidy import PYTHON_MODES
+from harness.report.table.formats import count, significant
+from harness.report.table.tidy import PYTHON_MODES
 
 # Of the cores' time: from here on nothing is left to run on.
 SATURATED = 0.9

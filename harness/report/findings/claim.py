@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import Any
 
-from harness.report.formats import count
-from harness.report.slices import words
+from harness.report.table.formats import count
+from harness.report.table.slices import words
 
 EAGER = "eager"
 

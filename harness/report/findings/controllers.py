@@ -14,9 +14,9 @@ import pandas as pd
 
 from harness.report.findings.causes import cause
 from harness.report.findings.claim import Claim, Topic, aside, cell, group_of, lead
-from harness.report.formats import count, listed, significant
-from harness.report.slices import Slice, hardest_cell
-from harness.report.tidy import CONTROLLER_ORDER, controller_rank, mode_rank
+from harness.report.table.formats import count, listed, significant
+from harness.report.table.slices import Slice, hardest_cell
+from harness.report.table.tidy import CONTROLLER_ORDER, controller_rank, mode_rank
 
 TOPICS = {"processes": Topic.PROCESSES, "threads": Topic.THREADS, "loop": Topic.LOOP}
 

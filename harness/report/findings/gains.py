@@ -10,10 +10,10 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from harness.report.attribution import is_ladder
 from harness.report.findings.claim import EAGER, Claim, Topic, aside, group_of, lead, place
-from harness.report.formats import count, times
-from harness.report.slices import Slice
+from harness.report.table.attribution import is_ladder
+from harness.report.table.formats import count, times
+from harness.report.table.slices import Slice
 
 # Below this a gain seldom pays for the restrictions of a mode.
 WORTHWHILE = 1.10

@@ -11,12 +11,12 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from harness.report.attribution import WITHOUT_PYTHON, Attribution, attributed, is_ladder
 from harness.report.findings.claim import EAGER, Claim, Topic, group_of, lead, place
 from harness.report.findings.gains import compared
-from harness.report.formats import listed, percent, significant, times
-from harness.report.slices import Slice, undisturbed
-from harness.report.tidy import mode_rank
+from harness.report.table.attribution import WITHOUT_PYTHON, Attribution, attributed, is_ladder
+from harness.report.table.formats import listed, percent, significant, times
+from harness.report.table.slices import Slice, undisturbed
+from harness.report.table.tidy import mode_rank
 
 # Compared with eager, whose speed-up over itself is 1.
 _EAGER = pd.Series({"mode": EAGER, "speedup_vs_eager": 1.0, "speedup_low": 1.0, "speedup_high": 1.0})

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.report.formats import count, one_line
-from harness.schema import STATUSES
+from harness.core.schema import STATUSES
+from harness.report.table.formats import count, one_line
 
 MOST_REASONS = 3
 REASON_LENGTH = 160

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from harness.cells import FEWEST_CELLS
-from harness.costs import fit
+from harness.costs.step import fit
+from harness.costs.usable import FEWEST_CELLS
 from harness.report.findings.claim import Claim, Topic, aside, group_of, lead
-from harness.report.formats import count, percent
-from harness.report.slices import Slice
+from harness.report.table.formats import count, percent
+from harness.report.table.slices import Slice
 
 # What a slice must leave together: the model is fitted over these axes.
 SHOWN = frozenset({"family", "width", "devices", "controller", "workload", "dtype"})

@@ -10,8 +10,8 @@ from collections.abc import Collection
 import pandas as pd
 
 from harness.report.findings.claim import Claim, Topic, aside, group_of, lead, place
-from harness.report.formats import count, percent, significant
-from harness.report.slices import CELL_AXES, Slice
+from harness.report.table.formats import count, percent, significant
+from harness.report.table.slices import CELL_AXES, Slice
 
 # Axes that the sentences name themselves.
 SHOWN = frozenset({"family", "width", "devices", "controller", "workload", "dtype"})

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from harness.report.findings.claim import Claim, Topic, aside, cell, group_of, lead
-from harness.report.formats import percent
-from harness.report.slices import Slice
-from harness.report.tidy import CONTROLLER_ORDER, mode_rank
+from harness.report.table.formats import percent
+from harness.report.table.slices import Slice
+from harness.report.table.tidy import CONTROLLER_ORDER, mode_rank
 
 # A median that moves by less is called steady: efficiency has no interval of its own to decide by.
 STEADY = 0.05

@@ -1,0 +1,148 @@
+"""What was sampled beside a run, over time, short enough to be drawn.
+
+In: samplings and raw records. Out: utilisation and power of each device in a few hundred steps of time, and when
+which cell was measured. Must not know points, torch or how anything is drawn.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.sampled.samples import Floats, Sampling
+from harness.records.raw import LAUNCHER_FILE, RawData
+
+# Steps of time: about as many as a figure has room for lines' bends.
+STEPS = 400
+
+# Between a sweep and its resumption a day may pass, of which nothing is known.
+_LONGEST_GAP_S = 5.0
+
+_NAMED = ("depth", "width", "batch", "devices", "controller", "workload", "dtype")
+
+SAMPLES = ("host", "device", "seconds", "util_pct", "power_w")
+SPANS = ("session", "cell", "host", "start", "end")
+
+
+def _empty(columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype="float64") for name in columns})
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """samples: a row per device and step of time, means within it, NaN where there is none; device: its UUID.
+    spans: a row per stretch of time in which one cell was measured; cell: its name in words.
+    Seconds since a host's first sample; longer gaps between samplers are cut short.
+    """
+
+    samples: pd.DataFrame = field(default_factory=lambda: _empty(SAMPLES))
+    spans: pd.DataFrame = field(default_factory=lambda: _empty(SPANS))
+
+
+def make_timeline(samplings: Sequence[Sampling], raw: RawData) -> Timeline:
+    """Empty where no device was sampled."""
+    filled = [each for each in samplings if len(each.t_ns) and each.devices]
+    if not filled:
+        return Timeline()
+    tables: list[pd.DataFrame] = []
+    spans: list[tuple[Any, ...]] = []
+    measured, names = list(_measured(raw)), _names(raw)
+    for host in dict.fromkeys(each.host for each in filled):
+        own = [each for each in filled if each.host == host]
+        offsets = _offsets(own)
+        total = offsets[-1] + _seconds(own[-1])
+        for sampling, offset in zip(own, offsets, strict=True):
+            tables += _steps(sampling, offset, max(total / STEPS, 2 / sampling.hz))
+            first, last = int(sampling.t_ns[0]), int(sampling.t_ns[-1])
+            spans += [
+                (session, names.get(cell, cell), host, *((at - first) / 1e9 + offset for at in (start, end)))
+                for session, cell, where, start, end in measured
+                if where == host and first <= start and end <= last
+            ]
+    return Timeline(
+        pd.concat(tables, ignore_index=True) if tables else _empty(SAMPLES),
+        pd.DataFrame(spans, columns=list(SPANS)) if spans else _empty(SPANS),
+    )
+
+
+def _seconds(sampling: Sampling) -> float:
+    return float(sampling.t_ns[-1] - sampling.t_ns[0]) / 1e9
+
+
+def _offsets(samplings: Sequence[Sampling]) -> list[float]:
+    """Where on the axis each sampler's time begins. A clock that began anew is a gap like any other."""
+    found, at = [0.0], 0.0
+    for before, after in itertools.pairwise(samplings):
+        gap = float(after.t_ns[0] - before.t_ns[-1]) / 1e9
+        at += _seconds(before) + (min(gap, _LONGEST_GAP_S) if gap >= 0 else _LONGEST_GAP_S)
+        found.append(at)
+    return found
+
+
+def _steps(sampling: Sampling, offset: float, step_s: float) -> Iterator[pd.DataFrame]:
+    """Means of the samples in each step of time."""
+    seconds = (sampling.t_ns - sampling.t_ns[0]) / 1e9
+    steps = (seconds / step_s).astype(np.int64)
+    middles = offset + (np.arange(steps[-1] + 1) + 0.5) * step_s
+    for column, device in enumerate(sampling.devices):
+        util, power = (
+            _means(steps, sampling.values[name][:, column], len(middles)) for name in ("util", "power_w")
+        )
+        if not (np.isnan(util).all() and np.isnan(power).all()):
+            columns = (sampling.host, device.uuid or device.pci, middles, util, power)
+            yield pd.DataFrame(dict(zip(SAMPLES, columns, strict=True)))
+
+
+def _means(steps: Any, values: Floats, count: int) -> Floats:
+    known = ~np.isnan(values)
+    numbers = np.bincount(steps[known], minlength=count)
+    sums = np.bincount(steps[known], weights=values[known], minlength=count)
+    means: Floats = np.where(numbers > 0, sums / np.maximum(numbers, 1), np.nan)
+    return means
+
+
+def _names(raw: RawData) -> dict[str, str]:
+    """Cell id -> the values by which the run's cells differ, in words."""
+    cells = {r["cell"]: r["axes"] for r in raw.files.get(LAUNCHER_FILE, []) if r["type"] == "point"}
+    axes = [name for name in _NAMED if len({str(values.get(name)) for values in cells.values()}) > 1] or [
+        "depth",
+        "batch",
+    ]
+    return {
+        cell: ", ".join(_words(name, values.get(name)) for name in axes) for cell, values in cells.items()
+    }
+
+
+def _words(name: str, value: Any) -> str:
+    if name == "devices":
+        return f"{value} device{'' if value == 1 else 's'}"
+    return f"{name} {value}" if name in ("depth", "width", "batch") else str(value)
+
+
+def _measured(raw: RawData) -> Iterator[tuple[str, str, str, int, int]]:
+    """Session, cell, host, start and end of each stretch of time in which rank 0 measured one cell."""
+    for records in raw.files.values():
+        session = next((r for r in records if r["type"] == "session"), None)
+        if session is None or session["rank"] != 0:
+            continue
+        name, host, cell, start, end = session["session"], str(session.get("host", "")), "", 0, 0
+        for record in records:
+            kind = record["type"]
+            if kind == "window":
+                first, last = record["start_ns"], record["end_ns"]
+            elif kind == "round" and record["blocks"]:
+                first, last = record["blocks"][0]["start_ns"], record["blocks"][-1]["end_ns"]
+            else:
+                continue
+            if record["cell"] != cell:
+                if cell:
+                    yield name, cell, host, start, end
+                cell, start = record["cell"], first
+            end = last
+        if cell:
+            yield name, cell, host, start, end

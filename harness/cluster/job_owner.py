@@ -1,0 +1,82 @@
+"""Which job holds a run directory, where locks of files are not to be relied on.
+
+In: a run directory, the job that wants it. Out: a file owner.<n>.json that is made or not, never both. Must not know
+what is in the run.
+
+A lock of the kernel (flock) reaches no other node on many shared file systems, and is refused on some. What they all
+keep is that a file can be made by one alone (O_EXCL; NFS from version 3 on). So the owners are numbered, and the
+highest number holds the directory. Whoever finds its job gone makes the next number: of two who find that at once, one
+succeeds. Nothing is ever taken away from under a job that lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.cluster.scheduler import is_alive
+from harness.cluster.slurm import job_name
+from harness.core.errors import ConfigError
+from harness.core.files.plain import read_json
+
+_NAME = re.compile(r"owner\.(\d+)\.json")
+
+
+def job_of(environ: Mapping[str, str]) -> str | None:
+    """This job; None outside one."""
+    return job_name(environ) if "SLURM_JOB_ID" in environ else None
+
+
+def check_owner(path: Path, key: str, job: str | None, alive: Callable[[str], bool | None] = is_alive) -> int:
+    """Number of the last owner, 0 for none. Raises ConfigError if it is another job that still lives.
+
+    A job that was requeued finds itself here, and goes on. alive: None where SLURM does not answer; then the
+    directory is left alone.
+    """
+    number = max((int(found[1]) for each in _names(path) if (found := _NAME.fullmatch(each))), default=0)
+    if not number:
+        return 0
+    file = path / f"owner.{number}.json"
+    holder = (read_json(file) or {}).get("job")
+    # A file that is empty was being written when its job was ended, or is being written now.
+    if holder == job and holder is not None:
+        return number
+    lives = alive(holder) if isinstance(holder, str) else None
+    if lives is False:
+        return number
+    known = f"job {holder}" if holder else "a job that has just begun"
+    doubt = "" if lives else f"; SLURM does not say whether it lives: if it does not, remove {file.name}"
+    raise ConfigError(
+        key, path, f"a run directory that no other sweep writes to; it is held by {known}{doubt}"
+    )
+
+
+def take(path: Path, key: str, job: str, alive: Callable[[str], bool | None] = is_alive) -> Path:
+    """Hold the directory for this job; answers the file to remove in the end. Raises ConfigError if it is held."""
+    number = check_owner(path, key, job, alive)
+    file = path / f"owner.{number}.json"
+    if number and (read_json(file) or {}).get("job") == job:
+        return file
+    file = path / f"owner.{number + 1}.json"
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        raise ConfigError(
+            key, path, "a run directory that no other sweep writes to; another job has just taken it"
+        ) from None
+    with os.fdopen(descriptor, "w") as opened:
+        json.dump({"job": job, "host": os.uname().nodename, "pid": os.getpid()}, opened)
+        opened.flush()
+        os.fsync(opened.fileno())  # other nodes see it from here on
+    return file
+
+
+def is_owner_file(name: str) -> bool:
+    return bool(_NAME.fullmatch(name))
+
+
+def _names(path: Path) -> list[str]:
+    return os.listdir(path) if path.is_dir() else []  # noqa: PTH208

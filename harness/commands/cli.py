@@ -1,0 +1,156 @@
+"""The command line: `harness sweep|report|merge|predict|export|doctor`.
+
+In: arguments. Out: exit status. Imports of a command stand inside it, so that `--help` is quick and
+`report` needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ground.private import NoPrivateFolder
+from harness.core.errors import HarnessError, tell
+
+Command = Callable[[list[str]], int]
+
+DESCRIPTION = "Is Python what keeps the devices waiting, by how much, and what removes it?"
+
+EPILOG = """examples:
+  harness sweep                                   the default sweep (sweep=dispatch)
+  harness sweep sweep=smoke out=/tmp/run          seconds; into a folder of your own
+  harness sweep depth=[4,64] batch=[1] mode=[eager,script] timing=precise
+  harness sweep dry_run=true                      the plan, and nothing else
+  harness sweep resume=results/dispatch/...       measure only what is missing there
+  harness sweep --help                            config groups and all keys
+  harness report results/dispatch/...             write CSV, figures and page anew
+  harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
+  harness export depth=64 width=64 batch=1 --mode script --out model.pt
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Answers the exit status: 0 done, 1 failed, 2 refused, 128 + n ended by signal n."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # An editable installation leaves a relative entry, which torch looks for libraries in: below where one stands.
+    sys.path[:] = [entry for entry in sys.path if entry.startswith("/")]
+    try:
+        # Before argparse: what follows `sweep` is Hydra's, and the others have parsers of their own.
+        if own := _OWN_PARSERS.get(arguments[0] if arguments else ""):
+            return own()(arguments[1:])
+        return _parse_and_run(arguments)
+    except HarnessError as error:
+        tell(error)
+        return error.exit_status
+    except NoPrivateFolder as error:
+        tell(HarnessError(str(error)))
+        return HarnessError.exit_status
+    except BrokenPipeError:
+        # The reader has gone (harness report ... | head). Python would complain once more on exit.
+        sys.stderr.close()
+        return 1
+
+
+def _sweep() -> Command:
+    from harness.commands.hydra_app import sweep
+
+    return sweep
+
+
+def _predict() -> Command:
+    from harness.commands.predict import main as predict
+
+    return predict
+
+
+def _export() -> Command:
+    from ground.private import private_temporary_folder
+    from harness.export.export import main as export
+
+    def in_private(arguments: list[str]) -> int:
+        # Of the whole process, which is this command's alone: inductor keeps what it compiles in a temporary folder
+        # whose name another user can have taken, and remembers it.
+        with private_temporary_folder("export"):
+            return export(arguments)
+
+    return in_private
+
+
+def _merge() -> Command:
+    from harness.commands.merge import main as merge
+
+    return merge
+
+
+_OWN_PARSERS: dict[str, Callable[[], Command]] = {
+    "sweep": _sweep,
+    "merge": _merge,
+    "predict": _predict,
+    "export": _export,
+}
+
+
+def _parse_and_run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("sweep", help="measure a sweep (Hydra overrides follow; see harness sweep --help)")
+    commands.add_parser("merge", help="one run from those of a sweep's shards (harness merge --help)")
+    commands.add_parser(
+        "predict", help="step time and utilisation on other devices, from a run (harness predict --help)"
+    )
+    commands.add_parser("export", help="save a compiled model to run without Python (harness export --help)")
+    report = commands.add_parser(
+        "report", help="write points.csv, figures and page of finished or partial runs"
+    )
+    report.add_argument("run", nargs="+", type=Path, metavar="RUN", help="a run directory")
+    report.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write to (default: the run; for several a new folder beside the first)",
+    )
+    report.add_argument(
+        "--all-figures", action="store_true", help="draw every slice of a large sweep, however long it takes"
+    )
+    doctor = commands.add_parser("doctor", help="environment, devices, and what will limit a measurement")
+    doctor.add_argument("--json", action="store_true", help="the environment as JSON, without advice")
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "report":
+        return _report(parsed.run, parsed.out, parsed.all_figures)
+    from harness.commands.doctor import doctor as run_doctor
+
+    return run_doctor(as_json=parsed.json)
+
+
+def _report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
+    from datetime import datetime, timezone
+
+    from rich.console import Console
+
+    from harness.analysis.run import load_run
+    from harness.commands.merge import with_notes
+    from harness.report import print_summary, write_report
+
+    try:
+        runs = [with_notes(load_run(directory)) for directory in directories]
+    except OSError as error:
+        raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
+    if out is None:
+        stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
+        out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp
+    try:
+        paths = write_report(runs, out, all_figures=all_figures)
+    except OSError as error:
+        raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
+    print_summary(Console(), runs, paths)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The choice of an emulated device: what its workers' environment needs beside what real ones need.
+
+In: a Config. Out: environment variables, for as long as the sweep runs. The only
+module that knows the emulator; to all others its devices are CUDA devices that compute nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from emulator.environment import NODE, node_variables
+from emulator.libraries import EmulatorError
+from ground.private import SHARED_MEMORY, private_folder, temporary_bases
+from harness.core.errors import HarnessError
+from harness.plan.config import Config
+
+# What a node's files may grow to; containers often have 64 MiB, and a file there that cannot grow kills who writes.
+ROOM = 256 * 2**20
+
+
+@contextlib.contextmanager
+def device_variables(config: Config) -> Iterator[dict[str, str]]:
+    """Within: the variables under which processes see the devices of the sweep; none for real devices.
+
+    Builds the emulator at its first use. EMULATOR_NODE in the environment names the node's file, for a
+    sampler that runs beside the sweep; otherwise it is removed in the end. Raises HarnessError where the
+    emulator cannot be built.
+    """
+    if config.emulator is None:
+        yield {}
+        return
+    with contextlib.ExitStack() as kept:
+        try:
+            folder = kept.enter_context(private_folder("emulated", _bases()))
+            variables = node_variables(config.emulator, folder)
+        except (EmulatorError, OSError) as error:
+            raise HarnessError(f"device=emulated: {error}") from None
+        if named := os.environ.get(NODE):
+            variables[NODE] = named
+        yield variables
+
+
+def _bases() -> tuple[Path, ...]:
+    """Memory first: the node's file is written at every launch."""
+    fits = os.access(SHARED_MEMORY, os.W_OK) and shutil.disk_usage(SHARED_MEMORY).free > ROOM
+    return (SHARED_MEMORY, *temporary_bases()) if fits else temporary_bases()

@@ -1,0 +1,230 @@
+"""What the machine is: for environment.json, for the plan, and for `harness doctor`.
+
+In: the operating system, and torch asked in a process of its own. Out: plain data.
+The module itself must not import torch: planning and reporting use it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from emulator.profile import EMULATED
+from harness.core.errors import ConfigError, HarnessError
+from harness.core.places import PACKAGE
+from harness.core.processes.children import path_variables, python_module
+from harness.core.revision import revision
+from harness.plan.config import Config
+from harness.plan.points import Inventory
+
+PACKAGES = ("torch", "hydra-core", "pandas", "numpy", "nvidia-ml-py", "seaborn", "psutil", "scipy")
+
+# Importing torch from a cold disk takes tens of seconds.
+PROBE_TIMEOUT_S = 300
+
+
+def probe_torch(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What torch is and which devices it sees. Raises HarnessError if there is no working torch.
+
+    variables: added to the environment in which it is asked, as the workers will have them.
+    """
+    environment = {**os.environ, **(variables or {}), **path_variables()}
+    try:
+        done = subprocess.run(
+            python_module("harness.machine.probe"),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HarnessError(f"torch could not be asked for its devices: {error}") from None
+    try:
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it says nothing"]
+        ended = f"exit status {done.returncode}"
+        raise HarnessError(f"torch could not be asked for its devices ({ended}): {said[-1]}") from None
+    if "error" in found:
+        raise HarnessError(f"torch cannot be imported by {sys.executable}: {found['error']}")
+    return found
+
+
+def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
+    """Which device kind the sweep runs on, and what of it is there.
+
+    Raises ConfigError if CUDA is asked for and there is none.
+    """
+    cores, devices, asked = available_cores(), probe["devices"], config.device.kind
+    # However the process came to see them: a device that calls itself emulated is never a measured one.
+    seen_emulated = bool(devices) and asked != "cpu" and devices[0]["name"].startswith(EMULATED)
+    if asked == "emulated" or seen_emulated:
+        if not devices:
+            why = probe.get("device_error", "it gives no reason")
+            raise HarnessError(f"device=emulated: torch sees no device: {why}")
+        return Inventory("emulated", len(devices), devices[0]["name"], cores, explicit=True)
+    if asked == "cuda" and not devices:
+        why = probe.get("device_error") or (
+            "torch sees no CUDA device"
+            if probe["built_for_cuda"]
+            else f"torch {probe['torch']} is a build without CUDA"
+        )
+        raise ConfigError("device", "cuda", f"cpu or auto on this machine: {why}")
+    if asked == "cuda" or (asked == "auto" and devices):
+        return Inventory("cuda", len(devices), devices[0]["name"], cores, explicit=asked == "cuda")
+    return Inventory("cpu", cores, probe["cpu_name"], cores, explicit=asked == "cpu")
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, and the CPU quota of its container."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_quota()
+    return max(1, min(allowed, math.floor(quota))) if quota else allowed
+
+
+def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[str, Any]:
+    """All that a reader needs to judge or repeat a run; goes to environment.json."""
+    return {
+        "time_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "interpreter_lock": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "device_kind": inventory.kind,
+        "device_name": inventory.name,
+        "devices_present": inventory.count,
+        "torch": probe,
+        "cpu": {
+            "name": probe["cpu_name"],
+            "cores_usable": inventory.cores,
+            "cores_logical": psutil.cpu_count(),
+            "cores_physical": psutil.cpu_count(logical=False),
+            "governor": frequency_governor(),
+            "load_before": load(),
+        },
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "nvidia_driver": None if inventory.kind == "emulated" else nvidia_driver(),
+        "source": source_revision(),
+        "source_digest": revision(),
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_", "EMULATOR_"))
+        },
+    }
+
+
+# What must not change between the parts of one run: rows measured apart are laid into one curve.
+IDENTITY = ("device_kind", "device_name", "python", "host")
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two environments that makes their figures incomparable, in words."""
+    found = [
+        f"{key}: {before.get(key)} then, {now[key]} now" for key in IDENTITY if before.get(key) != now[key]
+    ]
+    held = before.get("torch")
+    then, here = held.get("torch") if isinstance(held, dict) else None, now["torch"]["torch"]
+    return found + ([f"torch: {then} then, {here} now"] if then != here else [])
+
+
+def frequency_governor() -> str | None:
+    """The frequency governor of the first core, where the kernel tells."""
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        return None
+
+
+def load() -> float:
+    """Mean number of processes that wanted a core in the last minute."""
+    return os.getloadavg()[0]
+
+
+def nvidia_driver() -> str | None:
+    """Version of NVIDIA's driver, or None where NVML does not answer."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        try:
+            version = pynvml.nvmlSystemGetDriverVersion()
+        finally:
+            pynvml.nvmlShutdown()
+    except Exception:  # pynvml raises its own errors, and others where the library is damaged
+        return None
+    return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def source_revision() -> str | None:
+    """The commit the harness runs from, with `+` after it when files were changed since."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def cgroup_quota(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> float | None:
+    """CPU quota in cores, the tightest of this process's control group and those above it; None without one.
+
+    cgroup v2 keeps it in cpu.max, v1 in cpu.cfs_quota_us (kernel: Documentation/admin-guide/cgroup-v2.rst).
+    """
+    try:
+        groups = membership.read_text().splitlines()
+    except OSError:
+        return None
+    quotas: list[float] = []
+    for line in groups:
+        number, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if number == "0":
+            quotas += _quotas(root, path, lambda folder: (folder / "cpu.max").read_text().split())
+        elif "cpu" in controllers.split(","):
+            quotas += _quotas(
+                root / "cpu",
+                path,
+                lambda folder: [(folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")],
+            )
+    return min(quotas, default=None)
+
+
+def _quotas(root: Path, path: str, read: Callable[[Path], list[str]]) -> Iterator[float]:
+    """The quotas of a control group and its parents, in cores; those that are not limited are left out."""
+    own = root / path.lstrip("/")
+    for folder in (own, *own.parents):
+        try:
+            quota, period = (int(word) for word in read(folder))
+            if quota > 0:
+                yield quota / period
+        except (OSError, ValueError, ZeroDivisionError):
+            pass  # "max", or not there, as for folders that a container does not show
+        if folder == root:
+            return

@@ -1,0 +1,66 @@
+"""One plan cut into parts that several jobs measure, each in a run directory of its own.
+
+In: a Plan and which part is wanted. Out: that part as a Plan. Every part is the same wherever it is computed: it
+depends on the plan alone, not on what is measured already. Must not know jobs or run directories.
+"""
+
+from __future__ import annotations
+
+from harness.plan.config import Config
+from harness.plan.points import START_SECONDS, Cell, Inventory, Plan, Point, estimate_seconds, group
+
+
+def shard_plan(plan: Plan, shard: tuple[int, int], config: Config, inventory: Inventory) -> Plan:
+    """Part i of n of a plan, i from 1.
+
+    Cells are dealt out whole, the dearest first, each to the part that has least to do so far (Graham, Bounds on
+    multiprocessing timing anomalies, 1969: at most a third longer than the best way). Every part has the
+    reference cell as well: measured on each node, it tells nodes apart.
+    """
+    number, shards = shard
+    cells = _cells(plan)
+    costs = {cell.id: _seconds(cell, config, inventory) for cell in cells}
+    loads = [0.0] * shards
+    begun: list[set[tuple[int, str]]] = [set() for _ in range(shards)]
+    part_of: dict[str, int] = {}
+    for cell in sorted(cells, key=lambda each: (-costs[each.id], each.id)):
+        first = cell.points[0]
+        session = (first.devices, first.controller)
+
+        def load_with(part: int, cell: Cell = cell, session: tuple[int, str] = session) -> float:
+            # A part that has no session of this kind yet must start one.
+            return loads[part] + costs[cell.id] + (0.0 if session in begun[part] else START_SECONDS)
+
+        part = min(range(shards), key=lambda each: (load_with(each), each))
+        loads[part] = load_with(part)
+        begun[part].add(session)
+        part_of[cell.id] = part
+    reference = reference_cell(plan, costs)
+    own = [c for c in cells if part_of[c.id] == number - 1 or (reference and c.id == reference.id)]
+    points = tuple(point for cell in own for point in cell.points)
+    unsupported = {p.key: plan.unsupported[p.key] for p in points if p.key in plan.unsupported}
+    return Plan(_in_order(plan, points), group([p for p in points if p.key not in unsupported]), unsupported)
+
+
+def reference_cell(plan: Plan, costs: dict[str, float]) -> Cell | None:
+    """The cheapest cell that can be measured, on as few devices as there are: the most a shard spends twice."""
+    measured = [cell for session in plan.sessions for cell in session.cells]
+    return min(measured, key=lambda c: (c.points[0].devices, costs[c.id], c.id), default=None)
+
+
+def _cells(plan: Plan) -> list[Cell]:
+    """All cells, also those that cannot be measured here: their rows belong to some part as well."""
+    found: dict[str, list[Point]] = {}
+    for point in plan.points:
+        found.setdefault(Cell((point,)).id, []).append(point)
+    return [Cell(tuple(points)) for points in found.values()]
+
+
+def _seconds(cell: Cell, config: Config, inventory: Inventory) -> float:
+    alone = Plan(cell.points, group(cell.points), {})
+    return sum(estimate_seconds(alone, config, inventory)) / 2 - START_SECONDS
+
+
+def _in_order(plan: Plan, points: tuple[Point, ...]) -> tuple[Point, ...]:
+    wanted = {point.key for point in points}
+    return tuple(point for point in plan.points if point.key in wanted)

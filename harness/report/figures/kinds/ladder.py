@@ -1,0 +1,170 @@
+"""The ladder out of Python: a bar per mode, stacked by where the time of a layer goes, a panel per cell.
+
+In: a slice. Out: figure and caption. Must not know other kinds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.figure
+import pandas as pd
+from matplotlib.patches import Patch
+
+from harness.report.figures.drawing.panel import Panel, Scale
+from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
+from harness.report.figures.drawing.ticks import TIME_UNITS, linear_ticks, spaced, unit_for
+from harness.report.figures.kind import Context, Kind, corners, measured_on, timed, warned
+from harness.report.table.attribution import Attribution, Parts, attributed, is_ladder
+from harness.report.table.formats import listed, significant
+from harness.report.table.slices import Slice, undisturbed
+
+BAR, ROW = 0.15, 0.23  # inches: thickness of a bar, distance of two
+LOOKS: dict[str, dict[str, Any]] = {
+    "device": {"facecolor": "#4c566a"},
+    "framework": {"facecolor": "#7fb8da"},
+    "interpreter": {"facecolor": "#d55e00"},
+}
+
+
+def _ladders(rows: pd.DataFrame) -> dict[tuple[int, int], pd.DataFrame]:
+    """Cells with a ladder. With more devices or other controllers a step also holds waiting for others, which
+    is none of the parts here."""
+    rows = undisturbed(rows)
+    parts = rows[rows["depth"] > 0].groupby(["depth", "batch"])
+    return {(int(depth), int(batch)): own for (depth, batch), own in parts if is_ladder(own)}
+
+
+def drawable(rows: pd.DataFrame) -> bool:
+    return bool(_ladders(rows))
+
+
+def _names(found: Sequence[Attribution]) -> dict[str, str]:
+    """What the parts are called here, of those that occur."""
+    reference, on_device = found[0].reference, any(one.on_device for one in found)
+    if not reference:
+        host = "host beyond the device" if on_device else "whole step"
+    else:
+        host = (
+            "framework dispatch"
+            if on_device
+            else f"as much as {reference} needs: dispatch in C++, arithmetic"
+        )
+    beyond = f"interpreter and module calls (beyond {reference})"
+    return {
+        **({"device": "device"} if on_device else {}),
+        "framework": host,
+        **({"interpreter": beyond} if reference else {}),
+    }
+
+
+def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
+    ladders = _ladders(part.rows)
+    shown = corners(ladders)
+    rows = pd.concat([ladders[cell] for cell in shown])
+    found = [attributed(ladders[cell]) for cell in shown]
+    # One legend for all panels: where one cell lacks the reference of the others, none is split by it.
+    if len({one.reference for one in found}) > 1:
+        common = next((one for one in found if one.reference != "native"), found[0])
+        shown = [cell for cell, one in zip(shown, found, strict=True) if one.reference == common.reference]
+        found = [one for one in found if one.reference == common.reference]
+    good = timed(rows)
+    scale, unit = unit_for((good["step_us"] / good["depth"]).tolist(), TIME_UNITS)
+    modes = [mode for mode in context.styles if mode in set(rows["mode"])]
+    names = _names(found)
+    left = max(max(len(mode) for mode in modes) * LETTER + 0.3, 0.9)
+    size = (4.4 if len(shown) == 1 else 3.3, ROW * len(modes) + 0.12)
+    handles = [Patch(label=text, **LOOKS[name]) for name, text in names.items()]
+    paper = sheet(
+        headline, len(shown), size, columns=2, handles=handles, left=left, below=0.5, gaps=(0.25, 0.56)
+    )
+    for cell, one, panel in zip(shown, found, paper.panels, strict=True):
+        panel.lowest = True  # each has a scale of its own
+        panel.title(f"depth {cell[0]}, batch {cell[1]}")
+        own = ladders[cell].drop_duplicates("mode").set_index("mode")
+        _bars(panel, own, one, modes, cell[0] * scale)
+    for panel in paper.panels[-2:] if len(shown) > 1 else paper.panels:
+        panel.name_x(f"step time per layer ({unit})")
+    return paper.figure, _caption(rows, found, len(shown), len(ladders)) + warned(rows)
+
+
+def _bars(panel: Panel, own: pd.DataFrame, found: Attribution, modes: Sequence[str], size: float) -> None:
+    """size: what a step time in microseconds is divided by."""
+    ends = [own.loc[list(found.modes), name] / size for name in ("step_us", "step_us_high")]
+    top = max(float(end.max()) for end in ends if end.notna().any())
+    # Room for the numbers at the ends of the bars.
+    panel.x, panel.y = Scale(0.0, top * 1.22), Scale(len(modes) - 0.4, -0.6)
+    ticks = linear_ticks(0.0, panel.x.high)
+    panel.grid_x(spaced(ticks, panel.across(ticks).tolist()))
+    for place, mode in enumerate(modes):
+        y = float(panel.up([place])[0])
+        if panel.leftmost:
+            panel.text(panel.left - 0.07, y, mode, ha="right", va="center")
+        if mode in found.modes:
+            _bar(panel, y, found.modes[mode], own.loc[mode], size)
+        elif mode in own.index:
+            look = {"ha": "left", "va": "center", "color": "#666666", "style": "italic"}
+            panel.text(panel.left + 0.07, y, str(own.loc[mode, "status"]), **look)
+
+
+def _bar(panel: Panel, y: float, parts: Parts, row: Mapping[str, Any], size: float) -> None:
+    """y: middle of the bar, in inches."""
+    begin = 0.0
+    for name, look in LOOKS.items():
+        value = getattr(parts, name)
+        if math.isnan(value) or value <= 0:
+            continue
+        left, right = panel.across([begin, begin + value / size]).tolist()
+        panel.rectangle(left, y - BAR / 2, right - left, BAR, linewidth=0, zorder=2, **look)
+        begin += value / size
+    tip, low, high = panel.across(
+        [begin, max(row["step_us_low"], 0) / size, row["step_us_high"] / size]
+    ).tolist()
+    known = low <= high
+    if known:
+        panel.segments([[(low, y), (high, y)]], colors="#111111", linewidths=1.1, zorder=3)
+    text = significant(begin) + (" *" if row["marked"] else "")
+    panel.text(max(tip, high if known else tip) + 0.06, y, text, ha="left", va="center", size=8)
+
+
+def _caption(rows: pd.DataFrame, found: Sequence[Attribution], shown: int, of: int) -> str:
+    reference, on_device = found[0].reference, any(one.on_device for one in found)
+    text = (
+        f"Step time divided by the number of layers, {measured_on(rows)}, each panel with a scale of its own; dark "
+        "lines are 95 % intervals of the whole. "
+    )
+    if not reference:
+        why = (
+            "neither native nor script nor trace was measured, so that the interpreter's part cannot be told"
+        )
+        text += f"The host's time is not split: {why}."
+    elif on_device:
+        text += (
+            "Device: the time the device executes. Framework dispatch: what the host adds to that, as far as "
+            f"{reference} adds it too. The rest, beyond {reference}, is the interpreter and its module calls; in "
+            "compile also guards and wrappers."
+        )
+    else:
+        text += (
+            "On CPU host and device are the same cores, so that dispatch in C++ and arithmetic are one part: what "
+            f"{reference} needs as well. The rest, beyond {reference}, is the interpreter and its module calls; in "
+            "compile also guards and wrappers."
+        )
+    if reference and reference != "native":
+        text += (
+            f" native was not measured here; {reference} stands for it, so that its one call from Python a step is "
+            "counted as the framework's."
+        )
+    borrowed = list(dict.fromkeys(mode for one in found for mode in one.borrowed))
+    if borrowed:
+        text += f" Without a device time of their own, and given that of another mode: {listed(borrowed)}."
+    if shown < of:
+        text += f" Drawn: {shown} of {of} cells (shallowest and deepest, smallest and largest batch)."
+    if not rows["ok"].all():
+        text += " Modes without a bar say why."
+    return text
+
+
+KIND = Kind("ladder", "The ladder out of Python", frozenset({"devices", "controller"}), drawable, draw)

@@ -1,0 +1,126 @@
+"""Rows that may share a curve.
+
+In: a tidy table. Out: slices (rows alike on every axis that a figure or sentence does not show), their names
+in words, and the choice of a few among many. Must not know how anything is drawn.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.report.table.formats import count
+from harness.report.table.tidy import EMULATED_MARK, controller_rank
+
+# Emulated and measured rows never share a slice, whatever they call their device.
+SLICE_AXES = (
+    *("run", "device_kind", "device_name", "emulated", "family", "width", "devices"),
+    *("controller", "workload", "dtype"),
+)
+CELL_AXES = (*SLICE_AXES, "depth", "batch")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of one value on each axis in `values`."""
+
+    values: dict[str, Any]
+    rows: pd.DataFrame
+
+    @property
+    def emulated(self) -> bool:
+        return bool(self.values["emulated"])
+
+
+def split(points: pd.DataFrame, without: Collection[str] = ()) -> list[Slice]:
+    """Slices in order of first appearance; `without` names the axes that the figure shows itself."""
+    names = [name for name in SLICE_AXES if name not in without]
+    groups = points.groupby(names, sort=False, dropna=False)
+    return [Slice(dict(zip(names, key, strict=True)), rows) for key, rows in groups]
+
+
+def varying(points: pd.DataFrame) -> frozenset[str]:
+    """The slice axes with more than one value: what a name must state to be told from the others."""
+    return frozenset(name for name in SLICE_AXES if points[name].nunique() > 1)
+
+
+def words(values: dict[str, Any], names: Collection[str]) -> list[str]:
+    """The values of the axes in `names`: `4 devices`, `width 64`, `train`."""
+    uniform = "x*" in str(values.get("family", ""))
+    texts = {
+        "run": f"run {values.get('run')}",
+        "devices": count(int(values.get("devices", 0)), "device"),
+        "width": f"width {values.get('width')}",
+        "family": f"model {values.get('family')}",
+        "workload": str(values.get("workload")),
+        "dtype": str(values.get("dtype")),
+        "controller": str(values.get("controller")),
+        "device_name": str(values.get("device_name") or "unnamed device"),
+        "device_kind": str(values.get("device_kind")),
+        "emulated": EMULATED_MARK if values.get("emulated") else "measured",
+    }
+    # A uniform model is its width; explicit layer widths say more than the widest of them.
+    skipped = "family" if uniform else "width"
+    return [text for name, text in texts.items() if name in names and name in values and name != skipped]
+
+
+def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those on the fewest devices that were measured, under the first controller: there nobody who issues work
+    has to share anything with another."""
+    good = rows[rows["ok"]]
+    if good.empty:
+        return good
+    fewest = good["devices"].min()
+    first = min(set(good.loc[good["devices"] == fewest, "controller"]), key=controller_rank)
+    return rows[(rows["devices"] == fewest) & (rows["controller"] == first)]
+
+
+def hardest_cell(rows: pd.DataFrame) -> tuple[int, int]:
+    """Depth and batch where issuing costs most beside the work: the deepest model, its smallest batch, among
+    cells with the most combinations of controller and device count. rows: at least one."""
+    measured = rows[["depth", "batch", "controller", "devices"]].drop_duplicates()
+    counts = measured.groupby(["depth", "batch"]).size()
+    depth, batch = min(counts.index[counts == counts.max()], key=lambda cell: (-cell[0], cell[1]))
+    return int(depth), int(batch)
+
+
+def chosen(slices: Sequence[Slice], limit: int) -> list[Slice]:
+    """At most `limit` slices, in their order: first those that show an extreme or a value not yet shown.
+
+    Device counts and widths count at their ends only: the middle is what a reader can best do without.
+    """
+    if len(slices) <= limit:
+        return list(slices)
+    ends = {
+        name: {min(seen), max(seen)}
+        for name in ("devices", "width")
+        if (seen := {part.values[name] for part in slices if name in part.values})
+    }
+    shown: set[Any] = set()
+    picked: list[int] = []
+    for _ in range(limit):
+        left = (index for index in range(len(slices)) if index not in picked)
+        best = -max((*_news(slices[index].values, ends, shown), -index) for index in left)[-1]
+        picked.append(best)
+        items = list(slices[best].values.items())
+        shown |= {*items, *itertools.combinations(items, 2)}
+    return [slices[index] for index in sorted(picked)]
+
+
+def _news(values: dict[str, Any], ends: dict[str, set[Any]], shown: set[Any]) -> tuple[int, int]:
+    """How much a slice shows that is not shown yet: single values first, then pairs of values.
+
+    Ends of the device counts and widths count double, values between them nothing.
+    """
+    items = [(name, value) for name, value in values.items() if value in ends.get(name, {value})]
+    single = sum(2 if name in ends else 1 for name, value in items if (name, value) not in shown)
+    pairs = sum(
+        sum(2 if name in ends else 1 for name, _ in pair)
+        for pair in itertools.combinations(items, 2)
+        if pair not in shown
+    )
+    return single, pairs

@@ -1,0 +1,101 @@
+"""One table that every part of the report can trust.
+
+In: runs, or a table of points as analysis leaves it. Out: a table without missing columns or missing text,
+with helper columns. Must not know figures, pages or the terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.run import Run
+from harness.core.schema import AXES, COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS
+from harness.report.table.formats import one_line
+
+# Eager first, since all others are compared with it; then in the order in which Python's part shrinks.
+MODE_ORDER = (
+    *("eager", "symbolic", "script", "trace", "frozen", "compile", "compile_graphs", "cudagraph"),
+    *("aoti", "native"),
+)
+# Modes in which the interpreter issues every operation of a step.
+PYTHON_MODES = ("eager", "symbolic", "compile")
+# From most interpreters to one thread for all devices.
+CONTROLLER_ORDER = ("processes", "threads", "loop")
+
+# A point with one of these is drawn hollow: its number stands, but must not be read like the others.
+MARKED_WARNINGS = ("oversubscribed", "noisy", "capped")
+EMULATED = "emulated"
+EMULATED_MARK = "EMULATED - modelled, not measured"
+
+
+def mode_rank(mode: str) -> tuple[int, str]:
+    """Sorting key of modes, the same in every figure and table."""
+    return (MODE_ORDER.index(mode) if mode in MODE_ORDER else len(MODE_ORDER), mode)
+
+
+def controller_rank(controller: str) -> tuple[int, str]:
+    """Sorting key of controllers, the same in every figure and sentence."""
+    known = controller in CONTROLLER_ORDER
+    return (CONTROLLER_ORDER.index(controller) if known else len(CONTROLLER_ORDER), controller)
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """The runs' labels, told apart where two runs have the same."""
+    seen: dict[str, int] = {}
+    result = []
+    for run in runs:
+        seen[run.label] = seen.get(run.label, 0) + 1
+        result.append(run.label if seen[run.label] == 1 else f"{run.label} ({seen[run.label]})")
+    return result
+
+
+def combined(runs: Sequence[Run]) -> pd.DataFrame:
+    """The points of all runs; with a leading column `run` where there are several."""
+    if len(runs) == 1:
+        return runs[0].points
+    tables = [
+        run.points.assign(run=label)[["run", *run.points.columns]]
+        for run, label in zip(runs, labels(runs), strict=True)
+    ]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled or tables[:1], ignore_index=True) if tables else pd.DataFrame(columns=[*COLUMNS])
+
+
+def _family(model: str, depth: int) -> str:
+    """The model's name without its depth: mlp-64x16 and mlp-64x8 lie on one curve, explicit widths do not."""
+    return re.sub(rf"x{depth}(?=$|-)", "x*", model)
+
+
+def tidy(points: pd.DataFrame) -> pd.DataFrame:
+    """The columns of schema and `run`, `family`, `ok`, `emulated`, `oversubscribed`, `marked`.
+
+    Integers of axes are int64, numbers float64 with NaN for whatever is not finite, text is one line.
+    """
+    result: dict[str, object] = {}
+    for name in ("run", *COLUMNS):
+        column = points[name] if name in points.columns else pd.Series([None] * len(points))
+        if name == "run" or name in TEXT_COLUMNS:
+            cells = ["" if pd.isna(cell) else str(cell) for cell in column]
+            result[name] = np.array([one_line(cell) for cell in cells] or [], dtype=object)
+        else:
+            numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+            numbers = np.where(np.isfinite(numbers), numbers, np.nan)
+            axis = name in AXES and name in INTEGER_COLUMNS
+            result[name] = np.nan_to_num(numbers).astype("int64") if axis else numbers
+    table = pd.DataFrame(result)
+    for name in ("run", *TEXT_COLUMNS):
+        table[name] = table[name].astype(object)
+    pairs = zip(table["model"], table["depth"], strict=True)
+    table["family"] = pd.Series([_family(*pair) for pair in pairs], dtype=object)
+    sets = [frozenset(text.replace(" ", "").split(";")) for text in table["warnings"]]
+    table["ok"] = table["status"] == OK
+    table["emulated"] = (table["device_kind"] == EMULATED) | np.array(
+        [EMULATED in s for s in sets], dtype=bool
+    )
+    table["oversubscribed"] = np.array(["oversubscribed" in s for s in sets], dtype=bool)
+    table["marked"] = np.array([not s.isdisjoint(MARKED_WARNINGS) for s in sets], dtype=bool)
+    return table

@@ -1,0 +1,59 @@
+"""The file that tells the ranks of one session what to measure.
+
+In: cells and options of a plan. Out: a JSON file, and the same values read back on the other side.
+Must not know torch, nor how the ranks are started.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.plan.config import TimingConfig
+from harness.plan.points import Cell, Point
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """One session as its ranks see it.
+
+    id: names its files. controller, devices: who issues to how many devices, of all ranks. store: file where
+    the ranks meet; None where they do so in torchrun's store. threads: intra-op threads per rank. affinity: pin
+    ranks to cores. usage: record CPU time around blocks. window_s: seconds for which each point is held for
+    samplers. revision: of the harness that made it (harness.core.revision), which alone may measure it.
+    """
+
+    id: str
+    cells: tuple[Cell, ...]
+    controller: str
+    devices: int
+    device_kind: str
+    threads: int
+    affinity: bool
+    usage: bool
+    window_s: float
+    seed: int
+    timing: TimingConfig
+    plugins: tuple[str, ...]
+    raw: Path
+    store: Path | None
+    revision: str
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        plain = asdict(self)
+        plain["raw"], plain["store"] = str(self.raw), self.store and str(self.store)
+        path.write_text(json.dumps(plain, indent=1))
+
+    @staticmethod
+    def load(path: Path) -> SessionSpec:
+        """Read back what save wrote. Raises OSError, ValueError, KeyError or TypeError if it is no such file."""
+        plain = json.loads(path.read_text())
+        plain["cells"] = tuple(
+            Cell(tuple(Point.from_dict(point) for point in cell["points"])) for cell in plain["cells"]
+        )
+        plain["timing"] = TimingConfig(**plain["timing"])
+        plain["plugins"] = tuple(plain["plugins"])
+        plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])
+        return SessionSpec(**plain)

@@ -1,0 +1,176 @@
+"""What a sweep shows while it runs: a progress bar on a terminal, plain lines elsewhere.
+
+In: messages of the ranks. Out: text. Must not decide anything.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
+
+from harness.cluster.launcher import LocalLauncher
+from harness.launch.run import shell_line
+from harness.plan.config import Config, parse_shard
+from harness.plan.points import Cell, Inventory, Plan, Session, estimate_seconds
+from harness.records.directory import next_session_id, session_folder
+from harness.session.messages import Visit
+
+
+class Display:
+    """Progress over points, the last result beside it, and the time left."""
+
+    def __init__(self, console: Console, total: int, done: int, config: Config) -> None:
+        self.console, self.total, self.done = console, total, done
+        self.first, self.started = done, time.monotonic()
+        self.bar: Progress | None = None
+        # Points' worth of cells that will be visited again, by cell.
+        self.partly: dict[str, float] = {}
+        if console.is_terminal:
+            # No refresh thread: the launcher forks, and a thread of ours would take time from the ranks.
+            self.bar = Progress(
+                BarColumn(bar_width=20, table_column=Column(min_width=20)),
+                MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=7)),
+                TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=10)),
+                # What is left of the line; cut rather than at the cost of the others.
+                TextColumn(
+                    "{task.fields[last]}",
+                    table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+                    markup=False,
+                ),
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                expand=True,
+            )
+            self.task = self.bar.add_task(
+                "points", total=total, completed=done, left="", last="starting ranks"
+            )
+
+    def __enter__(self) -> Display:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def session(self, session: Session, session_id: str) -> None:
+        self._line(
+            f"session {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
+        )
+
+    def note(self, text: str) -> None:
+        """Show something that must be seen, above the bar where there is one."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def event(self, message: dict[str, Any]) -> None:
+        """Show a message of a rank."""
+        visit = Visit.of(message)
+        if visit is None:
+            return
+        result = _result(visit)
+        if visit.share < 1:
+            self.partly[visit.cell] = visit.points * visit.share
+            if self.bar:
+                self._line(f"{result} | {visit.label}")
+            return
+        self.done += visit.points
+        self.partly.pop(visit.cell, None)
+        # The result first: on a terminal the line is cut at its end.
+        self._line(f"{result} | {visit.label}" if self.bar else f"{visit.label}: {result}", counted=True)
+
+    def lost(self, cell: Cell, points: int, status: str, reason: str) -> None:
+        """Show a cell that broke its session, and took so many of its points with it."""
+        self.done += points
+        self.partly.pop(cell.id, None)
+        self._line(f"{cell.label}: {status}: {reason}", counted=True)
+
+    def tick(self) -> None:
+        if self.bar:
+            self.bar.update(self.task, completed=self.done + sum(self.partly.values()), left=self._left())
+            self.bar.refresh()
+
+    def _left(self) -> str:
+        """Time left at the pace so far, at most; empty until some of it is done."""
+        so_far = self.done + sum(self.partly.values())
+        if so_far <= self.first or so_far >= self.total:
+            return ""
+        seconds = (time.monotonic() - self.started) / (so_far - self.first) * (self.total - so_far)
+        return f"{_duration(seconds)} left"
+
+    def _line(self, text: str, *, counted: bool = False) -> None:
+        if self.bar:
+            self.bar.update(
+                self.task, completed=self.done + sum(self.partly.values()), left=self._left(), last=text
+            )
+            self.bar.refresh()
+            return
+        where = f"[{self.done}/{self.total}] " if counted else ""
+        left = f" ({self._left()})" if counted and self._left() else ""
+        self.console.print(f"{where}{text}{left}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _result(visit: Visit) -> str:
+    """The medians of a cell that has just ended, as rank 0 saw them; the report has the intervals."""
+    told = (f"{mode} {us:.4g} us" for mode, us in visit.step_us.items())
+    return ", ".join(told) or "no mode could be measured"
+
+
+def print_plan(
+    console: Console,
+    plan: Plan,
+    config: Config,
+    path: Path,
+    inventory: Inventory,
+    device_variables: dict[str, str],
+    launcher: LocalLauncher | None = None,
+) -> None:
+    """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    measured = sum(session.points for session in plan.sessions)
+    cells = sum(len(session.cells) for session in plan.sessions)
+    say(f"sweep {config.name} on {inventory.kind}: {inventory.name} ({inventory.count} present)")
+    say(f"run directory: {path}")
+    say(
+        f"{len(plan.points)} points; to measure: {measured} points in {cells} cells in "
+        f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
+    )
+    for session in plan.sessions:
+        session_id = next_session_id(path, session, parse_shard(config.shard) if config.shard else None)
+        say(
+            f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
+        )
+        for cell in session.cells:
+            say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
+        folder = session_folder(path.absolute(), session_id)
+        nodes = inventory.nodes_for(session.devices)
+        start = (launcher or LocalLauncher(config)).start(session, session_id, folder, nodes, say)
+        say("  " + shell_line(start.command, start.variables | device_variables))
+    for reason in sorted(set(plan.unsupported.values())):
+        count = sum(1 for other in plan.unsupported.values() if other == reason)
+        say(f"\nunsupported: {count} points: {reason}")
+    least, most = estimate_seconds(plan, config, inventory)
+    say(
+        f"\nestimated time: {_duration(least)} to {_duration(most)} (a rough cost of a step; nothing was run)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    seconds = round(seconds)
+    if seconds < 90:
+        return f"{seconds} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

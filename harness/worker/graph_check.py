@@ -1,0 +1,84 @@
+"""The check of device_us: the same step as a CUDA graph, whose replay has no host in it.
+
+In: lanes and a step. Out: how many launches the step is, and its device time by both ways. Must not know cells
+or records.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from functools import partial
+
+from harness.devices.device import Device
+from harness.timing.blocks import Burst
+from harness.worker.issuers import Lanes
+from harness.workloads.workload import Step
+
+# The device is held so many times as long as the host needed when it last did not queue the steps in time.
+HOLD_TIMES, LEAST_HOLD_NS, MOST_HOLD_NS = 2, 200_000, 50_000_000
+
+# Pairs of a held burst and a replay, taken in turn, so that a clock that changes changes both.
+PAIRS = 5
+# Replays that are timed as one.
+REPLAYS = 4
+
+
+@dataclass(frozen=True)
+class Replay:
+    """launches: of one step, counted. held_ns, replay_ns: device time of one step by a held burst and by the
+    replay of a graph. None where the step cannot be captured, or the device executes synchronously."""
+
+    launches: int | None = None
+    held_ns: float | None = None
+    replay_ns: float | None = None
+
+
+NOT_REPLAYED = Replay()
+
+
+def longer_hold(hold_ns: float, steps: int, burst: Burst) -> float:
+    """For how long to hold the device next time, where it was let go before all steps were queued."""
+    return min(max(HOLD_TIMES * (steps + 1) * burst.issue_ns, hold_ns), MOST_HOLD_NS)
+
+
+def replayed(lanes: Lanes, step: Step, most: int) -> Replay:
+    """Capture a step of the first device, count its launches, and time it by both ways, by at most so many steps.
+
+    What cannot be captured, as what is a graph already, has no replay: nothing is known then.
+    """
+    device = lanes.devices[0]
+    try:
+        # What a block repeats, and nothing beside it.
+        call = step.call if step.repeat is None else partial(step.repeat, 1)
+        captured = lanes.at(0, lambda: device.captured(call))
+    except RuntimeError:
+        lanes.at(0, lambda: _settle(device))
+        return NOT_REPLAYED
+    again = Step(captured.replay, list)
+    steps = min(device.burst_steps(1, "forward", captured.launches) or 1, most)
+    held: list[float] = []
+    replays: list[float] = []
+    hold_ns = float(LEAST_HOLD_NS)
+    for _ in range(2 * PAIRS):  # the first ones find out for how long to hold
+        burst = lanes.burst(0, step, steps, hold_ns)
+        if burst.device_ns is None:
+            hold_ns = longer_hold(hold_ns, steps, burst)
+            continue
+        replay = lanes.burst(0, again, min(REPLAYS, most), hold_ns)
+        if replay.device_ns is not None:
+            held.append(burst.device_ns)
+            replays.append(replay.device_ns)
+        if len(held) == PAIRS:
+            break
+    if not held:
+        return Replay(captured.launches)
+    return Replay(captured.launches, statistics.median(held), statistics.median(replays))
+
+
+def _settle(device: Device) -> None:
+    """A capture that failed leaves an error for the next call to report: let it be this one."""
+    try:
+        device.wait()
+    except RuntimeError:
+        device.wait()

@@ -1,0 +1,172 @@
+"""What one step does: the axis `workload`.
+
+In: a point, a mode, a device. Out: a Step to call, with what is needed to compare it with eager's.
+Must not know timing, rounds or records.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from harness.devices.device import Device
+from harness.modes import Mode
+from harness.plan.points import Point
+from harness.workloads.model import MLP, build_batch, build_empty_model, build_model
+
+# Small enough that thousands of steps on one batch neither diverge nor come to rest.
+LEARNING_RATE = 1e-4
+
+# Largest difference from eager, relative to eager's largest value: rounding in another order of
+# operations stays below, a wrong operation does not. About 1,000 units in the last place, more for the
+# half precisions, whose sums over a layer already differ by some of them.
+TOLERANCE = {"float64": 1e-12, "float32": 1e-4, "float16": 2e-2, "bfloat16": 8e-2}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One prepared mode of a cell: call() makes one step.
+
+    outcome() makes one step more and returns the tensors to hold against eager's. driven: what makes steps
+    by itself, with `repeat(steps)` and `joined(others)`; None where each step is a call from Python.
+    """
+
+    call: Callable[[], Any]
+    outcome: Callable[[], list[torch.Tensor]]
+    driven: Any = None
+
+    @property
+    def repeat(self) -> Callable[[int], Any] | None:
+        """Makes so many steps with no Python between them; None where there is no such thing."""
+        return None if self.driven is None else self.driven.repeat
+
+
+def in_turn(steps: Sequence[Step]) -> tuple[Callable[[], Any], Callable[[int], Any] | None]:
+    """One step of each, issued by one thread in turn: as a call, and as what repeats it without Python."""
+    if len(steps) == 1:
+        return steps[0].call, steps[0].repeat
+    calls = [step.call for step in steps]
+
+    def call() -> None:
+        for each in calls:
+            each()
+
+    first, *others = (step.driven for step in steps)
+    return call, None if first is None else first.joined(others).repeat
+
+
+class Workload(ABC):
+    """The shared part: model and shard of a cell, built once and given to every mode."""
+
+    def __init__(self, point: Point, device: Device, shard: int, seed: int) -> None:
+        """shard: number of the device among those of all ranks; each has samples of its own."""
+        self.device = device
+        self.model: MLP
+        if not device.computes:
+            where = device.torch_device
+            self.model = build_empty_model(point.sizes, dtype=point.dtype, device=where)
+            self.inputs = torch.empty(
+                point.rank_batch, point.sizes[0], dtype=getattr(torch, point.dtype), device=where
+            )
+            self.labels = torch.empty(point.rank_batch, dtype=torch.int64, device=where)
+            return
+        self.model = build_model(point.sizes, dtype=point.dtype, device=device.torch_device, seed=seed)
+        self.inputs, self.labels = build_batch(
+            point.rank_batch,
+            point.sizes[0],
+            point.sizes[-1],
+            dtype=point.dtype,
+            device=device.torch_device,
+            seed=seed * 100_003 + shard + 1,
+        )
+
+    def context(self) -> AbstractContextManager[Any]:
+        """What every call of the workload runs under."""
+        return nullcontext()
+
+    @abstractmethod
+    def prepare(self, mode: Mode) -> Step:
+        """Build the mode's step; what this takes is the mode's preparation time."""
+
+
+class Forward(Workload):
+    """Inference: one call of the model on this rank's shard."""
+
+    def __init__(self, point: Point, device: Device, shard: int, seed: int) -> None:
+        super().__init__(point, device, shard, seed)
+        self.model.eval()
+
+    def context(self) -> AbstractContextManager[Any]:
+        return torch.inference_mode()
+
+    def prepare(self, mode: Mode) -> Step:
+        run = mode.prepare(self.model, self.inputs)
+        call = partial(run, self.inputs)
+        return Step(call, lambda: [call()], run if hasattr(run, "repeat") else None)
+
+
+class Train(Workload):
+    """Cross-entropy, backward, all-reduce by DistributedDataParallel, SGD; each mode its own parameters."""
+
+    replicated = True
+
+    def prepare(self, mode: Mode) -> Step:
+        prepared = mode.prepare(copy.deepcopy(self.model), self.inputs)
+        if not isinstance(prepared, nn.Module):
+            raise TypeError(f"mode {mode.name} builds no module, so that there is nothing to train")
+        replica: nn.Module = prepared
+        if self.replicated:
+            on_gpu = self.device.torch_device.type != "cpu"
+            replica = DistributedDataParallel(
+                prepared, device_ids=[self.device.torch_device.index] if on_gpu else None
+            )
+        optimizer = torch.optim.SGD(replica.parameters(), lr=LEARNING_RATE)
+        inputs, labels = self.inputs, self.labels
+        loss_of = nn.functional.cross_entropy
+
+        def call() -> torch.Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(replica(inputs), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            return loss
+
+        def outcome() -> list[torch.Tensor]:
+            loss = call()
+            gradients = [p.grad for p in replica.parameters() if p.grad is not None]
+            return [loss.detach(), *gradients]
+
+        return Step(call, outcome)
+
+
+class TrainAlone(Train):
+    """As Train, on one rank that no other one waits for."""
+
+    replicated = False
+
+
+WORKLOADS: dict[str, type[Workload]] = {"forward": Forward, "train": Train}
+
+
+def difference(outcome: list[torch.Tensor], reference: list[torch.Tensor]) -> float:
+    """Largest difference of any tensor from the reference, relative to the reference's largest value.
+
+    Infinite where shapes or numbers of tensors differ, or where a value is not a number.
+    """
+    if [t.shape for t in outcome] != [t.shape for t in reference]:
+        return float("inf")
+    worst = 0.0
+    for ours, theirs in zip(outcome, reference, strict=True):
+        scale = theirs.abs().max().item() or 1.0
+        gap = (ours.double() - theirs.double()).abs().max().item() / scale
+        worst = max(worst, gap if gap == gap else float("inf"))
+    return worst

@@ -1,0 +1,124 @@
+"""How sessions are started: on this machine, or on nodes of a job. Needs no SLURM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.profile import Profile
+from harness.cluster import launcher as launcher_module
+from harness.cluster.launcher import LocalLauncher, SlurmLauncher, make_launcher
+from harness.core.errors import ConfigError
+from harness.plan.config import Config, DeviceConfig, LauncherConfig
+from harness.plan.points import Inventory, Session
+
+JOB = {
+    "SLURM_JOB_ID": "41",
+    "SLURM_JOB_NODELIST": "n[1-2]",
+    "SLURM_JOB_CPUS_PER_NODE": "64(x2)",
+    "SLURM_GPUS_PER_NODE": "8",
+    "SLURM_GPUS_ON_NODE": "8",
+    "SLURMD_NODENAME": "n1",
+}
+APART, ONE_MACHINE = ["10.0.0.1", "10.0.0.2"], ["127.0.0.1", "127.0.0.1"]
+NODE = Profile("Emulated GPU", 8, "7.0", 80, 1500.0, 32000, 800.0)
+SESSION = Session(16, "processes", ())
+
+
+def slurm(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str], emulator: Profile | None = None, **options: object
+) -> SlurmLauncher:
+    for name, value in JOB.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(launcher_module, "addresses_of", lambda hosts: addresses)
+    launcher = LauncherConfig(kind="slurm", **options)  # type: ignore[arg-type]
+    made = make_launcher(Config(launcher=launcher, emulator=emulator, device=DeviceConfig(threads=2)))
+    assert isinstance(made, SlurmLauncher)
+    return made
+
+
+def test_without_a_job_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURMD_NODENAME", raising=False)
+    with pytest.raises(ConfigError, match=r"launcher=slurm: .* on a node of a SLURM job"):
+        make_launcher(Config(launcher=LauncherConfig(kind="slurm")))
+
+
+def test_this_machine_is_taken_as_it_is() -> None:
+    found = Inventory("cpu", 2, "x", 2)
+    launcher = make_launcher(Config())
+    assert type(launcher) is LocalLauncher
+    assert launcher.inventory(found) == found
+    assert launcher.nodes_left() is None
+
+
+class TestInventory:
+    def test_gpus_are_those_that_torch_sees_on_each_node(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = slurm(monkeypatch, APART).inventory(Inventory("cuda", 4, "GPU", 64))
+        assert (given.count, given.nodes, given.allocated) == (4, 2, True)
+
+    def test_cpu_ranks_are_as_many_as_gpus_or_as_have_their_cores(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cpu = Inventory("cpu", 64, "CPU", 64)
+        assert slurm(monkeypatch, APART).inventory(cpu).count == 8
+        for name in ("SLURM_GPUS_PER_NODE", "SLURM_GPUS_ON_NODE"):
+            monkeypatch.setitem(JOB, name, "")
+        assert slurm(monkeypatch, APART).inventory(cpu).count == 32
+
+    def test_the_user_may_say_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        launcher = slurm(monkeypatch, APART, devices_per_node=2)
+        for kind in ("cpu", "cuda"):
+            assert launcher.inventory(Inventory(kind, 4, "x", 64)).count == 2
+
+    def test_an_emulated_node_has_no_network_to_another_machine(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        launcher = slurm(monkeypatch, APART, NODE)
+        given = launcher.inventory(Inventory("emulated", 8, "x", 64))
+        assert (given.count, given.nodes) == (8, 1)
+        assert launcher.node_config().emulator == NODE
+
+    def test_where_all_nodes_are_one_machine_it_is_cut_into_as_many(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        launcher = slurm(monkeypatch, ONE_MACHINE, NODE)
+        made = launcher.node_config().emulator
+        assert made is not None
+        assert made.devices == 16
+        given = launcher.inventory(Inventory("emulated", 16, "x", 64))
+        assert (given.count, given.nodes) == (8, 2)
+        start = launcher.start(SESSION, "s", Path("/run/s"), 2, print)
+        assert start.variables["HARNESS_NODE_SLICE"] == "8"
+
+
+class TestStart:
+    def test_between_nodes_no_interface_is_forced(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        start = slurm(monkeypatch, APART).start(SESSION, "s", Path("/run/s"), 2, print)
+        assert not {"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"} & set(start.variables)
+        assert start.variables["HARNESS_NODE_RANKS"] == "8,8"
+        assert start.relay is not None
+
+    def test_on_one_node_all_stays_on_the_loopback_interface(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        start = slurm(monkeypatch, APART).start(SESSION, "s", Path("/run/s"), 1, print)
+        assert {"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"} <= set(start.variables)
+
+    def test_after_a_node_is_lost_sessions_run_on_those_that_are_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        launcher = slurm(monkeypatch, APART)
+        monkeypatch.setattr(launcher_module, "nodes_left", lambda job: ["n2"])
+        assert launcher.nodes_left() == 1
+        start = launcher.start(Session(8, "processes", ()), "s", Path("/run/s"), 1, print)
+        assert "--nodelist=n2" in start.command
+        monkeypatch.setattr(launcher_module, "nodes_left", lambda job: None)
+        assert launcher.nodes_left() == 1, "a controller that does not answer changes nothing"
+
+    def test_the_port_is_a_new_one_for_every_session(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        launcher = slurm(monkeypatch, APART)
+        ports = {
+            next(w for w in launcher.start(SESSION, "s", Path("/r"), 2, print).command if "endpoint" in w)
+            for _ in range(5)
+        }
+        assert len(ports) > 1
+        assert all(port.startswith("--rdzv-endpoint=10.0.0.1:") for port in ports)

@@ -1,0 +1,250 @@
+"""Bad input is refused before anything starts: one line that names key, value and what is allowed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from running import environment
+
+BAD = [
+    # what is written, what the line must name
+    (["mode=[eagr]"], ["mode=eagr", "eager, symbolic, script, trace"]),
+    (["sweep=nope"], ["sweep=nope", "dispatch", "smoke"]),
+    (["dpth=[4]"], ["dpth=[4]", "depth (the nearest)"]),
+    (["+foo=1"], ["foo=1", "one of"]),
+    (["timing.block=3"], ["timing.block=3", "timing.block_ms"]),
+    (["+timing.block=3"], ["timing.block=3", "timing.block_ms"]),
+    (["device=gpu"], ["device=gpu", "auto, cpu, cuda"]),
+    (["device.kind=tpu"], ["device.kind=tpu", "auto, cpu, cuda"]),
+    (["timing=exact"], ["timing=exact", "precise"]),
+    (["depth=[]"], ["depth=[]", "at least one whole number"]),
+    (["batch=[]"], ["batch=[]", "at least one whole number"]),
+    (["devices=[]"], ["devices=[]", "at least one whole number"]),
+    (["mode=[]"], ["mode=[]", "eager"]),
+    (["hidden=[]"], ["hidden=[]", "at least one whole number"]),
+    *[
+        ([f"{key}=[{value}]"], [key, value, "whole number"])
+        for key in ("depth", "width", "batch", "devices", "hidden")
+        for value in ("0", "-1", "0.5", "two")
+    ],
+    (["depth=[true]"], ["depth", "whole number"]),
+    (["depth=4"], ["depth=4", "list", "[4,64]"]),
+    (["mode=eager"], ["mode=eager", "list"]),
+    (["workload=[learn]"], ["workload=learn", "forward, train"]),
+    (["dtype=[int8]"], ["dtype=int8", "float32"]),
+    (["controller=[magic]"], ["controller=magic", "processes"]),
+    (["scaling=odd"], ["scaling=odd", "weak, strong"]),
+    (["scaling=strong", "batch=[3]", "devices=[2]"], ["batch=3", "multiple", "2"]),
+    (["exclude=[{dpth:3}]"], ["exclude[0].dpth=3", "depth"]),
+    (["exclude=[{depth:'>=x'}]"], ["exclude[0].depth", ">=x"]),
+    (["exclude=[{}]"], ["exclude[0]", "empty rule"]),
+    (["exclude=[{depth:[4,8,16,32,64]}]"], ["exclude", "at least one point"]),
+    (["timing.min_rounds=3"], ["timing.min_rounds=3", "at least 6"]),
+    (["timing.max_rounds=10"], ["timing.max_rounds=10", "timing.min_rounds"]),
+    (["timing.rel_width=0"], ["timing.rel_width=0", "between 0 and 1"]),
+    (["timing.block_ms=abc"], ["timing.block_ms=abc", "number"]),
+    (["timeout_s=-1"], ["timeout_s=-1", "above 0"]),
+    (["seed=abc"], ["seed=abc", "whole number"]),
+    (["depth=[4"], ["depth=[4", "KEY=VALUE"]),
+    (["nonsense"], ["nonsense", "KEY=VALUE"]),
+    (["plugins=[no_such_module]"], ["plugins=no_such_module", "importable"]),
+    (["name=a/b"], ["name=a/b", "folder"]),
+    (["resume=nowhere"], ["resume=nowhere", "run directory"]),
+    (["out=a_file"], ["out=a_file", "this is a file"]),
+    (["out=a_file/below"], ["out=a_file/below", "is a file"]),
+    (["out=foreign"], ["out=foreign", "other files", "thesis.txt"]),
+    (["out=other"], ["out=other", "another sweep's config"]),
+    (["resume=other", "depth=[4]"], ["resume=other", "drop depth=[4]"]),
+    (["resume=other", "out=there"], ["resume=other", "either resume=RUN or out=DIR"]),
+    (["resume=odd"], ["resume=odd", "run"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value))
+def test_refused_in_one_line(
+    arguments: list[str], named: list[str], tmp_path: Path, monkeypatch, capfd
+) -> None:
+    from harness.commands.cli import main
+
+    (tmp_path / "a_file").write_text("")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "thesis.txt").write_text("")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.yaml").write_text("name: other\ndepth: [1]\n")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "config.yaml").write_text("name: other\nno_such_key: 1\n")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: PROBE)
+    status = main(["sweep", *arguments])
+    printed = capfd.readouterr()
+    assert status == 2
+    lines = printed.err.strip().splitlines()
+    assert len(lines) == 1, printed.err
+    for words in named:
+        assert words in lines[0]
+    assert printed.out == ""
+    assert sorted(tmp_path.rglob("*")) == before, "something was started or written"
+
+
+# What the probe answers on a machine without a GPU; asking torch would take 3 s for each case.
+PROBE = {
+    "torch": "2.14.1",
+    "built_for_cuda": "13.0",
+    "cpu_name": "a processor",
+    "devices": [],
+}
+
+
+def cuda_probe(count: int) -> dict[str, object]:
+    device = {"name": "a GPU", "memory_mib": 32_768, "capability": "7.0"}
+    return {**PROBE, "devices": [device] * count}
+
+
+@pytest.mark.parametrize(
+    ("probe", "arguments", "named"),
+    [
+        (PROBE, ["device=cuda"], ["device=cuda", "cpu or auto", "no CUDA device"]),
+        ({**PROBE, "built_for_cuda": None}, ["device=cuda"], ["device=cuda", "build without CUDA"]),
+        (cuda_probe(4), ["device=cuda", "devices=[1,8]"], ["devices=8", "1 to 4"]),
+    ],
+    ids=["no device", "no CUDA build", "too few devices"],
+)
+def test_devices_that_are_not_there_are_refused_when_asked_for_by_name(
+    probe, arguments, named, tmp_path: Path, monkeypatch, capfd
+) -> None:
+    from harness.commands.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: probe)
+    assert main(["sweep", *arguments]) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    for words in named:
+        assert words in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monkeypatch, capfd) -> None:
+    import shutil
+
+    from harness.commands.cli import main
+
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: PROBE)
+    monkeypatch.setattr("harness.records.directory.shutil.disk_usage", lambda path: usage._replace(free=1000))
+    monkeypatch.setattr("harness.machine.environment.describe_environment", lambda *a: {})
+    monkeypatch.setattr("harness.sweep.run.describe_environment", lambda *a: {})
+    assert main(["sweep", "sweep=smoke", "out=run"]) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert "out=run" in lines[0] and "no space left" in lines[0]
+    assert not list((tmp_path / "run" / "raw").iterdir())
+
+
+def test_a_disk_that_fills_up_in_mid_sweep_ends_it_in_one_line(tmp_path: Path) -> None:
+    """Every file is limited to so many bytes, as by a full disk; what was written before stays readable."""
+    code = (
+        "import resource, signal, sys\n"
+        "from harness.commands.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = ["sweep", "sweep=smoke", "device=cpu", "devices=[1]", "depth=[2]", "out=run"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("harness: error:")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become nobody")
+def test_a_read_only_folder_is_refused_for_an_ordinary_user() -> None:
+    from harness.core.errors import ConfigError
+    from harness.plan.config import Config
+    from harness.records.directory import check_path
+
+    # Not tmp_path: pytest's folders can be entered by their owner alone.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        locked = Path(name) / "locked"
+        locked.mkdir(mode=0o555)
+        child = os.fork()
+        if child == 0:  # as `nobody`: root may write anywhere
+            os.setuid(65534)
+            codes = []
+            for path in (locked, locked / "new"):
+                try:
+                    check_path(path, Config())
+                    codes.append(1)
+                except ConfigError as error:
+                    codes.append(0 if "read-only" in str(error) else 2)
+            os._exit(max(codes))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.long
+def test_a_port_that_is_taken_does_not_matter(harness, tmp_path: Path) -> None:
+    """torchrun's own default port, and the one it is told of, are both in use."""
+    import socket
+
+    taken = []
+    try:
+        for port in (29500, 29400):
+            one = socket.socket()
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+                one.listen()
+            except OSError:
+                pass  # somebody else has it: taken all the same
+            taken.append(one)
+        done = harness(
+            "sweep", "sweep=smoke", "device=cpu", "devices=[2]", "depth=[2]", "batch=[1]", "mode=[eager]", "out=run",
+            MASTER_ADDR="192.0.2.1", MASTER_PORT="29500",
+        )  # fmt: skip
+    finally:
+        for one in taken:
+            one.close()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_raw_files_with_bad_lines_are_read_and_what_was_skipped_is_said(harness, tmp_path: Path) -> None:
+    done = harness(
+        "sweep",
+        "sweep=smoke",
+        "device=cpu",
+        "devices=[1]",
+        "depth=[2]",
+        "batch=[1]",
+        "mode=[eager]",
+        "out=run",
+    )
+    assert done.returncode == 0, done.stderr
+    before = (tmp_path / "run" / "points.csv").read_bytes()
+    raw = tmp_path / "run" / "raw" / "processes-1-try1-rank0.jsonl"
+    raw.write_bytes(
+        b'\xff\xfe\x00binary\n{"type":"round","cell":1}\n[1,2]\n' + raw.read_bytes() + b'{"type":"rou'
+    )
+    again = harness("report", "run")
+    assert again.returncode == 0, again.stderr
+    assert "4 raw lines were skipped" in again.stdout.replace("\n", " ")
+    assert (tmp_path / "run" / "points.csv").read_bytes() == before
+    assert "4 raw lines were skipped" in (tmp_path / "run" / "report.md").read_text()
