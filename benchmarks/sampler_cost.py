@@ -23,9 +23,9 @@ from typing import Any
 from benchmarks.common import parser, save, verdict
 from emulator.__main__ import load_profile
 from emulator.environment import node_variables
+from harness.core.cpu import usable_cores
 from harness.core.processes.children import path_variables, python_module
 from harness.core.stats import median_interval
-from harness.machine.environment import available_cores
 from harness.monitor import Sampler, start
 from harness.plan.config import Config, MonitorConfig
 from harness.plan.points import Inventory, make_plan
@@ -81,7 +81,7 @@ def _measured(ranks: int, pairs: int, slice_s: float) -> dict[str, Any]:
     interval = median_interval(ratios)
     return {
         "ranks": ranks,
-        "cores": available_cores(),
+        "cores": usable_cores(),
         "pairs": pairs,
         "on_over_off": interval.median,
         "low": interval.low,

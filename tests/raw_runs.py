@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from harness.analysis.run import load_run
 from harness.plan.points import Cell, Point
 from harness.records.raw import LAUNCHER_FILE, Writer
 from harness.sweep.run import point_record
@@ -174,3 +177,12 @@ def seconds_of(action: Callable[[], Any], times: int = 3) -> float:
         action()
         found.append(time.perf_counter() - start)
     return min(found)
+
+
+def points(raw: RawRun) -> pd.DataFrame:
+    """The table, by mode and device count."""
+    return load_run(raw.directory).points.set_index(["mode", "devices"], drop=False)
+
+
+def row(raw: RawRun, mode: str = "eager", devices: int = 1) -> Any:
+    return points(raw).loc[(mode, devices)]

@@ -40,3 +40,9 @@ CONTROLLERS = {
         Controller("loop", "one process, one thread, devices in turn"),
     )
 }
+
+
+def issuing_threads(name: str, devices: int) -> int:
+    """As Controller.issuing_threads, of a controller by name. What another version has named has one a device."""
+    controller = CONTROLLERS.get(name)
+    return controller.issuing_threads(devices) if controller else devices

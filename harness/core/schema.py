@@ -1,9 +1,14 @@
-"""The words shared by every stage: columns of points.csv, statuses, warnings.
+"""The words shared by every stage: columns of points.csv, statuses, why the rounds of a cell ended.
 
-In: nothing. Out: constants. Must not know torch, pandas or any other module of the harness.
+In: nothing. Out: constants. Must not know torch, pandas or any stage.
 """
 
 from __future__ import annotations
+
+from harness.core import axes, warnings
+
+# What every other mode is compared with.
+REFERENCE_MODE = "eager"
 
 # One row per point. Units stand in the name. The order here is the order in the file.
 COLUMNS: dict[str, str] = {
@@ -18,6 +23,8 @@ COLUMNS: dict[str, str] = {
     "workload": "forward or train",
     "dtype": "element type of parameters and activations",
     "mode": "how the model is executed: eager, script, trace, ... (docs/modes)",
+    "needs_python": "whether the interpreter issues each operation of a step: yes or no",
+    "holds_lock": "whether a thread that issues a step holds the interpreter's lock meanwhile: yes or no",
     "device_kind": "cpu, cuda or emulated",
     "device_name": "what the device calls itself",
     "status": "ok, unsupported, failed, oom, timeout or mismatch",
@@ -56,27 +63,14 @@ COLUMNS: dict[str, str] = {
     "error": "why the status is not ok",
 }
 
-INTEGER_COLUMNS = (
-    *("depth", "width", "batch", "devices", "nodes", "threads", "cores", "launches"),
-    *("rounds", "steps"),
+INTEGER_COLUMNS = (*axes.COUNTS, axes.NODES, "threads", "cores", "launches", "rounds", "steps")
+# Of these the columns of YES_NO answer a question.
+YES, NO = "yes", "no"
+YES_NO = ("needs_python", "holds_lock", "gil")
+TEXT_COLUMNS = (
+    *("key", axes.MODEL, *axes.NAMES, "device_kind", "device_name", "status", "warnings"),
+    *(*YES_NO, "error"),
 )
-TEXT_COLUMNS = [
-    "key",
-    "model",
-    "controller",
-    "workload",
-    "dtype",
-    "mode",
-    "device_kind",
-    "device_name",
-    "status",
-    "warnings",
-    "gil",
-    "error",
-]
-
-# What a point is: its place on every axis. Everything else in a row is what was found there.
-AXES = ("model", "depth", "width", "batch", "devices", "controller", "workload", "dtype", "mode")
 
 OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH = (
     "ok",
@@ -92,22 +86,12 @@ STATUSES = (OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH)
 # since what was lost there (a killed rank, a busy machine) need not be lost twice.
 FINAL_STATUSES = (OK, UNSUPPORTED, OOM, MISMATCH)
 
-# Every warning says what to do next.
-WARNINGS: dict[str, str] = {
-    "noisy": "the interval stayed wide and the cap on rounds would have left it more than twice too wide: "
-    "quieten the machine (other jobs, frequency scaling), or read the interval and not the median",
-    "capped": "the limit of rounds or time came before the interval was narrow enough: "
-    "use timing=precise or raise timing.max_rounds and timing.max_cell_s",
-    "oversubscribed": "more ranks x threads than cores, or cores that were not free: waiting for a core is part "
-    "of the step time. Do not read it as Python overhead; use fewer devices, fewer threads or more cores",
-    "back_pressure": "the launch queue was full while a burst was issued, so that issue_us holds waiting for the "
-    "device: use a shallower model, or read issue_us as an upper bound",
-    "replay_differs": "device_us and the replay of a CUDA graph of the same step differ by more than 5 %: "
-    "read device_us, dispatch_share and feedable_devices with that error",
-    "shared": "another process used the device: measure again when it is alone",
-    "throttled": "the device lowered its clocks (the notes say why): check power limit, cooling and clocks",
-    "utilisation_differs": "NVML's utilisation and 1 - dispatch_share differ by more than 10 points: NVML counts any "
-    "time in which any kernel ran, however small, and only dispatch_share says how long the device waits",
-    "emulated": "the device is emulated: its times are modelled, not measured, and since it computes nothing the "
-    "outputs were compared on a CPU copy of the model; measure on a real one before concluding on speed",
-}
+# Why the rounds of a cell ended, as its `end` record says; two of them are warnings too.
+SETTLED, NOISY, CAPPED = "settled", warnings.NOISY.name, warnings.CAPPED.name
+# Not yet: what its session did not come to.
+UNFINISHED = "unfinished"
+
+
+def yes_no(answer: object) -> str:
+    """The text of a column of YES_NO; "" where there is no answer."""
+    return YES if answer is True else NO if answer is False else ""

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.core.schema import OK
+from harness.core import warnings
+from harness.core.schema import NO, OK, YES
 from harness.costs.roofline import ITEM_BYTES, Shape, exposed_us, sizes_of
 
-# Modes whose issuing thread holds the interpreter's lock, so that threads take turns.
-LOCKED_MODES = ("eager", "symbolic", "compile")
 # Here the core is host and device in one.
 SYNCHRONOUS = "cpu"
 # Cells of a group below which a half says nothing of the other.
@@ -61,11 +60,10 @@ def usable(points: pd.DataFrame) -> pd.DataFrame:
     """Rows with a step time, with helper columns; a training step on several devices holds the links' time too."""
     rows = points[(points["status"] == OK) & (points["step_us"] > 0)]
     rows = rows[(rows["workload"] != "train") | (rows["devices"] == 1)].copy()
-    warnings = rows["warnings"].fillna("").astype(str)
-    rows["crowded"] = warnings.str.contains("oversubscribed")
-    rows["pushed_back"] = warnings.str.contains("back_pressure")
+    rows["crowded"] = [warnings.carries(text, warnings.OVERSUBSCRIBED) for text in rows["warnings"]]
+    rows["pushed_back"] = [warnings.carries(text, warnings.BACK_PRESSURE) for text in rows["warnings"]]
     gil = rows["gil"].astype(str) if "gil" in rows else pd.Series("", index=rows.index)
-    rows["locked"] = rows["mode"].isin(LOCKED_MODES) & (gil != "no")
+    rows["locked"] = (rows["holds_lock"] == YES) & (gil != NO)
     threads = rows["threads"] if "threads" in rows else pd.Series(1, index=rows.index)
     rows["threads"] = pd.to_numeric(threads, errors="coerce").fillna(1).astype(int)
     devices = rows["devices"].astype(int)

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ground.private import private_folder
+from harness.core.axes import AXES
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import beneath
-from harness.core.schema import AXES
+from harness.core.schema import yes_no
 from harness.export.options import MODES, Order, read_order
 from harness.export.reference import is_reference, reference_path, write_reference
 from harness.modes import get_mode
@@ -178,7 +179,9 @@ def _fields(order: Order) -> dict[str, object]:
     plain = asdict(order.point)
     axes = {axis: plain[axis] for axis in AXES}
     versions = {"seed": order.seed, "torch": torch.__version__}
-    return {"key": order.point.key, **axes, "nodes": 1, "device_kind": order.device, **versions}
+    mode = get_mode(order.point.mode)
+    of_mode = {name: yes_no(getattr(mode, name)) for name in ("needs_python", "holds_lock")}
+    return {"key": order.point.key, **axes, **of_mode, "nodes": 1, "device_kind": order.device, **versions}
 
 
 def _report(order: Order, saved: Saved) -> None:

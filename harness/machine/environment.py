@@ -7,12 +7,11 @@ The module itself must not import torch: planning and reporting use it.
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import psutil
 
 from emulator.profile import EMULATED
+from harness.core.cpu import usable_cores
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.places import PACKAGE
 from harness.core.processes.children import path_variables, python_module
@@ -67,7 +67,7 @@ def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
 
     Raises ConfigError if CUDA is asked for and there is none.
     """
-    cores, devices, asked = available_cores(), probe["devices"], config.device.kind
+    cores, devices, asked = usable_cores(), probe["devices"], config.device.kind
     # However the process came to see them: a device that calls itself emulated is never a measured one.
     seen_emulated = bool(devices) and asked != "cpu" and devices[0]["name"].startswith(EMULATED)
     if asked == "emulated" or seen_emulated:
@@ -85,13 +85,6 @@ def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
     if asked == "cuda" or (asked == "auto" and devices):
         return Inventory("cuda", len(devices), devices[0]["name"], cores, explicit=asked == "cuda")
     return Inventory("cpu", cores, probe["cpu_name"], cores, explicit=asked == "cpu")
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, and the CPU quota of its container."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = cgroup_quota()
-    return max(1, min(allowed, math.floor(quota))) if quota else allowed
 
 
 def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[str, Any]:
@@ -189,42 +182,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def cgroup_quota(
-    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
-) -> float | None:
-    """CPU quota in cores, the tightest of this process's control group and those above it; None without one.
-
-    cgroup v2 keeps it in cpu.max, v1 in cpu.cfs_quota_us (kernel: Documentation/admin-guide/cgroup-v2.rst).
-    """
-    try:
-        groups = membership.read_text().splitlines()
-    except OSError:
-        return None
-    quotas: list[float] = []
-    for line in groups:
-        number, controllers, path = (*line.split(":", 2), "", "")[:3]
-        if number == "0":
-            quotas += _quotas(root, path, lambda folder: (folder / "cpu.max").read_text().split())
-        elif "cpu" in controllers.split(","):
-            quotas += _quotas(
-                root / "cpu",
-                path,
-                lambda folder: [(folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")],
-            )
-    return min(quotas, default=None)
-
-
-def _quotas(root: Path, path: str, read: Callable[[Path], list[str]]) -> Iterator[float]:
-    """The quotas of a control group and its parents, in cores; those that are not limited are left out."""
-    own = root / path.lstrip("/")
-    for folder in (own, *own.parents):
-        try:
-            quota, period = (int(word) for word in read(folder))
-            if quota > 0:
-                yield quota / period
-        except (OSError, ValueError, ZeroDivisionError):
-            pass  # "max", or not there, as for folders that a container does not show
-        if folder == root:
-            return

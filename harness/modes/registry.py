@@ -31,6 +31,11 @@ class Mode(ABC):
     needs_python: bool
     rehearsed_as: str | None = None
 
+    @property
+    def holds_lock(self) -> bool:
+        """Whether the thread that issues a step holds the interpreter's lock meanwhile, so that threads take turns."""
+        return self.needs_python
+
     def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
         """Why this mode cannot run there, or None where it can. device_kind: cpu, cuda or emulated."""
         return None

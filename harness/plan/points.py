@@ -16,11 +16,10 @@ from typing import Any
 
 from harness.core.controllers import CONTROLLERS
 from harness.core.errors import ConfigError
+from harness.core.schema import REFERENCE_MODE as REFERENCE_MODE
 from harness.core.stats import FEWEST_FOR_INTERVAL
 from harness.modes import get_mode
 from harness.plan.config import Config, matches
-
-REFERENCE_MODE = "eager"
 
 # For the estimate alone, never for a result. A bare start of two ranks: importing torch and meeting.
 START_SECONDS = 5.0

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 from harness.core.files import beneath
 from harness.core.files.plain import DEEPEST, is_deep
@@ -112,6 +112,11 @@ def read_raw(directory: Path, prefix: str = "") -> RawData:
     return data
 
 
+def read_launcher(directory: Path) -> list[dict[str, Any]]:
+    """The records of launcher.jsonl alone. Raises OSError if the directory cannot be read."""
+    return read_raw(directory, prefix=LAUNCHER_FILE.removesuffix(".jsonl")).files.get(LAUNCHER_FILE, [])
+
+
 def read_lines(
     descriptor: int, skipped: Counter[str], is_record: Callable[[Any], bool]
 ) -> Iterator[dict[str, Any]]:
@@ -202,11 +207,16 @@ def _is_block(block: Any) -> bool:
     )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a finite number that a table of 64-bit numbers can hold."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -_LARGEST < value < _LARGEST  # false for infinities, and for what is not a number
+
+
+def whole_number(value: object) -> int | None:
+    """The value if it is a whole number that a table can hold, else None."""
+    return value if is_number(value) and type(value) is int else None
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -13,7 +13,9 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.run import Run
-from harness.core.schema import AXES, OK, STATUSES, WARNINGS
+from harness.core.axes import AXES
+from harness.core.schema import OK, STATUSES
+from harness.core.warnings import WARNINGS, names
 from harness.report.table.formats import significant, times
 from harness.report.table.tidy import labels, tidy
 
@@ -40,10 +42,15 @@ def statuses(table: pd.DataFrame) -> list[tuple[str, int]]:
 def warned(table: pd.DataFrame) -> list[Warned]:
     counts: dict[str, int] = {}
     for text in table["warnings"]:
-        for name in {part.strip() for part in text.split(";")} - {""}:
+        for name in names(text):
             counts[name] = counts.get(name, 0) + 1
-    names = [*(name for name in WARNINGS if name in counts), *sorted(set(counts) - set(WARNINGS))]
-    return [Warned(name, counts[name], WARNINGS.get(name, "no advice is known")) for name in names]
+    ordered = [*(name for name in WARNINGS if name in counts), *sorted(set(counts) - set(WARNINGS))]
+    return [Warned(name, counts[name], _advice(name)) for name in ordered]
+
+
+def _advice(warning: str) -> str:
+    """Another version may have written a warning that this one does not know."""
+    return WARNINGS[warning].advice if warning in WARNINGS else "no advice is known"
 
 
 def flattened(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

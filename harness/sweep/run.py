@@ -17,10 +17,11 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from harness.analysis.run import load_run, planned_points, session_progress
+from harness.analysis.progress import session_progress
+from harness.analysis.run import load_run
 from harness.cluster.launcher import SLURM, LocalLauncher, make_launcher
 from harness.cluster.slurm import run_name
-from harness.core import schema
+from harness.core import axes, schema
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.made import Made
@@ -47,7 +48,7 @@ from harness.records.directory import (
     open_run,
     session_folder,
 )
-from harness.records.raw import LAUNCHER_FILE, RAW, Writer
+from harness.records.raw import LAUNCHER_FILE, RAW, Writer, read_launcher
 from harness.session.spec import SessionSpec
 from harness.sweep.display import Display, print_plan
 from harness.sweep.interrupt import Interrupted, signals_raise
@@ -202,7 +203,7 @@ class _Sweep:
             device_name=environment["device_name"],
             cores=environment["cpu"]["cores_usable"],
         )
-        known = planned_points(self.run.path)
+        known = {r["key"] for r in read_launcher(self.run.path) if r["type"] == "point"}
         for point in self.plan.points:
             if point.key not in known:
                 nodes, place = self.inventory.nodes_for(point.devices), self.places[point.key]
@@ -348,13 +349,14 @@ class _Sweep:
 
 def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
     """A planned point as the launcher writes it down: all that the analysis knows of it."""
-    axes = {name: getattr(point, name) for name in (*schema.AXES, "scaling")}
+    place = {name: getattr(point, name) for name in (*axes.AXES, axes.SCALING)}
     return {
         "key": point.key,
         "cell": Cell((point,)).id,
-        "axes": {**axes, "nodes": nodes},
+        "axes": {**place, axes.NODES: nodes},
         # The analysis must not depend on which plugins are loaded where it runs.
         "needs_python": get_mode(point.mode).needs_python,
+        "holds_lock": get_mode(point.mode).holds_lock,
     }
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.core.cpu import usable_cores
 from harness.core.errors import ConfigError, HarnessError
-from harness.machine import environment
 from harness.machine.environment import (
-    available_cores,
-    cgroup_quota,
     describe_environment,
     differences,
     probe_torch,
@@ -45,7 +42,7 @@ class TestInventory:
     def test_auto_takes_the_cpu_where_there_are_none(self) -> None:
         found = inventory("auto", PROBE)
         assert (found.kind, found.name, found.explicit) == ("cpu", "Test CPU", False)
-        assert found.count == found.cores == available_cores()
+        assert found.count == found.cores == usable_cores()
 
     def test_the_cpu_can_be_asked_for_beside_gpus(self) -> None:
         found = inventory("cpu", CUDA_PROBE)
@@ -85,59 +82,6 @@ class TestInventory:
         assert reason in caught.value.allowed
 
 
-class TestCores:
-    """Control groups are folders of the test's; the process is in /job/step."""
-
-    @pytest.fixture
-    def root(self, tmp_path: Path) -> Path:
-        (tmp_path / "fs/job/step").mkdir(parents=True)
-        (tmp_path / "fs/cpu/job/step").mkdir(parents=True)
-        return tmp_path / "fs"
-
-    def quota(self, root: Path, membership: str = "0::/job/step\n") -> float | None:
-        (root.parent / "cgroup").write_text(membership)
-        return cgroup_quota(root, root.parent / "cgroup")
-
-    @pytest.mark.parametrize(
-        ("text", "cores"),
-        [
-            ("max 100000\n", None),
-            ("400000 100000\n", 4),
-            ("250000 100000\n", 2.5),
-            ("100000 50000\n", 2),
-            ("100000 0\n", None),
-            ("nonsense", None),
-            ("", None),
-        ],
-    )
-    def test_a_quota_of_version_2(self, root: Path, text: str, cores: float | None) -> None:
-        (root / "job/step/cpu.max").write_text(text)
-        assert self.quota(root) == cores
-
-    def test_the_tightest_of_the_group_and_those_above_it_holds(self, root: Path) -> None:
-        (root / "job/step/cpu.max").write_text("max 100000\n")
-        (root / "job/cpu.max").write_text("300000 100000\n")
-        (root / "cpu.max").write_text("800000 100000\n")
-        assert self.quota(root) == 3
-
-    @pytest.mark.parametrize(("quota", "cores"), [("-1", None), ("300000", 3), ("10000", 0.1), ("x", None)])
-    def test_a_quota_of_version_1(self, root: Path, quota: str, cores: float | None) -> None:
-        (root / "cpu/job/cpu.cfs_quota_us").write_text(quota + "\n")
-        (root / "cpu/job/cpu.cfs_period_us").write_text("100000\n")
-        assert self.quota(root, "5:cpu,cpuacct:/job/step\n3:memory:/\n") == cores
-
-    def test_without_control_groups_there_is_no_quota(self, tmp_path: Path) -> None:
-        assert cgroup_quota(tmp_path / "fs", tmp_path / "nowhere") is None
-
-    @pytest.mark.parametrize(("quota", "cores"), [(None, 16), (4.0, 4), (2.5, 2), (0.1, 1), (99.0, 16)])
-    def test_cores_are_those_of_affinity_and_quota(
-        self, quota: float | None, cores: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
-        monkeypatch.setattr(environment, "cgroup_quota", lambda: quota)
-        assert available_cores() == cores
-
-
 class TestDifferences:
     BEFORE: dict[str, Any] = {  # noqa: RUF012
         "device_kind": "cpu",
@@ -172,7 +116,7 @@ def test_the_environment_is_json_with_what_a_reader_needs() -> None:
     again = json.loads(json.dumps(found))
     assert again == found
     assert (again["device_kind"], again["device_name"], again["devices_present"]) == ("cuda", "Test GPU", 2)
-    assert again["cpu"]["cores_usable"] == available_cores()
+    assert again["cpu"]["cores_usable"] == usable_cores()
     assert again["packages"]["torch"]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from synthetic import Row, as_points, failed
+from synthetic import NEED_PYTHON, Row, as_points, failed
 
 from harness.core.schema import OK
-from harness.report.table.tidy import MODE_ORDER, PYTHON_MODES
+from harness.report.table.tidy import MODE_ORDER
 
 # Microseconds to issue one layer. `compile` is slower than eager, as it is on CPU for small layers.
 ISSUE_US = {
@@ -50,7 +50,7 @@ def _row(cell: Row, mode: str, kind: str, step: float, eager: float, **more: Any
         "speedup_high": gain * (1 + narrow),
         "host_cpu_share": 1.0,
         # Threads behind one lock hand it to each other.
-        "waits_s": 40_000.0 if cell["controller"] == "threads" and mode in PYTHON_MODES else 100.0,
+        "waits_s": 40_000.0 if cell["controller"] == "threads" and mode in NEED_PYTHON else 100.0,
         "preemptions_s": 100.0,
         "gil": "yes",
         "threads": 1,
@@ -92,7 +92,7 @@ def ladder_points(
             }
             eager = steps.get("eager", np.nan)
             floor = min(
-                [step for mode, step in steps.items() if mode not in (*PYTHON_MODES, *GRAPHS)] or [np.nan]
+                [step for mode, step in steps.items() if mode not in (*NEED_PYTHON, *GRAPHS)] or [np.nan]
             )
             for mode, step in steps.items():
                 if kind == "cpu":
@@ -111,7 +111,7 @@ def ladder_points(
 
 def _node(mode: str, controller: str, devices: int, issue: float, work: float) -> tuple[float, float]:
     """Step time and CPU share of a rank on a node with cores for all: one interpreter runs one thread at a time."""
-    in_turn = controller == "loop" or (controller == "threads" and mode in PYTHON_MODES)
+    in_turn = controller == "loop" or (controller == "threads" and mode in NEED_PYTHON)
     host = issue * (devices if in_turn else 1)
     step = max(host, work)
     busy = min(host / step, 1.0) * (devices if controller == "threads" and not in_turn else 1)

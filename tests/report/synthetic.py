@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.run import Run
-from harness.core.schema import COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS
+from harness.core.schema import COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS, yes_no
 
 DISPATCH_US = {"eager": 9.0, "script": 3.0, "trace": 2.5}
+# What the modes of these tables say of themselves in their records.
+NEED_PYTHON = ("eager", "symbolic", "compile")
 Row = dict[str, Any]
 
 
@@ -111,7 +113,10 @@ def _cell(
 
 def as_points(rows: Sequence[Row]) -> pd.DataFrame:
     """Columns, order and dtypes as harness.analysis.run.Run promises them."""
-    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    said = (
+        {name: yes_no(row["mode"] in NEED_PYTHON) for name in ("needs_python", "holds_lock")} for row in rows
+    )
+    table = pd.DataFrame([{**own, **row} for own, row in zip(said, rows, strict=True)], columns=list(COLUMNS))
     for name in COLUMNS:
         if name in TEXT_COLUMNS:
             table[name] = table[name].astype(object).where(table[name].notna(), "")

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.sampled.join import Held, Rank, sampler_core_share
 from harness.analysis.sampled.samples import Sampling, Samplings
-from harness.core.controllers import CONTROLLERS
-from harness.records.raw import told
+from harness.analysis.sampled.window import Rank, Steady
+from harness.core.controllers import issuing_threads
+from harness.records.raw import is_number, told
 
 # Calls that take longer than that are counted by the sampler.
 SLOW_CALL_MS = 250
@@ -24,9 +24,9 @@ _MOST_LOST = 4
 
 @dataclass(frozen=True)
 class Sampled:
-    """One measured point. held: None where it was not held in a steady state. threads: intra-op, per device."""
+    """One measured point. steady: None where it was not held in a steady state. threads: intra-op, per device."""
 
-    held: Held | None
+    steady: Steady | None
     axes: Mapping[str, Any]
     threads: int | None
 
@@ -43,7 +43,7 @@ def notes_on_sampling(
     for host in dict.fromkeys(sampling.host for sampling in samplings.found):
         found += _of_host(host, [sampling for sampling in samplings.found if sampling.host == host])
     found += _not_sampled(samplings.found, ranks, points)
-    found += _of_points([point.held for point in points if point.held])
+    found += _of_points([point.steady for point in points if point.steady])
     found += _shared_cores(samplings.found, points)
     return found
 
@@ -113,26 +113,28 @@ def _not_sampled(
     for host in sorted(driving - sampled):
         yield f"Utilisation was not sampled on host {host}: no sampler ran there."
     with_devices = any(sampling.devices and sampling.host in driving for sampling in samplings)
-    if with_devices and points and not any(point.held for point in points):
+    if with_devices and points and not any(point.steady for point in points):
         yield "No point has a utilisation, since none was held in a steady state for it (monitor.window_s)."
     known = {sampling.why for sampling in samplings}
-    reasons = Counter(point.held.why for point in points if point.held and point.held.why)
+    reasons = Counter(point.steady.why for point in points if point.steady and point.steady.why)
     for why, number in reasons.items():
         if why not in known and not why.startswith("no sampler ran"):  # said once for the whole host
             yield f"{_points(number)} no utilisation: {why}."
 
 
-def _of_points(points: Sequence[Held]) -> Iterator[str]:
-    empty = sum(not held.why and math.isnan(held.util_pct) and math.isnan(held.power_w) for held in points)
+def _of_points(points: Sequence[Steady]) -> Iterator[str]:
+    empty = sum(
+        not point.why and math.isnan(point.util_pct) and math.isnan(point.power_w) for point in points
+    )
     if empty:
         yield f"{_points(empty)} neither utilisation nor power: a device has no sample in the point's window."
-    reasons = Counter(reason for held in points for reason in held.throttled)
+    reasons = Counter(reason for point in points for reason in point.throttled)
     if reasons:
         named = ", ".join(
             f"{name} ({number} point{'' if number == 1 else 's'})" for name, number in sorted(reasons.items())
         )
         yield f"Throttled by {named}."
-    integrated = sum(held.integrated for held in points)
+    integrated = sum(point.integrated for point in points)
     if integrated:
         yield f"{_points(integrated)} an energy that is power integrated over time: a device has no energy counter."
 
@@ -149,7 +151,7 @@ def _shared_cores(samplings: Sequence[Sampling], points: Sequence[Sampled]) -> I
         cores = own[-1].cores
         if not 0 < cores <= threads[0] * threads[1]:
             continue
-        shares = [share for share in map(sampler_core_share, own) if not math.isnan(share)]
+        shares = [share for share in map(_sampler_core_share, own) if not math.isnan(share)]
         used = f"it used {100 * max(shares):.1f} % of one" if shares else "how much it used is not known"
         yield (
             f"The sampler shares the {cores} cores of host {host} with what is measured (up to {threads[0]} issuing "
@@ -157,8 +159,15 @@ def _shared_cores(samplings: Sequence[Sampling], points: Sequence[Sampled]) -> I
         )
 
 
+def _sampler_core_share(sampling: Sampling) -> float:
+    """CPU time of the sampler over its life; NaN where it did not say so."""
+    cpu, wall = (sampling.end or {}).get("cpu_s"), (sampling.end or {}).get("wall_s")
+    if not (is_number(cpu) and is_number(wall)) or float(wall) <= 0:  # type: ignore[arg-type]
+        return math.nan
+    return float(cpu) / float(wall)  # type: ignore[arg-type]
+
+
 def _threads(point: Sampled) -> tuple[int, int]:
     """Threads on one node that issue, and threads of each of them."""
-    controller, devices = CONTROLLERS.get(point.axes["controller"]), point.axes["devices"]
-    issuing = controller.issuing_threads(devices) if controller else devices
+    issuing = issuing_threads(point.axes["controller"], point.axes["devices"])
     return math.ceil(issuing / point.axes["nodes"]), point.threads or 1

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.sampled.samples import Floats, Sampling
+from harness.core import axes
 from harness.records.raw import LAUNCHER_FILE, RawData
 
 # Steps of time: about as many as a figure has room for lines' bends.
@@ -23,7 +24,7 @@ STEPS = 400
 # Between a sweep and its resumption a day may pass, of which nothing is known.
 _LONGEST_GAP_S = 5.0
 
-_NAMED = ("depth", "width", "batch", "devices", "controller", "workload", "dtype")
+_NAMED = tuple(axis for axis in axes.CELL if axis != axes.MODEL)
 
 SAMPLES = ("host", "device", "seconds", "util_pct", "power_w")
 SPANS = ("session", "cell", "host", "start", "end")
@@ -109,19 +110,22 @@ def _means(steps: Any, values: Floats, count: int) -> Floats:
 def _names(raw: RawData) -> dict[str, str]:
     """Cell id -> the values by which the run's cells differ, in words."""
     cells = {r["cell"]: r["axes"] for r in raw.files.get(LAUNCHER_FILE, []) if r["type"] == "point"}
-    axes = [name for name in _NAMED if len({str(values.get(name)) for values in cells.values()}) > 1] or [
+    differing = [
+        name for name in _NAMED if len({str(values.get(name)) for values in cells.values()}) > 1
+    ] or [
         "depth",
         "batch",
     ]
     return {
-        cell: ", ".join(_words(name, values.get(name)) for name in axes) for cell, values in cells.items()
+        cell: ", ".join(_words(name, values.get(name)) for name in differing)
+        for cell, values in cells.items()
     }
 
 
 def _words(name: str, value: Any) -> str:
     if name == "devices":
         return f"{value} device{'' if value == 1 else 's'}"
-    return f"{name} {value}" if name in ("depth", "width", "batch") else str(value)
+    return f"{name} {value}" if name in axes.SIZES else str(value)
 
 
 def _measured(raw: RawData) -> Iterator[tuple[str, str, str, int, int]]:

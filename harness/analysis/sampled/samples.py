@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.files import beneath
-from harness.records.raw import is_number, read_lines
+from harness.records.raw import is_number, read_lines, whole_number
 
 FOLDER = "monitor"
 
@@ -160,11 +160,10 @@ def _samplings(records: Iterator[dict[str, Any]], skipped: Counter[str]) -> list
 
 def _sampling(node: dict[str, Any]) -> Sampling:
     devices = [_device(device, 1e9 / node["hz"]) for device in node["devices"]]
-    cores = node.get("cores")
     return Sampling(
         host=node["host"],
         hz=float(node["hz"]),
-        cores=cores if type(cores) is int and is_number(cores) else 0,
+        cores=whole_number(node.get("cores")) or 0,
         why=str(node.get("why") or "") if not devices else "",
         devices=devices,
     )

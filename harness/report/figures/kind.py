@@ -12,11 +12,12 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
+from harness.core.warnings import HOLLOW, OVERSUBSCRIBED
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import ModeStyle
 from harness.report.table.formats import count
 from harness.report.table.slices import Slice
-from harness.report.table.tidy import MARKED_WARNINGS
+from harness.report.table.tidy import carrying
 
 # Lines that are no measurement: an ideal, a limit.
 DOTTED: dict[str, Any] = {"linestyle": (0, (2, 2)), "linewidth": 0.8, "zorder": 2}
@@ -77,14 +78,13 @@ def corners(cells: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def warned(rows: pd.DataFrame) -> str:
     """A sentence on hollow markers; empty where no row has a marked warning."""
     found = []
-    for name in MARKED_WARNINGS:
-        number = sum(name in text.replace(" ", "").split(";") for text in rows["warnings"])
-        if number:
-            found.append(f"{name} ({count(number, 'point')})")
+    for warning in HOLLOW:
+        if number := int(carrying(rows, warning).sum()):
+            found.append(f"{warning.name} ({count(number, 'point')})")
     if not found:
         return ""
     text = f" Hollow or starred: {', '.join(found)}; what to do about it stands under Warnings."
-    if any(name.startswith("oversubscribed") for name in found):
+    if carrying(rows, OVERSUBSCRIBED).any():
         text += " Where oversubscribed, waiting for a core is part of the time: do not read it as Python overhead."
     return text
 

@@ -10,11 +10,12 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from harness.core import warnings
 from harness.report.findings.claim import EAGER, Claim, Topic, aside, cell, group_of, lead
 from harness.report.findings.gains import compared
 from harness.report.table.formats import count, listed, percent, significant
 from harness.report.table.slices import CELL_AXES
-from harness.report.table.tidy import PYTHON_MODES, controller_rank, mode_rank
+from harness.report.table.tidy import controller_rank, mode_rank
 
 # Over half of the step waiting: Python decides. Under a tenth: making it free would hardly be noticed.
 BOUND, FREE = 0.5, 0.1
@@ -33,7 +34,7 @@ def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
         # is none, and where no gain is shown, none is claimed.
         # That of a mode with Python proves nothing here.
         others = compared(rows)
-        others = others[~others["mode"].isin(PYTHON_MODES)]
+        others = others[others["python_free"]]
         cells = pd.MultiIndex.from_frame(own[list(CELL_AXES)])
         known, proven = (
             cells.isin(pd.MultiIndex.from_frame(part[list(CELL_AXES)]))
@@ -109,7 +110,7 @@ def _spot(row: pd.Series) -> str:
 
 def _many(row: pd.Series) -> str:
     """Where the queue was full while a burst was issued, part of issue_us is waiting for the device."""
-    bound = "at least " if "back_pressure" in row["warnings"] else ""
+    bound = "at least " if warnings.carries(row["warnings"], warnings.BACK_PRESSURE) else ""
     return bound + significant(row["feedable_devices"])
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from harness.report.findings.bottleneck import FREE
 from harness.report.table.formats import count, significant
-from harness.report.table.tidy import PYTHON_MODES
 
 # Of the cores' time: from here on nothing is left to run on.
 SATURATED = 0.9
@@ -59,7 +58,7 @@ def cause(row: Mapping[str, Any], own_interpreters: float = math.nan) -> str:
     # Of the thread itself where that was recorded: helpers beside it (a driver's threads) do not feed anything.
     if controller == "loop" and (one_core or row["main_thread_share"] >= SATURATED):
         return f"one thread, which is busy all the time, is the limit ({spent})"
-    if controller == "threads" and row["mode"] in PYTHON_MODES:
+    if controller == "threads" and row["locked"]:
         if row["gil"] == "no":
             return f"the interpreter is free-threaded, and what holds it back cannot be told apart ({spent})"
         waits, taken = row["waits_s"], row["preemptions_s"]

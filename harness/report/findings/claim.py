@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import Any
 
+from harness.core.schema import REFERENCE_MODE
 from harness.report.table.formats import count
 from harness.report.table.slices import words
 
-EAGER = "eager"
+EAGER = REFERENCE_MODE
 
 
 class Topic(IntEnum):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.report.findings.claim import EAGER, Claim, Topic, group_of, lead, place
 from harness.report.findings.gains import compared
-from harness.report.table.attribution import WITHOUT_PYTHON, Attribution, attributed, is_ladder
+from harness.report.table.attribution import SAME_OPERATIONS, Attribution, attributed, is_ladder
 from harness.report.table.formats import listed, percent, significant, times
 from harness.report.table.slices import Slice, undisturbed
 from harness.report.table.tidy import mode_rank
@@ -78,7 +78,7 @@ def _attribution(found: Attribution, own: pd.DataFrame) -> str:
     def part(value: float, interval: str = "") -> str:
         return f"{significant(value / layers)} µs ({percent(value / eager.total)}{interval})"
 
-    stands = "" if found.reference == WITHOUT_PYTHON[0] else f", for want of {WITHOUT_PYTHON[0]}"
+    stands = "" if found.reference == SAME_OPERATIONS[0] else f", for want of {SAME_OPERATIONS[0]}"
     beyond = f"interpreter and module calls (beyond {found.reference}{stands})"
     interval, shown = _interval(found, own)
     rest = (

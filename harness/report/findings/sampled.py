@@ -9,14 +9,14 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from harness.core.warnings import UTILISATION_DIFFERS
 from harness.report.findings.claim import Claim, Topic, aside, group_of, lead, place
 from harness.report.table.formats import count, percent, significant
 from harness.report.table.slices import CELL_AXES, Slice
+from harness.report.table.tidy import carrying
 
 # Axes that the sentences name themselves.
 SHOWN = frozenset({"family", "width", "devices", "controller", "workload", "dtype"})
-
-APART = "utilisation_differs"
 
 # Power and its counter are read with some per cent of error: a smaller ratio is no difference.
 DIFFERENT = 1.1
@@ -34,8 +34,8 @@ def _utilisation(rows: pd.DataFrame, part: Slice, differing: Collection[str]) ->
         return []
     share = known["dispatch_share"].clip(0, 1)
     known = known.assign(share=share, apart=(known["util_mean_pct"] - 100 * (1 - share)).abs())
-    named = [APART in text.split(";") for text in known["warnings"]]
-    number, of = sum(named), count(len(known), "point")
+    named = carrying(known, UTILISATION_DIFFERS)
+    number, of = int(named.sum()), count(len(known), "point")
     if not number:
         text = (
             f"{lead(part.values)}NVML's utilisation agrees with the share of a step in which the device works, within "

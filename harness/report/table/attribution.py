@@ -14,13 +14,16 @@ from typing import Any
 
 import pandas as pd
 
+from harness.core.schema import REFERENCE_MODE
+
 # `native` runs the scripted model without Python. Where it could not be measured, what runs the same operations
 # and enters Python but once a step stands for it; never a mode that fuses or captures operations, since that
-# also saves the framework's part, which would then be taken for the interpreter's.
-WITHOUT_PYTHON = ("native", "script", "trace")
+# also saves the framework's part, which would then be taken for the interpreter's. Each only where its own record
+# says that it needs no Python: a plugin may have taken its name.
+SAME_OPERATIONS = ("native", "script", "trace")
 GRAPH = "cudagraph"
 # What every sweep measures; with no more than these a ladder says what the speed-ups say already.
-PLAIN_RUNGS = ("eager", "script", "trace")
+PLAIN_RUNGS = (REFERENCE_MODE, "script", "trace")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Attribution:
-    """modes: in the order of the rows. reference: which of WITHOUT_PYTHON splits the host's time, or "".
+    """modes: in the order of the rows. reference: which of SAME_OPERATIONS splits the host's time, or "".
     on_device: whether the device's time is known. borrowed: modes whose device time is another mode's."""
 
     modes: dict[str, Parts]
@@ -54,7 +57,7 @@ def attributed(rows: pd.DataFrame) -> Attribution:
     """rows: one cell of a tidy table; modes without a time are left out."""
     good = rows[rows["ok"] & (rows["step_us"] > 0)].drop_duplicates("mode")
     records: dict[str, dict[Any, Any]] = {row["mode"]: row for row in good.to_dict("records")}
-    reference = next((mode for mode in WITHOUT_PYTHON if mode in records), "")
+    reference = next((m for m in SAME_OPERATIONS if m in records and records[m]["python_free"]), "")
     devices = {mode: _own_device(row) for mode, row in records.items()}
     # A mode without a device time of its own computes the same: the reference's stands for it, or any
     # other's, or the step of the graph, in which next to nothing is left of the host.
@@ -80,4 +83,4 @@ def attributed(rows: pd.DataFrame) -> Attribution:
 def is_ladder(rows: pd.DataFrame) -> bool:
     """Whether eager was measured beside a rung that is not in every sweep."""
     modes = set(rows.loc[rows["ok"] & (rows["step_us"] > 0), "mode"])
-    return "eager" in modes and bool(modes - set(PLAIN_RUNGS))
+    return REFERENCE_MODE in modes and bool(modes - set(PLAIN_RUNGS))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.core import warnings
 from harness.report.table.formats import MISSING, one_line, percent, ratio, significant
 from harness.report.table.tidy import EMULATED_MARK
 
@@ -116,7 +117,7 @@ def _values(rows: pd.DataFrame, many: bool) -> dict[str, list[str]]:
         "low - high ": [_range(row["speedup_low"], row["speedup_high"], ratio) for row in records],
         "dispatch": [percent(v) if (v := row["dispatch_share"]) == v else MISSING for row in records],
         "efficiency": [percent(v) if (v := row["scaling_efficiency"]) == v else MISSING for row in records],
-        "warnings": [row["warnings"].replace(";", " ") for row in records],
+        "warnings": [" ".join(warnings.names(row["warnings"])) for row in records],
         "status": ["" if row["ok"] else row["status"] for row in records],
     }
     if (rows["devices"] == 1).all():

@@ -10,10 +10,14 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from harness.analysis.run import Run
-from harness.core.schema import AXES, COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS
+from harness.core import warnings
+from harness.core.axes import AXES
+from harness.core.schema import COLUMNS, INTEGER_COLUMNS, NO, OK, TEXT_COLUMNS, YES
+from harness.core.warnings import PointWarning
 from harness.report.table.formats import one_line
 
 # Eager first, since all others are compared with it; then in the order in which Python's part shrinks.
@@ -21,13 +25,9 @@ MODE_ORDER = (
     *("eager", "symbolic", "script", "trace", "frozen", "compile", "compile_graphs", "cudagraph"),
     *("aoti", "native"),
 )
-# Modes in which the interpreter issues every operation of a step.
-PYTHON_MODES = ("eager", "symbolic", "compile")
 # From most interpreters to one thread for all devices.
 CONTROLLER_ORDER = ("processes", "threads", "loop")
 
-# A point with one of these is drawn hollow: its number stands, but must not be read like the others.
-MARKED_WARNINGS = ("oversubscribed", "noisy", "capped")
 EMULATED = "emulated"
 EMULATED_MARK = "EMULATED - modelled, not measured"
 
@@ -71,7 +71,9 @@ def _family(model: str, depth: int) -> str:
 
 
 def tidy(points: pd.DataFrame) -> pd.DataFrame:
-    """The columns of schema and `run`, `family`, `ok`, `emulated`, `oversubscribed`, `marked`.
+    """The columns of schema and `run`, `family`, `ok`, `emulated`, `oversubscribed`, `marked` (to be drawn hollow), and
+    `python_free`, `locked`: whether the mode itself said that it needs no Python, and that it holds the interpreter's
+    lock while it issues.
 
     Integers of axes are int64, numbers float64 with NaN for whatever is not finite, text is one line.
     """
@@ -91,11 +93,15 @@ def tidy(points: pd.DataFrame) -> pd.DataFrame:
         table[name] = table[name].astype(object)
     pairs = zip(table["model"], table["depth"], strict=True)
     table["family"] = pd.Series([_family(*pair) for pair in pairs], dtype=object)
-    sets = [frozenset(text.replace(" ", "").split(";")) for text in table["warnings"]]
     table["ok"] = table["status"] == OK
-    table["emulated"] = (table["device_kind"] == EMULATED) | np.array(
-        [EMULATED in s for s in sets], dtype=bool
-    )
-    table["oversubscribed"] = np.array(["oversubscribed" in s for s in sets], dtype=bool)
-    table["marked"] = np.array([not s.isdisjoint(MARKED_WARNINGS) for s in sets], dtype=bool)
+    table["emulated"] = (table["device_kind"] == EMULATED) | carrying(table, warnings.EMULATED)
+    table["oversubscribed"] = carrying(table, warnings.OVERSUBSCRIBED)
+    table["marked"] = carrying(table, *warnings.HOLLOW)
+    table["python_free"] = table["needs_python"] == NO
+    table["locked"] = table["holds_lock"] == YES
     return table
+
+
+def carrying(rows: pd.DataFrame, *wanted: PointWarning) -> npt.NDArray[np.bool_]:
+    """For each row, whether any of these warnings stands in it."""
+    return np.array([warnings.carries(text, *wanted) for text in rows["warnings"]], dtype=bool)

@@ -14,7 +14,7 @@ from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.kind import Context, Kind, warned
 from harness.report.table.formats import listed
 from harness.report.table.slices import Slice
-from harness.report.table.tidy import PYTHON_MODES, mode_rank
+from harness.report.table.tidy import mode_rank
 
 # One hue from light to dark: more of it is more waiting.
 SHADES = Shades("flare", 0.0, 1.0)
@@ -24,7 +24,7 @@ TICKS = {share / 4: f"{25 * share} %" for share in range(5)}
 def drawable(rows: pd.DataFrame) -> bool:
     known = rows[rows["ok"] & rows["dispatch_share"].notna()]
     # On CPU a mode without Python is the measure: without one there is nothing to compare with.
-    measured = (known["device_kind"] != "cpu") | ~known["mode"].isin(PYTHON_MODES)
+    measured = (known["device_kind"] != "cpu") | known["python_free"]
     return two_ways(rows) and bool(measured.any())
 
 
@@ -44,7 +44,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     maps = cells(rows, ["ok", "status", "marked", "dispatch_share"], _cell)
     figure = draw_maps(rows, maps, headline, context, shades=SHADES, ticks=lambda _: TICKS)
     if part.values["device_kind"] == "cpu":
-        without = sorted(set(rows["mode"]) - set(PYTHON_MODES), key=mode_rank)
+        without = sorted(set(rows.loc[rows["python_free"], "mode"]), key=mode_rank)
         caption = (
             "Share of a step that would be saved by the cell's fastest mode without Python, here the fastest of "
             f"{listed(without)}, which has 0 % by definition: on CPU host and device are the same cores, so that "

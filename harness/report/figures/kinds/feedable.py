@@ -11,15 +11,17 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from harness.core.warnings import BACK_PRESSURE, REPLAY_DIFFERS
 from harness.report.figures.drawing.curves import draw_curves
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import FAINT, INK
 from harness.report.figures.kind import DOTTED, Context, Kind, measured_on, warned
 from harness.report.table.formats import count
 from harness.report.table.slices import Slice, undisturbed
+from harness.report.table.tidy import carrying
 
 # With one of these issue_us or device_us is known with an error, and so is their ratio.
-INEXACT = ("back_pressure", "replay_differs")
+INEXACT = (BACK_PRESSURE, REPLAY_DIFFERS)
 NODE: dict[str, Any] = {"color": INK, "linestyle": (0, (5, 2)), "linewidth": 1.0, "zorder": 2}
 
 
@@ -33,11 +35,7 @@ def drawable(rows: pd.DataFrame) -> bool:
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
     rows = _known(part.rows)
-    inexact = pd.Series(
-        [not set(INEXACT).isdisjoint(text.replace(" ", "").split(";")) for text in rows["warnings"]],
-        index=rows.index,
-        dtype=bool,
-    )
+    inexact = carrying(rows, *INEXACT)
     value = rows["feedable_devices"]
     rows = rows.assign(y=value, low=float("nan"), high=float("nan"), marked=rows["marked"] | inexact)
     used = int(part.rows.loc[part.rows["ok"], "devices"].max())

@@ -11,6 +11,7 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.patches import Patch
 
+from harness.core.schema import REFERENCE_MODE
 from harness.report.figures.drawing.heatmap import UNSURE, Cell, Shades
 from harness.report.figures.drawing.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
 from harness.report.figures.drawing.sheet import Headline
@@ -19,7 +20,6 @@ from harness.report.figures.kind import Context, Kind, warned
 from harness.report.table.formats import plain
 from harness.report.table.slices import Slice
 
-EAGER = "eager"
 COLOURS = "vlag_r"  # diverging, and its ends differ for colour-blind readers too
 
 # Numbers above 1 at the colour bar, by how far it reaches (as a logarithm); below 1 stand their inverses.
@@ -31,7 +31,7 @@ TICKS = (
 
 
 def _others(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["mode"] != EAGER]
+    return rows[rows["mode"] != REFERENCE_MODE]
 
 
 def drawable(rows: pd.DataFrame) -> bool:

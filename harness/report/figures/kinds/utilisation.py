@@ -11,11 +11,13 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from harness.core.warnings import UTILISATION_DIFFERS
 from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
 from harness.report.figures.drawing.style import ALARM, FAINT, INK
 from harness.report.figures.kind import Context, Kind, corners, present
 from harness.report.table.slices import Slice
+from harness.report.table.tidy import carrying
 
 # Column, words and look of what is compared, in percent.
 _MARKS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -26,7 +28,6 @@ _MARKS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ),
     ("sm_active_pct", "multiprocessors active (GPM)", {"marker": "x", "color": "#a866c9", "markersize": 5}),
 )
-APART = "utilisation_differs"
 TICKS = (0.0, 25.0, 50.0, 75.0, 100.0)
 
 
@@ -42,7 +43,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     known = _known(part.rows)
     rows = known.assign(
         busy=100 * (1 - known["dispatch_share"].clip(0, 1)),
-        apart=[APART in text.split(";") for text in known["warnings"]],
+        apart=carrying(known, UTILISATION_DIFFERS),
     )
     cells = corners(zip(rows["depth"].astype(int), rows["batch"].astype(int), strict=True))
     shown = rows.set_index(["depth", "batch"]).sort_index().loc[cells].reset_index()

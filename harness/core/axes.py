@@ -1,0 +1,20 @@
+"""The axes of a sweep: what a point is. Everything else in its row is what was found there.
+
+In: nothing. Out: names. Must not know values, points or tables.
+"""
+
+from __future__ import annotations
+
+# Counted; these sort as numbers and may be compared (an exclude rule may say `depth: ">=64"`).
+SIZES = ("depth", "width", "batch")
+COUNTS = (*SIZES, "devices")
+# Named; each value is a word.
+NAMES = ("controller", "workload", "dtype", "mode")
+
+MODEL, MODE = "model", "mode"
+AXES = (MODEL, *COUNTS, *NAMES)
+# Points that differ on no other axis than the mode are a cell: they are measured against each other.
+CELL = tuple(axis for axis in AXES if axis != MODE)
+# What follows from a point's place besides: in its record, as the axes are.
+NODES, SCALING = "nodes", "scaling"
+RECORDED = (*AXES, NODES, SCALING)

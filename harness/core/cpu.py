@@ -1,0 +1,95 @@
+"""The cores of this process: how many it may use, which are its own, and what they call themselves.
+
+In: the operating system: affinity, and the quota of its control groups. Out: numbers. Must not know what they are
+used for: the plan, the ranks and the column `cores` all have this one answer.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and the CPU quota of its container."""
+    allowed, quota = len(allowed_cores()), cgroup_quota()
+    return max(1, min(allowed, math.floor(quota))) if quota else allowed
+
+
+def allowed_cores() -> list[int]:
+    """The cores of this process's affinity, in order; a quota says how many of them can be busy at once."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def pin_to_cores(local_rank: int, ranks: int, threads: int) -> list[int] | None:
+    """Give this rank cores of its own, and answer which; None where there are too few for all.
+
+    Cores are shared out evenly, so that a rank's helper threads (NCCL, autograd) have room on a large
+    host; on too few cores nothing is pinned, since two ranks tied to one core would wait for each other
+    while another core idles. Under a quota there are as many to share out as the quota is worth.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    share = usable_cores() // ranks
+    if share < threads:
+        return None
+    own = allowed_cores()[local_rank * share : (local_rank + 1) * share]
+    os.sched_setaffinity(0, own)
+    return own
+
+
+def cgroup_quota(root: Path | None = None, membership: Path | None = None) -> float | None:
+    """CPU quota in cores, the tightest of this process's control group and those above it; None without one.
+
+    cgroup v2 keeps it in cpu.max, v1 in cpu.cfs_quota_us (kernel: Documentation/admin-guide/cgroup-v2.rst).
+    root, membership: CGROUPS and MEMBERSHIP, or others.
+    """
+    root = root or CGROUPS
+    try:
+        groups = (membership or MEMBERSHIP).read_text().splitlines()
+    except OSError:
+        return None
+    quotas: list[float] = []
+    for line in groups:
+        number, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if number == "0":
+            quotas += _quotas(root, path, lambda folder: (folder / "cpu.max").read_text().split())
+        elif "cpu" in controllers.split(","):
+            quotas += _quotas(
+                root / "cpu",
+                path,
+                lambda folder: [(folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")],
+            )
+    return min(quotas, default=None)
+
+
+def _quotas(root: Path, path: str, read: Callable[[Path], list[str]]) -> Iterator[float]:
+    """The quotas of a control group and its parents, in cores; those that are not limited are left out."""
+    own = root / path.lstrip("/")
+    for folder in (own, *own.parents):
+        try:
+            quota, period = (int(word) for word in read(folder))
+            if quota > 0:
+                yield quota / period
+        except (OSError, ValueError, ZeroDivisionError):
+            pass  # "max", or not there, as for folders that a container does not show
+        if folder == root:
+            return
+
+
+def cpu_name() -> str:
+    """The processor's model name."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine()

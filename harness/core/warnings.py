@@ -1,0 +1,97 @@
+"""What may be wrong with a point's figures, each with what to do about it.
+
+In: nothing, or the text of a table's column `warnings`. Out: warnings, and that text. Must not know how any of them is
+found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_BETWEEN = ";"
+
+
+@dataclass(frozen=True)
+class PointWarning:
+    """advice: what it means and what to do next. hollow: the point's figure stands, but must not be read like the
+    others: it is drawn hollow."""
+
+    name: str
+    advice: str
+    hollow: bool = False
+
+
+OVERSUBSCRIBED = PointWarning(
+    "oversubscribed",
+    "more ranks x threads than cores, or cores that were not free: waiting for a core is part "
+    "of the step time. Do not read it as Python overhead; use fewer devices, fewer threads or more cores",
+    hollow=True,
+)
+NOISY = PointWarning(
+    "noisy",
+    "the interval stayed wide and the cap on rounds would have left it more than twice too wide: "
+    "quieten the machine (other jobs, frequency scaling), or read the interval and not the median",
+    hollow=True,
+)
+CAPPED = PointWarning(
+    "capped",
+    "the limit of rounds or time came before the interval was narrow enough: "
+    "use timing=precise or raise timing.max_rounds and timing.max_cell_s",
+    hollow=True,
+)
+BACK_PRESSURE = PointWarning(
+    "back_pressure",
+    "the launch queue was full while a burst was issued, so that issue_us holds waiting for the "
+    "device: use a shallower model, or read issue_us as an upper bound",
+)
+REPLAY_DIFFERS = PointWarning(
+    "replay_differs",
+    "device_us and the replay of a CUDA graph of the same step differ by more than 5 %: "
+    "read device_us, dispatch_share and feedable_devices with that error",
+)
+SHARED = PointWarning("shared", "another process used the device: measure again when it is alone")
+THROTTLED = PointWarning(
+    "throttled", "the device lowered its clocks (the notes say why): check power limit, cooling and clocks"
+)
+UTILISATION_DIFFERS = PointWarning(
+    "utilisation_differs",
+    "NVML's utilisation and 1 - dispatch_share differ by more than 10 points: NVML counts any "
+    "time in which any kernel ran, however small, and only dispatch_share says how long the device waits",
+)
+EMULATED = PointWarning(
+    "emulated",
+    "the device is emulated: its times are modelled, not measured, and since it computes nothing the "
+    "outputs were compared on a CPU copy of the model; measure on a real one before concluding on speed",
+)
+
+WARNINGS: dict[str, PointWarning] = {
+    warning.name: warning
+    for warning in (
+        *(NOISY, CAPPED, OVERSUBSCRIBED, BACK_PRESSURE, REPLAY_DIFFERS, SHARED, THROTTLED),
+        *(UTILISATION_DIFFERS, EMULATED),
+    )
+}
+# In the order in which captions name them.
+HOLLOW = (OVERSUBSCRIBED, NOISY, CAPPED)
+
+
+def joined(warnings: Iterable[PointWarning]) -> str:
+    """The text that stands in a table; "" for none."""
+    return _BETWEEN.join(warning.name for warning in warnings)
+
+
+def added(text: str, warning: PointWarning) -> str:
+    """Such a text with one more warning at its end."""
+    return f"{text}{_BETWEEN}{warning.name}" if text else warning.name
+
+
+def names(text: object) -> tuple[str, ...]:
+    """The names in such a text, each once, also those that another version has written; none where it is no text."""
+    parts = text.split(_BETWEEN) if isinstance(text, str) else []
+    return tuple(dict.fromkeys(name for part in parts if (name := part.replace(" ", ""))))
+
+
+def carries(text: object, *warnings: PointWarning) -> bool:
+    """Whether any of the warnings stands in such a text."""
+    return not {warning.name for warning in warnings}.isdisjoint(names(text))
