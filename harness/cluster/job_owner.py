@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster.scheduler import is_alive
 from harness.cluster.slurm import job_name
 from harness.core.errors import ConfigError
 from harness.core.files.plain import read_json
-
-_NAME = re.compile(r"owner\.(\d+)\.json")
+from harness.records.claim import owner_file, owner_number
 
 
 def job_of(environ: Mapping[str, str]) -> str | None:
@@ -36,10 +35,10 @@ def check_owner(path: Path, key: str, job: str | None, alive: Callable[[str], bo
     A job that was requeued finds itself here, and goes on. alive: None where SLURM does not answer; then the
     directory is left alone.
     """
-    number = max((int(found[1]) for each in _names(path) if (found := _NAME.fullmatch(each))), default=0)
+    number = max(map(owner_number, _names(path)), default=0)
     if not number:
         return 0
-    file = path / f"owner.{number}.json"
+    file = path / owner_file(number)
     holder = (read_json(file) or {}).get("job")
     # A file that is empty was being written when its job was ended, or is being written now.
     if holder == job and holder is not None:
@@ -57,10 +56,10 @@ def check_owner(path: Path, key: str, job: str | None, alive: Callable[[str], bo
 def take(path: Path, key: str, job: str, alive: Callable[[str], bool | None] = is_alive) -> Path:
     """Hold the directory for this job; answers the file to remove in the end. Raises ConfigError if it is held."""
     number = check_owner(path, key, job, alive)
-    file = path / f"owner.{number}.json"
+    file = path / owner_file(number)
     if number and (read_json(file) or {}).get("job") == job:
         return file
-    file = path / f"owner.{number + 1}.json"
+    file = path / owner_file(number + 1)
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
@@ -74,9 +73,24 @@ def take(path: Path, key: str, job: str, alive: Callable[[str], bool | None] = i
     return file
 
 
-def is_owner_file(name: str) -> bool:
-    return bool(_NAME.fullmatch(name))
-
-
 def _names(path: Path) -> list[str]:
     return os.listdir(path) if path.is_dir() else []  # noqa: PTH208
+
+
+@dataclass(frozen=True)
+class JobClaim:
+    """A Claim (harness.records.claim) by a job. job: None outside one; then a living one is respected all the same."""
+
+    job: str | None
+    alive: Callable[[str], bool | None] = is_alive
+
+    @staticmethod
+    def of_this_process() -> JobClaim:
+        """By the job that this process is part of, if any."""
+        return JobClaim(job_of(os.environ))
+
+    def check(self, path: Path, key: str) -> None:
+        check_owner(path, key, self.job, self.alive)
+
+    def take(self, path: Path, key: str) -> Path | None:
+        return take(path, key, self.job, self.alive) if self.job else None

@@ -1,7 +1,8 @@
 """The run directory: made, locked, checked before anything starts, and opened again to resume.
 
-In: a Config. Out: a RunDirectory that nobody else writes to. Must not know torch, nor what is measured. A run directory
-is data of unknown origin: nothing below it is opened but by harness.core.files.beneath.
+In: a Config, and a Claim where the kernel's lock is not enough. Out: a RunDirectory that nobody else writes to. Must
+not know torch, what is measured, nor what launches it. A run directory is data of unknown origin: nothing below it is
+opened but by harness.core.files.beneath.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from typing import IO, Any
 
 import yaml
 
-from harness.cluster.job_owner import check_owner, is_owner_file, job_of, take
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import beneath
 from harness.core.files.made import LIST, Made
 from harness.core.files.plain import read_json, read_yaml
 from harness.plan.config import Config, measured_config
 from harness.plan.points import Session
+from harness.records.claim import Claim, owner_number
 
 CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
 
@@ -147,15 +148,18 @@ def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
     return plain
 
 
-def check_path(path: Path, config: Config, key: str = "out") -> None:
-    """Refuse a path that cannot become, or is not, this sweep's run directory; changes nothing."""
+def check_path(path: Path, config: Config, key: str = "out", claim: Claim | None = None) -> None:
+    """Refuse a path that cannot become, or is not, this sweep's run directory; changes nothing.
+
+    claim: how it is held for more than this process, as in open_run.
+    """
     try:
-        _check_path(path, config, key)
+        _check_path(path, config, key, claim)
     except OSError as error:  # a name that is too long, a folder that may not be searched
         raise ConfigError(key, path, f"a folder that can be written; {_told(error)}") from None
 
 
-def _check_path(path: Path, config: Config, key: str) -> None:
+def _check_path(path: Path, config: Config, key: str, claim: Claim | None) -> None:
     if path.exists() and not path.is_dir():
         raise ConfigError(key, path, "a folder, new or of the same sweep; this is a file")
     if not path.exists():
@@ -167,7 +171,8 @@ def _check_path(path: Path, config: Config, key: str) -> None:
         return
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(key, path, "a folder that can be written; this one is read-only")
-    check_owner(path, key, job_of(os.environ))
+    if claim is not None:
+        claim.check(path, key)
     if beneath.exists(path, CONFIG_FILE):
         held = read_config(path, key)
         ours = yaml.safe_load(yaml.safe_dump(measured_config(config)))
@@ -188,12 +193,13 @@ def _check_path(path: Path, config: Config, key: str) -> None:
         )
 
 
-def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
+def open_run(path: Path, config: Config, key: str = "out", claim: Claim | None = None) -> RunDirectory:
     """Make the run directory or open it again, and lock it.
 
+    claim: how it is held where the lock does not reach; None where the lock is enough.
     Raises ConfigError if it is a file, cannot be written, holds another sweep or other files, or is in use.
     """
-    check_path(path, config, key)
+    check_path(path, config, key, claim)
     try:
         path.mkdir(parents=True, exist_ok=True)
         # The lock is the kernel's (flock): it ends with the process however that ends, so a killed sweep
@@ -206,28 +212,26 @@ def open_run(path: Path, config: Config, key: str = "out") -> RunDirectory:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in NO_LOCKS:
-            return _opened(path, config, key, lock)
+            return _opened(path, config, key, claim, lock)
         lock.seek(0)
         holder = lock.read(200).strip() or "another process"
         lock.close()
         raise ConfigError(
             key, path, f"a run directory that no other sweep writes to; it is locked by {holder}"
         ) from None
-    return _opened(path, config, key, lock)
+    return _opened(path, config, key, claim, lock)
 
 
-def _opened(path: Path, config: Config, key: str, lock: IO[str]) -> RunDirectory:
+def _opened(path: Path, config: Config, key: str, claim: Claim | None, lock: IO[str]) -> RunDirectory:
     """Check and make what a run needs, now that nobody else on this machine can."""
-    owner: Path | None = None
     try:
-        if job := job_of(os.environ):
-            owner = take(path, key, job)
+        owner = claim.take(path, key) if claim else None
         lock.seek(0)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
         lock.flush()
         # Once more, now that nobody else can change it.
-        check_path(path, config, key)
+        check_path(path, config, key, claim)
         beneath.make_folder(path, "raw")
     except OSError as error:
         lock.close()
@@ -264,4 +268,4 @@ def _left_by_a_start(path: Path, made: Made) -> bool:
     if path.name == "raw":
         return "raw/" in made and path.is_dir() and not any(path.iterdir())
     being_written = path.name.startswith(".") and path.name.endswith(beneath.PARTIAL)
-    return path.name in made or (made.is_listed and (being_written or is_owner_file(path.name)))
+    return path.name in made or (made.is_listed and (being_written or owner_number(path.name) > 0))

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from harness.analysis.progress import session_progress
 from harness.analysis.run import load_run
+from harness.cluster.job_owner import JobClaim
 from harness.cluster.launcher import SLURM, LocalLauncher, make_launcher
 from harness.cluster.slurm import run_name
 from harness.core import axes, schema
@@ -74,7 +75,7 @@ def run_sweep(config: Config, console: Console) -> int:
 def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
     """As run_sweep without the report; answers the exit status where there is nothing to report."""
     key = "resume" if config.resume else "out"
-    check_path(path, config, key)
+    check_path(path, config, key, JobClaim.of_this_process())
     launcher = make_launcher(config)
     with device_variables(launcher.node_config()) as variables:
         return _measure(config, console, path, key, variables, launcher)
@@ -112,7 +113,7 @@ def _measure(
         print_plan(console, remaining(plan, _done(path)), config, path, inventory, variables, launcher)
         return 0
     environment = describe_environment(inventory, probe)
-    run = open_run(path, config, key)
+    run = open_run(path, config, key, JobClaim.of_this_process())
     try:
         run.check_space(_bytes_needed(remaining(plan, _done(path)), config))
         _check_same_machine(run, environment, key, config)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
-from harness.cluster.job_owner import check_owner, take
+from harness.cluster.job_owner import JobClaim, check_owner, take
 from harness.core.errors import ConfigError
+from harness.plan.config import Config
+from harness.records.directory import RunDirectory, open_run
 
 
 def nobody(job: str) -> bool:
@@ -84,3 +87,44 @@ def test_of_many_who_find_the_holder_gone_at_once_one_has_it(tmp_path: Path) -> 
     for thread in threads:
         thread.join()
     assert len(won) == 1
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system of a cluster: another node would not see the kernel's lock."""
+
+    def refuse(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("harness.records.directory.fcntl.flock", refuse)
+
+
+@pytest.mark.usefixtures("without_locks")
+class TestOpeningARun:
+    """Each is left as by a job that is killed."""
+
+    def open(self, path: Path, job: str | None) -> RunDirectory:
+        return open_run(path, Config(name="test"), claim=JobClaim(job, everybody))
+
+    def test_a_requeued_job_opens_its_run_again(self, tmp_path: Path) -> None:
+        self.open(tmp_path / "run", "41")
+        self.open(tmp_path / "run", "41").close()
+        assert not list((tmp_path / "run").glob("owner.*"))
+
+    @pytest.mark.parametrize("job", ["42", None], ids=["another job", "no job"])
+    def test_what_a_living_job_holds_is_refused(self, tmp_path: Path, job: str | None) -> None:
+        self.open(tmp_path / "run", "41")
+        with pytest.raises(ConfigError, match="held by job 41"):
+            self.open(tmp_path / "run", job)
+
+    def test_outside_a_job_no_file_is_made(self, tmp_path: Path) -> None:
+        self.open(tmp_path / "run", None)
+        assert not list((tmp_path / "run").glob("owner.*"))
+
+
+def test_the_claim_of_a_sweep_is_that_of_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert JobClaim.of_this_process().job is None
+    monkeypatch.setenv("SLURM_JOB_ID", "41")
+    assert JobClaim.of_this_process().job == "41"

@@ -17,6 +17,7 @@ from running import python_path
 from harness.core.errors import ConfigError
 from harness.plan.config import Config, TimingConfig
 from harness.records import directory
+from harness.records.claim import owner_file
 from harness.records.directory import (
     RunDirectory,
     check_path,
@@ -276,28 +277,39 @@ class TestDefaultPath:
         assert default_path("smoke", "job-41", (2, 3)) == path / "shard-2of3"
 
 
-class TestJobs:
-    """In a job, the directory is its own by a file that is made by one alone."""
+class Held:
+    """A Claim that is another's, or nobody's."""
 
-    def test_a_requeued_job_opens_its_run_again(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("SLURM_JOB_ID", "41")
-        first = open_run(tmp_path / "run", CONFIG)
-        first._lock.close()  # as the end of its process does
-        again = open_run(tmp_path / "run", CONFIG)
-        again.close()
-        assert not list((tmp_path / "run").glob("owner.*"))
+    def __init__(self, file: Path | None, others: bool = False) -> None:
+        self.file, self.others = file, others
 
-    def test_what_a_living_job_holds_is_refused_before_anything_is_made(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("SLURM_JOB_ID", "41")
-        held = open_run(tmp_path / "run", CONFIG)
-        held._lock.close()  # which on another node would not have been seen
-        monkeypatch.setenv("SLURM_JOB_ID", "42")
-        with pytest.raises(ConfigError, match="held by job 41"):
-            open_run(tmp_path / "run", CONFIG)
+    def check(self, path: Path, key: str) -> None:
+        if self.others:
+            raise ConfigError(key, path, "another's")
+
+    def take(self, path: Path, key: str) -> Path | None:
+        if self.file is not None:
+            self.file.touch()
+        return self.file
+
+
+class TestClaim:
+    """Where the kernel's lock does not reach, a run is held by what whoever opens it brings along."""
+
+    def test_what_another_holds_is_refused_before_anything_is_made(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="another's"):
+            open_run(tmp_path, CONFIG, claim=Held(None, others=True))
+        assert not list(tmp_path.iterdir())
+
+    def test_it_is_held_while_the_run_is_open(self, tmp_path: Path) -> None:
+        file = tmp_path / "run" / owner_file(1)
+        run = open_run(tmp_path / "run", CONFIG, claim=Held(file))
+        assert file.exists()
+        run.close()
+        assert not file.exists()
+
+    def test_a_claim_that_makes_no_file_leaves_none(self, tmp_path: Path) -> None:
+        open_run(tmp_path / "run", CONFIG, claim=Held(None)).close()
 
     def test_a_file_system_without_locks_is_no_hindrance(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
