@@ -16,7 +16,7 @@ harness() {
     "$HARNESS_PYTHON" -m harness "$@"
 }
 
-# What the harness exits with when the job shall be started again (REQUEUE_STATUS in harness/cluster/slurm.py).
+# What the harness exits with when the job shall be started again (REQUEUE_STATUS in harness/sweep/interrupt.py).
 REQUEUE_STATUS=75
 
 # harness sweep OVERRIDES under this job's time limit: forwards SLURM's signal, and requeues the job if it is to go on.

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cluster.scheduler import is_alive
-from harness.cluster.slurm import job_name
+from harness.cluster.allocation import job_name
+from harness.cluster.slurm_commands import is_alive
 from harness.core.errors import ConfigError
 from harness.core.files.plain import read_json
 from harness.records.claim import owner_file, owner_number

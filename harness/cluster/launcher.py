@@ -1,4 +1,4 @@
-"""The ways to start a session: on this machine, or on nodes of a SLURM job.
+"""The launcher of sessions on nodes of a SLURM job: srun, and torchrun on each node.
 
 In: a checked Config, and the job's environment. Out: the command and variables of a session, and how its ranks are
 reached. Must not know records or what became of earlier sessions.
@@ -11,87 +11,44 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from harness.cluster.allocation import Allocation
 from harness.cluster.node import save_nodes_file
-from harness.cluster.scheduler import addresses_of, is_alive, nodes_left
-from harness.cluster.slurm import (
+from harness.cluster.slurm_commands import addresses_of, is_alive, nodes_left
+from harness.cluster.srun import (
     SLICE_VARIABLE,
-    Allocation,
     ranks_of_nodes,
     srun_command,
     srun_variables,
     torchrun_on_nodes,
 )
-from harness.cluster.srun_reach import Relay
+from harness.cluster.srun_reach import SrunReach
 from harness.core.errors import ConfigError
-from harness.launch.run import session_variables, torchrun_command
-from harness.monitor import start as start_sampler
+from harness.launch.launcher import Start
+from harness.launch.torchrun import session_variables
 from harness.plan.config import Config
 from harness.plan.points import Inventory, Session
-
-SLURM = "slurm"
 
 # Samplers write a file each. A job that is started again may have other nodes under the same places.
 NUMBERS_PER_START = 10_000
 
 
-@dataclass(frozen=True)
-class Start:
-    """How to start one session. relay: how its ranks are reached where they are not children of this process."""
-
-    command: list[str]
-    variables: dict[str, str]
-    relay: Relay | None = None
+def free_port() -> int:
+    """A port that was free on this machine a moment ago: in a job, the first of its nodes."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
-class LocalLauncher:
-    """torchrun on this machine."""
-
-    # Whether the ranks meet in a file of the session's folder.
-    meets_in_file = True
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def node_config(self) -> Config:
-        """The config whose emulated node is to be made, if any."""
-        return self.config
-
-    def inventory(self, found: Inventory) -> Inventory:
-        """What there is for a session, from what this machine has."""
-        return found
-
-    def start(
-        self, session: Session, session_id: str, folder: Path, nodes: int, tell: Callable[[str], None]
-    ) -> Start:
-        variables = session_variables(self.config.device.threads)
-        return Start(torchrun_command(session.ranks, session_id, folder), variables)
-
-    def write_nodes_file(self, folder: Path, run: Path) -> None:
-        """What the nodes of a session read, into its folder."""
-
-    def sampler(self, run: Path, variables: Mapping[str, str]) -> AbstractContextManager[object]:
-        """The sampler beside the whole sweep, where it runs on this machine."""
-        return start_sampler(run, self.config.monitor, variables)
-
-    def nodes_left(self) -> int | None:
-        """How many nodes are left; None where none can be lost."""
-        return None
-
-    def is_ending(self) -> bool:
-        """Whether all is being ended from outside, so that a death says nothing of the session."""
-        return False
-
-
-class SlurmLauncher(LocalLauncher):
-    """srun, and torchrun on each node of a session. Raises ConfigError outside a job."""
+class SlurmLauncher:
+    """A Launcher (harness.launch.launcher): srun, and torchrun on each node. Raises ConfigError outside a job."""
 
     meets_in_file = False
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config)
+        self.config = config
         if "SLURMD_NODENAME" not in os.environ:
             # What this machine has would be taken for what the nodes have.
             raise ConfigError(
@@ -149,7 +106,7 @@ class SlurmLauncher(LocalLauncher):
         return Start(
             srun_command(allocation, hosts, session_id, folder, torchrun, more),
             variables,
-            Relay(tell, os.environ["SLURM_JOB_ID"]),
+            SrunReach(tell, os.environ["SLURM_JOB_ID"]),
         )
 
     def write_nodes_file(self, folder: Path, run: Path) -> None:
@@ -169,15 +126,3 @@ class SlurmLauncher(LocalLauncher):
     def is_ending(self) -> bool:
         # A controller that does not answer is no sign that the job ends.
         return is_alive(self.allocation.job, running_only=True) is False
-
-
-def free_port() -> int:
-    """A port that was free on this machine a moment ago: in a job, the first of its nodes."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
-def make_launcher(config: Config) -> LocalLauncher:
-    """The launcher that the config names."""
-    return SlurmLauncher(config) if config.launcher.kind == SLURM else LocalLauncher(config)

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from harness.cluster.slurm import SLICE_VARIABLE, on_this_node, place_of_node
+from harness.cluster.srun import SLICE_VARIABLE, on_this_node, place_of_node
 from harness.launch.run import FINISHED, run_session
 from harness.monitor import start as start_sampler
 from harness.plan.config import MonitorConfig

@@ -10,11 +10,15 @@ import contextlib
 import json
 import re
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
+import psutil
+
 from harness.cluster.node import ENDED, EVENT, LINE, TOLD_TO_END
-from harness.cluster.scheduler import signal_step
+from harness.cluster.slurm_commands import signal_step
 from harness.launch.cause_of_death import is_consequence, signal_name
 from harness.launch.run import DIED
 from harness.session.messages import rank_of
@@ -22,6 +26,8 @@ from harness.session.messages import rank_of
 # srun has a step killed at once and waits for its nodes to say that it is gone.
 ENDS_WITHIN_S = 20.0
 KILLED_WITHIN_S = 10.0
+# What hanging ranks of all nodes together are given to write down where they are, before they are killed.
+STACKS_S = 2.0
 # Lines of ranks' exceptions that are shown at once; all of them stand in the log.
 SHOWN_LINES = 300
 
@@ -32,8 +38,11 @@ _NODE_FAILED = re.compile(r"Node failure on (\S+)|NODE FAILURE|due to node failu
 _SRUN = re.compile(r"srun: error: (.*)")
 
 
-class Relay:
-    """A Reach over srun. tell: shows a line to whoever watches the sweep; job: this job's SLURM_JOB_ID."""
+class SrunReach:
+    """A Reach (harness.launch.reach) over srun.
+
+    tell: shows a line to whoever watches the sweep; job: this job's SLURM_JOB_ID.
+    """
 
     def __init__(self, tell: Callable[[str], None], job: str) -> None:
         self._tell, self._job = tell, job
@@ -43,6 +52,9 @@ class Relay:
         self.failed_node: str | None = None
         self.told_to_end = False
         self._death: tuple[str, str, bool] | None = None
+
+    def variables(self) -> AbstractContextManager[Mapping[str, str]]:
+        return contextlib.nullcontext({})  # each node has its own
 
     def hear(self, line: str) -> tuple[list[dict[str, Any]], str | None]:
         said = _said(line)
@@ -90,20 +102,23 @@ class Relay:
             return f"srun was ended by {signal_name(-returncode)}", True
         return f"srun exited with status {returncode}" + (f": {said}" if said else ""), False
 
-    def ask_for_stacks(self) -> None:
+    def ask_for_stacks(self, here: Mapping[int, psutil.Process]) -> Iterator[str]:
+        """All ranks of all nodes at once."""
         if self.step:
             signal_step(self.step, "USR1")
+        time.sleep(STACKS_S)
+        yield ""
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is None:
-            process.terminate()
+    def end(self, command: subprocess.Popen[bytes]) -> None:
+        if command.poll() is None:
+            command.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=ENDS_WITHIN_S)
+                command.wait(timeout=ENDS_WITHIN_S)
         # An srun that does not end, or that was killed itself, leaves its step running.
-        if self.step and (process.returncode is None or process.returncode < 0):
+        if self.step and (command.returncode is None or command.returncode < 0):
             signal_step(self.step, "KILL")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=KILLED_WITHIN_S)
+                command.wait(timeout=KILLED_WITHIN_S)
 
 
 def _is_step_of(step: object, job: str) -> bool:

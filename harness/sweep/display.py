@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from harness.cluster.launcher import LocalLauncher
-from harness.launch.run import shell_line
+from harness.launch.launcher import Launcher
+from harness.launch.local import LocalLauncher
+from harness.launch.torchrun import shell_line
 from harness.plan.config import Config, parse_shard
 from harness.plan.points import Cell, Inventory, Plan, Session, estimate_seconds
 from harness.records.directory import next_session_id, session_folder
@@ -132,7 +133,7 @@ def print_plan(
     path: Path,
     inventory: Inventory,
     device_variables: dict[str, str],
-    launcher: LocalLauncher | None = None,
+    launcher: Launcher | None = None,
 ) -> None:
     """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
 

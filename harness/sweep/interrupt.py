@@ -10,7 +10,9 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-from harness.cluster.slurm import REQUEUE_STATUS
+# What a batch script that forwards a signal to the harness requeues the job for (slurm/run.sh); EX_TEMPFAIL of
+# sysexits.h: what could not be done now can be done later.
+REQUEUE_STATUS = 75
 
 
 class Interrupted(Exception):

@@ -20,13 +20,14 @@ from rich.console import Console
 from harness.analysis.progress import session_progress
 from harness.analysis.run import load_run
 from harness.cluster.job_owner import JobClaim
-from harness.cluster.launcher import SLURM, LocalLauncher, make_launcher
-from harness.cluster.slurm import run_name
 from harness.core import axes, schema
+from harness.cluster.allocation import run_name
+from harness.cluster.choice import SLURM, make_launcher
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.made import Made
 from harness.core.revision import revision
+from harness.launch.launcher import Launcher
 from harness.launch.run import (
     DIED,
     FINISHED,
@@ -96,7 +97,7 @@ def _measure(
     path: Path,
     key: str,
     variables: dict[str, str],
-    launcher: LocalLauncher,
+    launcher: Launcher,
 ) -> int | None:
     probe = probe_torch(variables)
     inventory = launcher.inventory(take_inventory(config, probe))
@@ -182,7 +183,7 @@ class _Sweep:
         run: RunDirectory,
         inventory: Inventory,
         variables: dict[str, str],
-        launcher: LocalLauncher,
+        launcher: Launcher,
         records: Writer,
         log: IO[str],
         console: Console,
@@ -245,14 +246,14 @@ class _Sweep:
             startup_timeout_s=self.config.launcher.startup_timeout_s,
             on_event=display.event,
             on_tick=display.tick,
-            reach=start.relay,
+            reach=start.reach,
         )
         print(f"{_now()} {session_id}: {ending.how} {ending.reason}", file=self.log, flush=True)
-        told_to_end = start.relay is not None and start.relay.told_to_end
+        told_to_end = start.reach.told_to_end
         if ending.how == DIED and (told_to_end or self.launcher.is_ending()):
             # Whatever the ranks died of, what is left of the job would only fail of the same.
             raise Interrupted(signal.SIGTERM, requeue=True, reason="the end of the job")
-        if start.relay and start.relay.failed_node and ending.how != FINISHED:
+        if start.reach.failed_node and ending.how != FINISHED:
             (folder / NODE_FAILURE_FILE).touch()
             display.note(f"session {session_id}: {ending.reason}")
             if self.node_failures(session) <= TRIES_AFTER_NODE_FAILURE:

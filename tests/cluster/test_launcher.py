@@ -8,8 +8,11 @@ import pytest
 
 from emulator.profile import Profile
 from harness.cluster import launcher as launcher_module
-from harness.cluster.launcher import LocalLauncher, SlurmLauncher, make_launcher
+from harness.cluster.choice import make_launcher
+from harness.cluster.launcher import SlurmLauncher
+from harness.cluster.srun_reach import SrunReach
 from harness.core.errors import ConfigError
+from harness.launch.local import LocalLauncher
 from harness.plan.config import Config, DeviceConfig, LauncherConfig
 from harness.plan.points import Inventory, Session
 
@@ -97,7 +100,7 @@ class TestStart:
         start = slurm(monkeypatch, APART).start(SESSION, "s", Path("/run/s"), 2, print)
         assert not {"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"} & set(start.variables)
         assert start.variables["HARNESS_NODE_RANKS"] == "8,8"
-        assert start.relay is not None
+        assert isinstance(start.reach, SrunReach)
 
     def test_on_one_node_all_stays_on_the_loopback_interface(self, monkeypatch: pytest.MonkeyPatch) -> None:
         start = slurm(monkeypatch, APART).start(SESSION, "s", Path("/run/s"), 1, print)

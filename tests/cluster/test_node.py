@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 from running import python_path
 
+from harness.cluster.allocation import Allocation
 from harness.cluster.node import interface_of, node_variables, save_nodes_file
-from harness.cluster.slurm import Allocation, srun_variables
+from harness.cluster.srun import srun_variables
 from harness.plan.config import MonitorConfig
 
 ALLOCATION = Allocation("41", ("n1", "n2"), "8", 8, 16)

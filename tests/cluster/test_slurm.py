@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 import harness.core.processes.run_module
-from harness.cluster.slurm import (
-    Allocation,
-    expand_hosts,
-    job_name,
+from harness.cluster.allocation import Allocation, job_name, run_name
+from harness.cluster.host_list import expand_hosts
+from harness.cluster.srun import (
     on_this_node,
     ranks_of_nodes,
-    run_name,
     spread,
     srun_command,
     srun_variables,

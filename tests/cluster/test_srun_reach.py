@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.cluster.srun_reach import SHOWN_LINES, Relay
+from harness.cluster.srun_reach import SHOWN_LINES, SrunReach
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def shown() -> list[str]:
 
 
 @pytest.fixture
-def relay(shown: list[str]) -> Relay:
-    return Relay(shown.append, "41")
+def reach(shown: list[str]) -> SrunReach:
+    return SrunReach(shown.append, "41")
 
 
 def node(name: str, **said: Any) -> str:
@@ -28,14 +28,14 @@ def died(name: str, reason: str, killed: bool = False) -> str:
     return node(name, ended={"how": "died", "reason": reason, "killed": killed})
 
 
-def test_messages_of_ranks_come_through_and_stand_in_no_log(relay: Relay) -> None:
+def test_messages_of_ranks_come_through_and_stand_in_no_log(reach: SrunReach) -> None:
     message = {"event": "visit", "cell": "x", "step": "41.0"}
-    assert relay.hear(node("n2", event=message)) == ([message], None)
-    assert relay.step == "41.0"
+    assert reach.hear(node("n2", event=message)) == ([message], None)
+    assert reach.step == "41.0"
 
 
-def test_lines_go_to_the_log_with_their_node(relay: Relay, shown: list[str]) -> None:
-    assert relay.hear(node("n2", line="a warning")) == ([], "n2: a warning")
+def test_lines_go_to_the_log_with_their_node(reach: SrunReach, shown: list[str]) -> None:
+    assert reach.hear(node("n2", line="a warning")) == ([], "n2: a warning")
     assert shown == []
 
 
@@ -47,68 +47,68 @@ def test_lines_go_to_the_log_with_their_node(relay: Relay, shown: list[str]) -> 
     ],
 )
 def test_what_a_rank_fails_of_is_shown_with_rank_and_node(
-    relay: Relay, shown: list[str], line: str, told: str
+    reach: SrunReach, shown: list[str], line: str, told: str
 ) -> None:
-    relay.hear(node("n2", line=line))
+    reach.hear(node("n2", line=line))
     assert shown == [told]
 
 
-def test_not_more_is_shown_than_somebody_would_read(relay: Relay, shown: list[str]) -> None:
+def test_not_more_is_shown_than_somebody_would_read(reach: SrunReach, shown: list[str]) -> None:
     for number in range(SHOWN_LINES + 50):
-        relay.hear(node("n2", line=f"[rank1]: line {number}"))
+        reach.hear(node("n2", line=f"[rank1]: line {number}"))
     assert len(shown) == SHOWN_LINES
 
 
 @pytest.mark.parametrize(
     "line", ["", "srun: job 3 queued", "{torn", '{"a": 1}', "[]", '{"node": 3}', "{" * 9999]
 )
-def test_everything_else_is_a_line_of_srun(relay: Relay, line: str) -> None:
-    assert relay.hear(line) == ([], line)
+def test_everything_else_is_a_line_of_srun(reach: SrunReach, line: str) -> None:
+    assert reach.hear(line) == ([], line)
 
 
-def test_the_first_death_is_the_cause_and_names_its_node(relay: Relay) -> None:
-    relay.hear(died("n2", "rank 9 was ended by SIGKILL", killed=True))
-    relay.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
-    assert relay.cause_of_death([], 137) == ("rank 9 on n2 was ended by SIGKILL", True)
+def test_the_first_death_is_the_cause_and_names_its_node(reach: SrunReach) -> None:
+    reach.hear(died("n2", "rank 9 was ended by SIGKILL", killed=True))
+    reach.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
+    assert reach.cause_of_death([], 137) == ("rank 9 on n2 was ended by SIGKILL", True)
 
 
-def test_a_node_that_only_missed_a_rank_is_not_the_cause_though_it_told_first(relay: Relay) -> None:
-    relay.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
-    relay.hear(died("n2", "rank 9 was ended by SIGKILL", killed=True))
-    relay.hear(died("n3", "rank 17 exited with status 1: RuntimeError: Connection closed by peer"))
-    assert relay.cause_of_death([], 137) == ("rank 9 on n2 was ended by SIGKILL", True)
+def test_a_node_that_only_missed_a_rank_is_not_the_cause_though_it_told_first(reach: SrunReach) -> None:
+    reach.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
+    reach.hear(died("n2", "rank 9 was ended by SIGKILL", killed=True))
+    reach.hear(died("n3", "rank 17 exited with status 1: RuntimeError: Connection closed by peer"))
+    assert reach.cause_of_death([], 137) == ("rank 9 on n2 was ended by SIGKILL", True)
 
 
-def test_a_cause_without_a_rank_names_the_node(relay: Relay) -> None:
-    relay.hear(died("n2", "torchrun exited with status 1"))
-    assert relay.cause_of_death([], 1) == ("torchrun exited with status 1 on n2", False)
+def test_a_cause_without_a_rank_names_the_node(reach: SrunReach) -> None:
+    reach.hear(died("n2", "torchrun exited with status 1"))
+    assert reach.cause_of_death([], 1) == ("torchrun exited with status 1 on n2", False)
 
 
 @pytest.mark.parametrize(
     "line",
     ["srun: error: Node failure on n2", "slurmstepd: error: *** STEP 1.0 CANCELLED DUE TO NODE FAILURE ***"],
 )
-def test_a_node_that_fails_is_the_cause_whatever_ranks_say(relay: Relay, line: str) -> None:
-    relay.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
-    relay.hear(line)
-    reason, killed = relay.cause_of_death([line], 137)
+def test_a_node_that_fails_is_the_cause_whatever_ranks_say(reach: SrunReach, line: str) -> None:
+    reach.hear(died("n1", "rank 0 exited with status 1: RuntimeError: Connection closed by peer"))
+    reach.hear(line)
+    reason, killed = reach.cause_of_death([line], 137)
     assert reason.startswith("node ") and reason.endswith(" failed")
     assert killed, "what its ranks said is a consequence"
 
 
-def test_when_srun_cannot_start_its_own_word_is_the_cause(relay: Relay) -> None:
+def test_when_srun_cannot_start_its_own_word_is_the_cause(reach: SrunReach) -> None:
     lines = ["srun: error: Unable to create step for job 3: Requested nodes are busy", "srun: error: later"]
     told = "srun exited with status 1: Unable to create step for job 3: Requested nodes are busy"
-    assert relay.cause_of_death(lines, 1) == (told, False)
-    assert relay.cause_of_death([], -9) == ("srun was ended by SIGKILL", True)
+    assert reach.cause_of_death(lines, 1) == (told, False)
+    assert reach.cause_of_death([], -9) == ("srun was ended by SIGKILL", True)
 
 
-def test_nodes_that_slurm_tells_to_end_have_not_died(relay: Relay) -> None:
-    relay.hear(node("n1", ended={"how": "told to end"}))
-    assert relay.told_to_end
+def test_nodes_that_slurm_tells_to_end_have_not_died(reach: SrunReach) -> None:
+    reach.hear(node("n1", ended={"how": "told to end"}))
+    assert reach.told_to_end
 
 
-def test_a_node_that_is_told_to_end_because_another_died_says_nothing_of_the_job(relay: Relay) -> None:
-    relay.hear(died("n2", "rank 1 exited with status 1"))
-    relay.hear(node("n1", ended={"how": "told to end"}))
-    assert not relay.told_to_end
+def test_a_node_that_is_told_to_end_because_another_died_says_nothing_of_the_job(reach: SrunReach) -> None:
+    reach.hear(died("n2", "rank 1 exited with status 1"))
+    reach.hear(node("n1", ended={"how": "told to end"}))
+    assert not reach.told_to_end

@@ -19,18 +19,9 @@ from running import python_path
 
 import harness.core.processes.run_module
 from harness.launch.cause_of_death import cause_of_death, signal_name
-from harness.launch.run import (
-    DIED,
-    FINISHED,
-    KEPT_LINES,
-    TIMED_OUT,
-    Ending,
-    loopback_interface,
-    run_session,
-    session_variables,
-    shell_line,
-    torchrun_command,
-)
+from harness.launch.run import DIED, FINISHED, TIMED_OUT, Ending, run_session
+from harness.launch.torchrun import loopback_interface, session_variables, shell_line, torchrun_command
+from harness.launch.watch import KEPT_LINES
 
 RUN_MODULE = str(Path(harness.core.processes.run_module.__file__))
 

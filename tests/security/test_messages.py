@@ -19,7 +19,7 @@ from hostile import as_other_user
 from rich.console import Console
 from running import python_path
 
-from harness.cluster.srun_reach import Relay
+from harness.cluster.srun_reach import SrunReach
 from harness.launch.run import run_session
 from harness.plan.config import Config
 from harness.session.messages import Visit, rank_of
@@ -169,10 +169,11 @@ def test_a_visit_is_read_as_it_was_written() -> None:
 def test_only_a_step_of_this_job_is_ever_signalled(step: object, monkeypatch: pytest.MonkeyPatch) -> None:
     signalled: list[str] = []
     monkeypatch.setattr("harness.cluster.srun_reach.signal_step", lambda step, name: signalled.append(step))
-    relay = Relay(lambda text: None, "41")
-    relay.hear(json.dumps({"node": "n", "event": {"event": "hello", "rank": 0, "step": step}}))
-    relay.ask_for_stacks()
+    monkeypatch.setattr("harness.cluster.srun_reach.STACKS_S", 0)
+    reach = SrunReach(lambda text: None, "41")
+    reach.hear(json.dumps({"node": "n", "event": {"event": "hello", "rank": 0, "step": step}}))
+    list(reach.ask_for_stacks({}))
     assert signalled == []
-    relay.hear(json.dumps({"node": "n", "event": {"event": "hello", "rank": 0, "step": "41.7"}}))
-    relay.ask_for_stacks()
+    reach.hear(json.dumps({"node": "n", "event": {"event": "hello", "rank": 0, "step": "41.7"}}))
+    list(reach.ask_for_stacks({}))
     assert signalled == ["41.7"]

@@ -12,7 +12,7 @@ from cluster import NODES, Cluster
 from jobs import QUICK, Jobs, assert_measured_once, ends, records, table
 from running import wait_until
 
-from harness.cluster.slurm import expand_hosts
+from harness.cluster.host_list import expand_hosts
 
 SMOKE = ("sweep=smoke", "device=cpu", *QUICK)
 # A cell takes seconds, in which something can be done to its job.

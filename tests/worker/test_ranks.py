@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from running import python_path
 
-from harness.launch.run import session_variables
+from harness.launch.torchrun import session_variables
 
 RANK = """
 import json, sys, time

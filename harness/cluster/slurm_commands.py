@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 
-from harness.cluster.slurm import expand_hosts
+from harness.cluster.host_list import expand_hosts
 
 # A controller that does not answer in this time is busy or gone.
 ANSWERS_WITHIN_S = 20

@@ -1,22 +1,18 @@
-"""What a SLURM job has, and the command that starts a session on some of its nodes.
+"""The command line of srun that starts a session on some of a job's nodes, and what each node makes of it.
 
-In: the environment that SLURM gives a job. Out: an Allocation, and command lines. Starts nothing and asks no
-daemon, so that all of it can be tested where there is no SLURM. Must not know sweeps or records.
+In: an Allocation, the session's nodes. Out: command lines and variables. Starts nothing and asks no daemon. Must not
+know sweeps or records.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cluster.allocation import Allocation
 from harness.core.controllers import CONTROLLERS
-from harness.core.errors import ConfigError
 from harness.core.processes.children import python_module
-from harness.launch.run import TORCHRUN_LOOKS_EVERY_S, rank_command, torchrun
+from harness.launch.torchrun import TORCHRUN_LOOKS_EVERY_S, rank_command, torchrun
 
 # Once a node's ranks have ended, the others are given so long: they end together or not at all.
 WAIT_S = 30
@@ -33,88 +29,6 @@ HOSTS_VARIABLE, ADDRESSES_VARIABLE, SPREAD_VARIABLE = (
 )
 # Set where all nodes are parts of one emulated machine: devices of each part.
 SLICE_VARIABLE = "HARNESS_NODE_SLICE"
-
-# What a batch script that forwards a signal to the harness requeues the job for; EX_TEMPFAIL of sysexits.h:
-# what could not be done now can be done later.
-REQUEUE_STATUS = 75
-
-# One name of a host list with its bracketed ranges, e.g. gpu[001-003,7]n[1-2].
-_NAME = re.compile(r"(?:[^,\[\]]|\[[^\[\]]*\])+")
-_PIECE = re.compile(r"\[([^\[\]]*)\]|([^\[\]]+)")
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """What this job has. job: as SLURM's commands take it, 12 or, of an array, 12_3; hosts: node names in SLURM's
-    order; gpus: of each node as srun takes them, "" where none were asked for; gpu_count: their number;
-    cpus: CPUs of each node, the least of all."""
-
-    job: str
-    hosts: tuple[str, ...]
-    gpus: str
-    gpu_count: int | None
-    cpus: int
-
-    @staticmethod
-    def from_environment(environ: Mapping[str, str] = os.environ) -> Allocation:
-        """Raises ConfigError outside a job."""
-        names = environ.get("SLURM_JOB_NODELIST")
-        if not names or "SLURM_JOB_ID" not in environ:
-            raise ConfigError(
-                "launcher",
-                "slurm",
-                "within a SLURM job: sbatch slurm/sweep.sbatch OVERRIDES; or launcher=local",
-            )
-        gpus = environ.get("SLURM_GPUS_PER_NODE", "")
-        count = environ.get("SLURM_GPUS_ON_NODE", "") or gpus.rpartition(":")[2]
-        cpus = min(_repeated(environ.get("SLURM_JOB_CPUS_PER_NODE", "1")))
-        return Allocation(
-            job_name(environ),
-            tuple(expand_hosts(names)),
-            gpus,
-            int(count) if count.isdigit() else None,
-            # As asked for per task, where a site's nodes are not exclusive.
-            int(environ.get("SLURM_CPUS_PER_TASK", cpus)),
-        )
-
-
-def job_name(environ: Mapping[str, str]) -> str:
-    """This job as SLURM's commands take it. The bare number of an array's last task means the whole array."""
-    if "SLURM_ARRAY_JOB_ID" in environ:
-        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
-    return environ["SLURM_JOB_ID"]
-
-
-def run_name(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Name of a job's run directory: the same after a requeue. None outside a job. Shards stand below the array's."""
-    if "SLURM_ARRAY_JOB_ID" in environ:
-        return f"job-{environ['SLURM_ARRAY_JOB_ID']}"
-    return f"job-{environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in environ else None
-
-
-def expand_hosts(names: str) -> list[str]:
-    """gpu[001-003,7],login to a list of names; the same as `scontrol show hostnames`."""
-    hosts: list[str] = []
-    for name in _NAME.findall(names):
-        pieces = [_ranges(ranges) if ranges else [plain] for ranges, plain in _PIECE.findall(name)]
-        hosts += ["".join(parts) for parts in itertools.product(*pieces)]
-    return hosts
-
-
-def _ranges(text: str) -> list[str]:
-    found: list[str] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        found += [f"{n:0{len(first)}}" for n in range(int(first), int(last or first) + 1)]
-    return found
-
-
-def _repeated(text: str) -> list[int]:
-    """SLURM's 16(x2),8 to 16, 16, 8."""
-    found: list[int] = []
-    for number, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text):
-        found += [int(number)] * int(times or 1)
-    return found
 
 
 def spread(devices: int, nodes: int) -> list[int]:

@@ -1,0 +1,58 @@
+"""What a sweep asks of whatever starts its sessions: the protocol of launchers.
+
+In: nothing. Out: the protocol, and Start: a session's command, its variables, and how its ranks are reached. Must not
+know any way to start one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.launch.local_reach import LOCAL
+from harness.launch.reach import Reach
+from harness.plan.config import Config
+from harness.plan.points import Inventory, Session
+
+
+@dataclass(frozen=True)
+class Start:
+    """How to start one session. reach: how its ranks are dealt with."""
+
+    command: list[str]
+    variables: dict[str, str]
+    reach: Reach = LOCAL
+
+
+class Launcher(Protocol):
+    """A way to start sessions."""
+
+    @property
+    def meets_in_file(self) -> bool:
+        """Whether the ranks meet in a file of the session's folder."""
+
+    def node_config(self) -> Config:
+        """The config whose emulated node is to be made, if any."""
+
+    def inventory(self, found: Inventory) -> Inventory:
+        """What there is for a session, from what this machine has."""
+
+    def start(
+        self, session: Session, session_id: str, folder: Path, nodes: int, tell: Callable[[str], None]
+    ) -> Start:
+        """How to start a session on so many nodes. folder: its own; tell: shows a line to whoever watches the sweep."""
+
+    def write_nodes_file(self, folder: Path, run: Path) -> None:
+        """What the nodes of a session read, into its folder."""
+
+    def sampler(self, run: Path, variables: Mapping[str, str]) -> AbstractContextManager[object]:
+        """The sampler beside the whole sweep, where it runs on this machine."""
+
+    def nodes_left(self) -> int | None:
+        """How many nodes are left; None where none can be lost."""
+
+    def is_ending(self) -> bool:
+        """Whether all is being ended from outside, so that a death says nothing of the session."""
