@@ -2,7 +2,7 @@
 
 In: the session's folder, torchrun's command but for what the node knows itself, SLURM's environment. Out: the ranks
 run and ended as on a single machine; what they say goes to standard output as JSON, a line each, which srun carries
-to the launcher: no port is opened for it, and no file is waited for. Must not know points, or other nodes.
+to the launcher: no port is opened for it, and no file is waited for. Must not know points, nor what other nodes do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from typing import Any
 
 import psutil
 
-from harness.cluster.srun import SLICE_VARIABLE, on_this_node, place_of_node
+from harness.cluster.srun import (
+    ADDRESSES_VARIABLE,
+    HOSTS_VARIABLE,
+    SLICE_VARIABLE,
+    on_this_node,
+    place_of_node,
+)
 from harness.launch.run import FINISHED, run_session
 from harness.monitor import start as start_sampler
 from harness.plan.config import MonitorConfig
@@ -101,10 +107,10 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def node_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """What differs from node to node in the ranks' environment."""
-    place, nodes = place_of_node(environ), len(environ["HARNESS_NODES"].split(","))
+    place, nodes = place_of_node(environ), len(environ[HOSTS_VARIABLE].split(","))
     variables: dict[str, str] = {}
     if nodes > 1 and "GLOO_SOCKET_IFNAME" not in environ:
-        address = environ["HARNESS_NODE_ADDRESSES"].split(",")[place]
+        address = environ[ADDRESSES_VARIABLE].split(",")[place]
         if interface := interface_of(address):
             variables["GLOO_SOCKET_IFNAME"] = interface
     if SLICE_VARIABLE in environ:

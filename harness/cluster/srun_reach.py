@@ -38,6 +38,21 @@ _NODE_FAILED = re.compile(r"Node failure on (\S+)|NODE FAILURE|due to node failu
 _SRUN = re.compile(r"srun: error: (.*)")
 
 
+def _is_step_of(step: object, job: str) -> bool:
+    """Whether it may be signalled: a step of this job, and of no other, whoever says so."""
+    return isinstance(step, str) and re.fullmatch(rf"{re.escape(job)}\.[0-9]+", step) is not None
+
+
+def _said(line: str) -> dict[str, Any] | None:
+    """What a node said; None if the line is srun's own, or torn."""
+    if line.startswith("{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            said = json.loads(line)
+            if isinstance(said, dict) and isinstance(said.get("node"), str):
+                return said
+    return None
+
+
 class SrunReach:
     """A Reach (harness.launch.reach) over srun.
 
@@ -119,18 +134,3 @@ class SrunReach:
             signal_step(self.step, "KILL")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 command.wait(timeout=KILLED_WITHIN_S)
-
-
-def _is_step_of(step: object, job: str) -> bool:
-    """Whether it may be signalled: a step of this job, and of no other, whoever says so."""
-    return isinstance(step, str) and re.fullmatch(rf"{re.escape(job)}\.[0-9]+", step) is not None
-
-
-def _said(line: str) -> dict[str, Any] | None:
-    """What a node said; None if the line is srun's own, or torn."""
-    if line.startswith("{"):
-        with contextlib.suppress(ValueError, RecursionError):
-            said = json.loads(line)
-            if isinstance(said, dict) and isinstance(said.get("node"), str):
-                return said
-    return None

@@ -1,6 +1,7 @@
 """Why a session died: read from what torchrun and its ranks printed last.
 
-In: lines of output. Out: one line. Must not know how processes are started or ended.
+In: lines of output, and torchrun's exit status. Out: one line, and whether it was by a signal. Must not know how
+processes are started or ended.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def cause_of_death(lines: list[str], returncode: int) -> tuple[str, bool]:
         return f"torchrun was ended by {signal_name(-returncode)}", True
     rank, said = _last_words(lines[:summary], first.rank if first else None)
     if first and first.code >= 0 and (said is None or is_consequence(said)):
-        # torchrun looks every 0.1 s and takes the lowest rank of all that it then finds dead: of a rank that was
-        # ended and one that failed for want of it, the second where its number is lower.
+        # torchrun looks now and then (TORCHRUN_LOOKS_EVERY_S) and takes the lowest rank of all that it then finds
+        # dead: of a rank that was ended and one that failed for want of it, the second where its number is lower.
         sent = {int(found[1]) for line in lines if (found := _SENT_BY_TORCHRUN.search(line))}
         first = next((each for each in others if each.code < 0 and each.pid not in sent), first)
     if first and first.code < 0:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.launch.local_reach import LOCAL
 from harness.launch.reach import Reach
 from harness.plan.config import Config
 from harness.plan.points import Inventory, Session
@@ -20,11 +19,11 @@ from harness.plan.points import Inventory, Session
 
 @dataclass(frozen=True)
 class Start:
-    """How to start one session. reach: how its ranks are dealt with."""
+    """How to start one session. reach: how its ranks are heard, asked and ended."""
 
     command: list[str]
     variables: dict[str, str]
-    reach: Reach = LOCAL
+    reach: Reach
 
 
 class Launcher(Protocol):

@@ -1,7 +1,7 @@
 """The launcher of sessions on this machine: torchrun, started here.
 
-In: a checked Config. Out: the command and variables of a session. Must not know records, other machines, or what became
-of earlier sessions.
+In: a checked Config. Out: the command and variables of a session, and its sampler. Must not know records, other
+machines, or what became of earlier sessions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from harness.launch.launcher import Start
+from harness.launch.local_reach import LOCAL
 from harness.launch.torchrun import session_variables, torchrun_command
 from harness.monitor import start as start_sampler
 from harness.plan.config import Config
@@ -35,7 +36,7 @@ class LocalLauncher:
         self, session: Session, session_id: str, folder: Path, nodes: int, tell: Callable[[str], None]
     ) -> Start:
         variables = session_variables(self.config.device.threads)
-        return Start(torchrun_command(session.ranks, session_id, folder), variables)
+        return Start(torchrun_command(session.ranks, session_id, folder), variables, LOCAL)
 
     def write_nodes_file(self, folder: Path, run: Path) -> None:
         """This machine knows all that its ranks need."""

@@ -18,6 +18,14 @@ from harness.session.progress import CREDENTIALS
 KILLED_WITHIN_S = 10.0
 
 
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process still runs. A zombie does not: where process 1 reaps none, it stays for ever."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass
 class Processes:
     """command: as it was started. ranks: those that have said that they are there. own: ids known to be of it."""
@@ -65,11 +73,3 @@ class Processes:
             time.sleep(0.02)
         if self.command.stdout is not None:
             self.command.stdout.close()
-
-
-def _lives(process: psutil.Process) -> bool:
-    """Whether a process still runs. A zombie does not: where process 1 reaps none, it stays for ever."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
