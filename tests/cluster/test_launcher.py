@@ -1,4 +1,4 @@
-"""How sessions are started: on this machine, or on nodes of a job. Needs no SLURM."""
+"""How sessions are started on nodes of a job. Needs no SLURM."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import pytest
 
 from emulator.profile import Profile
 from harness.cluster import launcher as launcher_module
-from harness.cluster.choice import make_launcher
 from harness.cluster.launcher import SlurmLauncher
 from harness.cluster.srun_reach import SrunReach
-from harness.core.errors import ConfigError
-from harness.launch.local import LocalLauncher
 from harness.plan.config import Config, DeviceConfig, LauncherConfig
 from harness.plan.points import Inventory, Session
 
@@ -36,23 +33,7 @@ def slurm(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(launcher_module, "addresses_of", lambda hosts: addresses)
     launcher = LauncherConfig(kind="slurm", **options)  # type: ignore[arg-type]
-    made = make_launcher(Config(launcher=launcher, emulator=emulator, device=DeviceConfig(threads=2)))
-    assert isinstance(made, SlurmLauncher)
-    return made
-
-
-def test_without_a_job_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLURMD_NODENAME", raising=False)
-    with pytest.raises(ConfigError, match=r"launcher=slurm: .* on a node of a SLURM job"):
-        make_launcher(Config(launcher=LauncherConfig(kind="slurm")))
-
-
-def test_this_machine_is_taken_as_it_is() -> None:
-    found = Inventory("cpu", 2, "x", 2)
-    launcher = make_launcher(Config())
-    assert type(launcher) is LocalLauncher
-    assert launcher.inventory(found) == found
-    assert launcher.nodes_left() is None
+    return SlurmLauncher(Config(launcher=launcher, emulator=emulator, device=DeviceConfig(threads=2)))
 
 
 class TestInventory:
@@ -105,6 +86,11 @@ class TestStart:
     def test_on_one_node_all_stays_on_the_loopback_interface(self, monkeypatch: pytest.MonkeyPatch) -> None:
         start = slurm(monkeypatch, APART).start(SESSION, "s", Path("/run/s"), 1, print)
         assert {"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"} <= set(start.variables)
+
+    def test_options_that_the_user_names_are_srun_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert LauncherConfig().srun_args == []
+        named = slurm(monkeypatch, APART, srun_args=["--container-image=x.sqsh"])
+        assert "--container-image=x.sqsh" in named.start(SESSION, "s", Path("/run/s"), 2, print).command
 
     def test_after_a_node_is_lost_sessions_run_on_those_that_are_left(
         self, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +88,14 @@ def test_when_slurm_ends_it_nothing_is_left_and_it_says_so(tmp_path: Path) -> No
 
 
 def test_a_question_where_ranks_hang_ends_neither_it_nor_torchrun(tmp_path: Path) -> None:
-    process = start(tmp_path, "sender.send('cell', pid=os.getpid())\ntime.sleep(3)")
+    asked = tmp_path / "asked"
+    wait = f"while not os.path.exists({str(asked)!r}): time.sleep(0.02)"
+    process = start(tmp_path, f"sender.send('cell', pid=os.getpid())\n{wait}")
     assert process.stdout is not None
     pid = said(process.stdout.readline())[0]["event"]["pid"]
     process.send_signal(signal.SIGUSR1)
     os.kill(pid, signal.SIGUSR1)
-    time.sleep(0.2)
+    asked.touch()
     output, _ = process.communicate(timeout=60)
     assert said(output)[-1]["ended"]["how"] == "finished"
 

@@ -1,4 +1,4 @@
-"""What a job has, and the command lines that start its sessions. Needs no SLURM."""
+"""The command lines that start a job's sessions. Needs no SLURM."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness.core.processes.run_module
-from harness.cluster.allocation import Allocation, job_name, run_name
-from harness.cluster.host_list import expand_hosts
+from harness.cluster.allocation import Allocation
 from harness.cluster.srun import (
     on_this_node,
     ranks_of_nodes,
@@ -18,8 +17,6 @@ from harness.cluster.srun import (
     srun_variables,
     torchrun_on_nodes,
 )
-from harness.core.errors import ConfigError
-from harness.plan.config import Config, DeviceConfig, LauncherConfig
 
 FOLDER = Path("/run/sessions/s")
 RUN_MODULE = str(Path(harness.core.processes.run_module.__file__))
@@ -133,38 +130,11 @@ class TestCommands:
         assert srun.index("--container-image=x.sqsh") < srun.index("harness.cluster.node")
 
 
-class TestAllocation:
-    def test_outside_a_job_it_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match=r"launcher=slurm: .*sbatch slurm/sweep\.sbatch"):
-            Allocation.from_environment({})
-
-    def test_a_task_of_an_array_is_named_by_both_numbers(self) -> None:
-        """scontrol requeue of the bare number of an array's last task would requeue every task."""
-        environ = {"SLURM_JOB_ID": "44", "SLURM_ARRAY_JOB_ID": "41", "SLURM_ARRAY_TASK_ID": "3"}
-        assert job_name(environ) == "41_3"
-        assert run_name(environ) == "job-41"
-        assert run_name({"SLURM_JOB_ID": "44"}) == "job-44"
-        assert run_name({}) is None
-
-    @pytest.mark.parametrize(
-        ("names", "hosts"),
-        [
-            ("n1", ["n1"]),
-            ("n[1-3]", ["n1", "n2", "n3"]),
-            ("n[08-10,12]", ["n08", "n09", "n10", "n12"]),
-            ("a,b[1-2],c", ["a", "b1", "b2", "c"]),
-            ("r[1-2]n[1-2]", ["r1n1", "r1n2", "r2n1", "r2n2"]),
-            ("gpu-[1-2].cluster", ["gpu-1.cluster", "gpu-2.cluster"]),
-        ],
-    )
-    def test_host_lists(self, names: str, hosts: list[str]) -> None:
-        assert expand_hosts(names) == hosts
-
-    @pytest.mark.parametrize(("devices", "nodes"), [(16, 2), (12, 2), (20, 3), (7, 4)])
-    def test_devices_are_spread_evenly(self, devices: int, nodes: int) -> None:
-        found = spread(devices, nodes)
-        assert sum(found) == devices
-        assert max(found) - min(found) <= 1
+@pytest.mark.parametrize(("devices", "nodes"), [(16, 2), (12, 2), (20, 3), (7, 4)])
+def test_devices_are_spread_evenly(devices: int, nodes: int) -> None:
+    found = spread(devices, nodes)
+    assert sum(found) == devices
+    assert max(found) - min(found) <= 1
 
 
 def test_a_node_that_is_not_of_the_session_is_an_error() -> None:
@@ -173,8 +143,3 @@ def test_a_node_that_is_not_of_the_session_is_an_error() -> None:
     )
     with pytest.raises(ValueError, match="n2"):
         on_this_node(["torchrun"], {**variables, "SLURMD_NODENAME": "n2"})
-
-
-def test_the_config_knows_the_launcher() -> None:
-    config = Config(device=DeviceConfig(), launcher=LauncherConfig(kind="slurm", devices_per_node=4))
-    assert config.launcher.srun_args == []
