@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import sys
 from typing import Any
 
 import pytest
 
 from harness.cluster.srun_reach import SHOWN_LINES, SrunReach
+from harness.launch.run import DIED, FINISHED, TIMED_OUT, Ending, run_session
 
 
 @pytest.fixture
@@ -112,3 +116,65 @@ def test_a_node_that_is_told_to_end_because_another_died_says_nothing_of_the_job
     reach.hear(died("n2", "rank 1 exited with status 1"))
     reach.hear(node("n1", ended={"how": "told to end"}))
     assert not reach.told_to_end
+
+
+class TestSession:
+    """A whole session: a small program says what srun would carry here."""
+
+    def run(
+        self, reach: SrunReach, lines: list[str], then: str, passes: float = 0
+    ) -> tuple[Ending, list[Any], str]:
+        log, heard = io.StringIO(), []
+        code = f"import sys, time\nfor line in {lines!r}: print(line, flush=True)\n{then}"
+        now = [0.0]
+
+        def on_event(message: dict[str, Any]) -> None:
+            heard.append(message)
+            now[0] += passes
+
+        ending = run_session(
+            [sys.executable, "-c", code],
+            {},
+            log,
+            timeout_s=100,
+            startup_timeout_s=1000,
+            on_event=on_event,
+            on_tick=lambda: None,
+            reach=reach,
+            clock=lambda: now[0],
+        )
+        return ending, heard, log.getvalue()
+
+    def test_what_ranks_say_is_heard_and_why_they_died(self, reach: SrunReach) -> None:
+        message = {"event": "ready", "rank": 9}
+        lines = [
+            node("n2", event=message),
+            "srun: a word",
+            died("n2", "rank 9 was ended by SIGKILL", killed=True),
+        ]
+        ending, heard, log = self.run(reach, lines, "sys.exit(137)")
+        assert ending == Ending(DIED, "rank 9 on n2 was ended by SIGKILL", killed=True)
+        assert heard == [message]
+        assert log == "srun: a word\nn2: died rank 9 was ended by SIGKILL\n"
+
+    def test_what_ranks_say_through_srun_is_progress(self, reach: SrunReach) -> None:
+        lines = [node("n2", event={"event": "visit", "number": number}) for number in range(30)]
+        assert self.run(reach, lines, "", passes=99)[0] == Ending(FINISHED)
+
+    def test_ranks_that_hang_are_asked_through_their_step(
+        self, reach: SrunReach, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        signalled: list[tuple[str, str]] = []
+        monkeypatch.setattr(
+            "harness.cluster.srun_reach.signal_step", lambda step, name: signalled.append((step, name))
+        )
+        monkeypatch.setattr("harness.cluster.srun_reach.STACKS_S", 0)
+        lines = [node("n2", event={"event": "ready", "step": "41.7"})]
+        ending, _, _ = self.run(reach, lines, "time.sleep(600)", passes=101)
+        assert ending.how == TIMED_OUT
+        assert signalled == [("41.7", "USR1"), ("41.7", "KILL")], "srun itself was ended by a signal"
+
+    def test_each_node_has_temporary_files_of_its_own(self, reach: SrunReach) -> None:
+        here = os.environ.get("TMPDIR")
+        _, _, log = self.run(reach, [], "import os; print(os.environ.get('TMPDIR'))")
+        assert log == f"{here}\n"
