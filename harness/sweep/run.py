@@ -19,10 +19,10 @@ from rich.console import Console
 
 from harness.analysis.progress import session_progress
 from harness.analysis.run import load_run
-from harness.cluster.job_owner import JobClaim
-from harness.core import axes, schema
 from harness.cluster.allocation import run_name
 from harness.cluster.choice import SLURM, make_launcher
+from harness.cluster.job_owner import JobClaim
+from harness.core import axes, schema
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.made import Made
