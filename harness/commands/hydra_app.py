@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from emulator.profile import Profile
+from harness.core.emulated import Profile
 from harness.core.errors import ConfigError, HarnessError, tell
 from harness.plan.config import RUN_KEYS, Config, as_written, conf_directory, executed, validate
 from harness.records.directory import read_config

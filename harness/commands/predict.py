@@ -81,8 +81,7 @@ def _numbers(key: str, text: str | None) -> list[int] | None:
 def _profile(name: str | None) -> Any:
     if name is None:
         return None
-    from emulator.__main__ import load_profile
-    from emulator.libraries import EmulatorError
+    from harness.core.emulated import EmulatorError, load_profile
 
     try:
         return load_profile(name)
@@ -132,7 +131,7 @@ def _predict(run: Any, profile: Any, controllers: Sequence[str], wanted: Any, gi
 
 def target_of(run: Any, profile: Any, network_gb_s: float | None = None, per_node: int | None = None) -> Any:
     """The Target of a run: a profile, or with None the run's own device."""
-    from emulator.profile import Profile, problems
+    from harness.core.emulated import Profile, problems
     from harness.costs.forecast import Target
     from harness.costs.roofline import links_of
 

@@ -11,15 +11,30 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emulator.environment import NODE, node_variables
 from emulator.libraries import EmulatorError
+from emulator.profile import EMULATED, Profile, problems
 from ground.private import SHARED_MEMORY, private_folder, temporary_bases
 from harness.core.errors import HarnessError
-from harness.plan.config import Config
+
+if TYPE_CHECKING:
+    from harness.plan.config import Config
+
+# What others need of the emulator; nobody else imports it.
+__all__ = ["EMULATED", "EmulatorError", "Profile", "device_variables", "load_profile", "problems"]
 
 # What a node's files may grow to; containers often have 64 MiB, and a file there that cannot grow kills who writes.
 ROOM = 256 * 2**20
+
+
+def load_profile(name: str) -> Profile:
+    """A profile by its name in conf/emulator/ or its path. Raises EmulatorError, OSError if there is no such one."""
+    # What reads the files, as a run's own profile comes with its configuration.
+    from emulator.__main__ import load_profile as load
+
+    return load(name)
 
 
 @contextlib.contextmanager

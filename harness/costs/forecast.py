@@ -13,7 +13,7 @@ from itertools import product
 
 import pandas as pd
 
-from emulator.profile import Profile
+from harness.core.emulated import Profile
 from harness.costs import roofline
 from harness.costs.contention import ALONE
 from harness.costs.roofline import ITEM_BYTES, Links, Shape

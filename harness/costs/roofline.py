@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from emulator.profile import Profile
+from harness.core.emulated import Profile
 
 Floats = npt.NDArray[np.float64]
 

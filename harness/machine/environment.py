@@ -19,8 +19,8 @@ from typing import Any
 
 import psutil
 
-from emulator.profile import EMULATED
 from harness.core.cpu import usable_cores
+from harness.core.emulated import EMULATED
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.places import PACKAGE
 from harness.core.processes.children import path_variables, python_module

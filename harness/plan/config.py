@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-from emulator.profile import Profile, problems
 from harness.core.controllers import CONTROLLERS
+from harness.core.emulated import Profile, problems
 from harness.core.errors import ConfigError
 from harness.core.places import part
 from harness.core.stats import FEWEST_FOR_INTERVAL

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from raw_runs import RawRun, cell_of
 
-from emulator.__main__ import load_profile
 from harness.commands.predict import main
+from harness.core.emulated import load_profile
 from harness.core.errors import ConfigError
 from harness.costs.contention import Contention, Slowed
 from harness.costs.curve import FLOPS, Curve

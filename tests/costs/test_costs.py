@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emulator.__main__ import load_profile
+from harness.core.emulated import load_profile
 from harness.costs.contention import ALONE, NO_CONTENTION
 from harness.costs.curve import FLOPS, LAYER, WEIGHTS, Curve, fit_curve
 from harness.costs.roofline import (
