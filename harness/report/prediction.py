@@ -73,7 +73,7 @@ def _figures(
     styles = mode_styles({*table["mode"], *run.points["mode"]})
     error = predicted.error_words(fitted.error)
     context = Context(styles, "batch")
-    for number, part in enumerate(split(tidy(run.points), predicted.SHOWN)):
+    for number, part in enumerate(split(tidy(run.points), predicted.KIND.without)):
         if predicted.drawable(part.rows):
             head = Headline("Predicted against measured", str(part.values["device_name"]), part.emulated)
             name = "predicted-against-measured" + (f"-{number}" if number else "")

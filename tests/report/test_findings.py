@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 from synthetic import failed, make_points
 
 from harness.report import findings
+from harness.report.findings import FINDINGS
 
 
 def said(sentences: list[str], *parts: str) -> list[str]:
@@ -157,3 +159,17 @@ def test_there_are_about_a_dozen_sentences_however_many_points(modes: tuple[str,
 def test_the_order_of_rows_does_not_matter() -> None:
     points = make_points(devices=(1, 2))
     assert sorted(findings(points)) == sorted(findings(points.sample(frac=1, random_state=1)))
+
+
+def test_a_kind_of_sentence_is_a_line_in_one_tuple() -> None:
+    names = [finding.name for finding in FINDINGS]
+    assert len(set(names)) == len(names)
+
+
+def test_the_share_on_cpu_is_explained_with_the_first_answer_that_has_one() -> None:
+    alone = make_points(modes=("eager",)).assign(run="a")
+    sentences = findings(pd.concat([alone, make_points().assign(run="b")], ignore_index=True))
+    assert said(sentences, "a: Is Python the bottleneck here?", "The table cannot tell")
+    assert said(
+        sentences, "b: Is Python the bottleneck here?", "the fastest mode without Python, and counts as 0"
+    )

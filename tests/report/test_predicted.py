@@ -11,7 +11,7 @@ from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
 from harness.report.figures.kinds import predicted
-from harness.report.findings import predicted as finding
+from harness.report.findings.kinds.predicted import FINDING
 from harness.report.table.slices import split, varying
 from harness.report.table.tidy import tidy
 
@@ -38,8 +38,8 @@ def test_the_figure_states_its_error_on_itself_and_in_its_caption() -> None:
 
 def test_the_sentence_gives_median_and_90th_percentile() -> None:
     table = tidy(make_points(batches=(1, 16, 256, 4096)))
-    (part,) = split(table, finding.SHOWN)
-    (claim,) = finding.claims(part, varying(table))
+    (part,) = split(table, FINDING.without)
+    (claim,) = FINDING.claims(part, varying(table))
     assert claim.text.startswith(
         "The cost model, fitted on half of the cells, predicts the other half within"
     )
@@ -50,8 +50,8 @@ def test_the_sentence_gives_median_and_90th_percentile() -> None:
 def test_of_an_emulated_device_it_says_so() -> None:
     table = make_points(batches=(1, 16, 256, 4096), device_kind="emulated", device_name="Emulated thing")
     table = table.assign(issue_us=table["step_us"], device_us=table["step_us"] / 2)
-    (part,) = split(tidy(table), finding.SHOWN)
-    (claim,) = finding.claims(part, frozenset())
+    (part,) = split(tidy(table), FINDING.without)
+    (claim,) = FINDING.claims(part, frozenset())
     assert claim.text.startswith("Emulated, not measured")
 
 
@@ -62,4 +62,4 @@ def test_without_enough_cells_there_is_neither(kind: str) -> None:
     table = tidy(make_points(depths=(4,), batches=batches, device_kind=kind))
     (part,) = split(table, predicted.KIND.without)
     assert not predicted.KIND.drawable(part.rows)
-    assert finding.claims(part, frozenset()) == []
+    assert FINDING.claims(part, frozenset()) == []

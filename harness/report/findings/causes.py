@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.report.findings.bottleneck import FREE
+from harness.report.findings.claim import FREE
 from harness.report.table.formats import count, significant
 
 # Of the cores' time: from here on nothing is left to run on.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import IntEnum, auto
 from typing import Any
 
 from harness.core.schema import REFERENCE_MODE
@@ -17,26 +16,8 @@ from harness.report.table.slices import words
 EAGER = REFERENCE_MODE
 
 
-class Topic(IntEnum):
-    """What a claim is about, in the order of the page: the answer first, then what it rests on."""
-
-    VERDICT = 0
-    FEEDABLE = auto()
-    UTILISATION = auto()
-    # A topic for each controller, so that one of them does not push the others off the page.
-    LOOP = auto()
-    THREADS = auto()
-    PROCESSES = auto()
-    ATTRIBUTION = auto()
-    LADDER = auto()
-    PREDICTED = auto()
-    GAIN = auto()
-    ENERGY = auto()
-    SLOWER = auto()
-    NONE = auto()
-    FADING = auto()
-    SCALING = auto()
-
+# Of a step waiting: over half of it, and Python decides; under a tenth, and making it free would hardly be noticed.
+BOUND, FREE = 0.5, 0.1
 
 # Devices always stand in the sentence itself, the rest only where the table has more than one value.
 BESIDE = ("family", "width", "workload", "dtype", "controller", "device_name")
@@ -44,13 +25,13 @@ BESIDE = ("family", "width", "workload", "dtype", "controller", "device_name")
 
 @dataclass(frozen=True)
 class Claim:
-    """kind: its place on the page, a Topic. weight: within a kind, the heavier first. group: run and device, so
-    that every run gets its say before one run gets a second."""
+    """weight: within a kind, the heavier first. group: run and device, so that every run gets its say before one run
+    gets a second. once: what explains the sentence, to be said with the first of its kind that has it."""
 
-    kind: int
     weight: float
     group: tuple[Any, ...]
     text: str
+    once: str = ""
 
 
 def lead(values: Mapping[str, Any]) -> str:

@@ -22,6 +22,9 @@ SLICE_AXES = (
     *("controller", "workload", "dtype"),
 )
 CELL_AXES = (*SLICE_AXES, "depth", "batch")
+# What rows of one run and device differ in, with and without the workload among it.
+WITHIN_DEVICE = frozenset({"family", "width", "devices", "controller", "workload", "dtype"})
+WITHIN_WORKLOAD = WITHIN_DEVICE - {"workload"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,13 @@ def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
     fewest = good["devices"].min()
     first = min(set(good.loc[good["devices"] == fewest, "controller"]), key=controller_rank)
     return rows[(rows["devices"] == fewest) & (rows["controller"] == first)]
+
+
+def each_with_an_issuer(part: Slice) -> Slice:
+    """Of several controllers the rows under the one that gives each device an issuer of its own, or comes nearest."""
+    controller = min(set(part.rows["controller"]), key=controller_rank)
+    rows = part.rows[part.rows["controller"] == controller]
+    return Slice({**part.values, "controller": controller}, rows)
 
 
 def hardest_cell(rows: pd.DataFrame) -> tuple[int, int]:

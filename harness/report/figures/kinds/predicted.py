@@ -22,7 +22,7 @@ from harness.report.figures.drawing.style import FAINT, ModeStyle
 from harness.report.figures.drawing.ticks import TIME_UNITS, log_ticks, log_y, measured_x, unit_for
 from harness.report.figures.kind import Context, Kind, present, warned
 from harness.report.table.formats import count, percent
-from harness.report.table.slices import Slice
+from harness.report.table.slices import WITHIN_DEVICE, Slice
 
 MARK = 0.15  # the error that the model is meant to stay within
 MOST_ROWS = 3
@@ -180,6 +180,5 @@ def draw_bound(
     return paper.figure, f"{caption}The model is {error}."
 
 
-# What a figure shows itself: all cells of a run and device are held against each other in one.
-SHOWN = frozenset({"family", "width", "devices", "controller", "workload", "dtype"})
-KIND = Kind("predicted", "Predicted against measured", SHOWN, drawable, draw)
+# All cells of a run and device are held against each other in one figure.
+KIND = Kind("predicted", "Predicted against measured", WITHIN_DEVICE, drawable, draw)

@@ -1,6 +1,6 @@
 """The rungs of the ladder in their order, where one of them does not help, and where eager's time goes.
 
-In: slices over device counts and controllers. Out: claims. Must not know other claims.
+In: slices over device counts and controllers. Out: claims. Must not know other kinds.
 Rungs are compared by their intervals over eager: where those overlap, no difference is claimed. That is more
 careful than a comparison of the two within rounds would be.
 """
@@ -8,13 +8,15 @@ careful than a comparison of the two within rounds would be.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.report.findings.claim import EAGER, Claim, Topic, group_of, lead, place
-from harness.report.findings.gains import compared
+from harness.report.findings.claim import EAGER, Claim, group_of, lead, place
+from harness.report.findings.finding import Finding
+from harness.report.findings.speedups import compared, speedup_words
 from harness.report.table.attribution import SAME_OPERATIONS, Attribution, attributed, is_ladder
-from harness.report.table.formats import listed, percent, significant, times
+from harness.report.table.formats import listed, percent, significant
 from harness.report.table.slices import Slice, undisturbed
 from harness.report.table.tidy import mode_rank
 
@@ -22,33 +24,50 @@ from harness.report.table.tidy import mode_rank
 _EAGER = pd.Series({"mode": EAGER, "speedup_vs_eager": 1.0, "speedup_low": 1.0, "speedup_high": 1.0})
 
 
-def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
-    """Of the cell in which the ladder brings most; nothing where there is no more of it than in every sweep."""
-    rows = undisturbed(part.rows)
-    cells = [own for _, own in rows.groupby(["depth", "batch"]) if is_ladder(own)]
+@dataclass(frozen=True)
+class _Told:
+    """The cell in which the ladder brings most. rungs: its rows that are compared with eager, in their order."""
+
+    cell: pd.DataFrame
+    rungs: pd.DataFrame
+    where: str
+
+    @property
+    def most(self) -> float:
+        return float(self.rungs["speedup_vs_eager"].max())
+
+
+def _told(part: Slice, differing: Collection[str]) -> _Told | None:
+    """None where there is no more of a ladder than in every sweep."""
+    cells = [own for _, own in undisturbed(part.rows).groupby(["depth", "batch"]) if is_ladder(own)]
     known = [(rungs, own) for own in cells if len(rungs := compared(own))]
     if not known:
-        return []
+        return None
     rungs, own = max(known, key=lambda pair: pair[0]["speedup_low"].max())
-    group, start = group_of(part.values), lead(part.values)
-    where = place(own.iloc[0], differing)
-    if own["device_kind"].iloc[0] == "cpu":
-        where += ", on CPU"
+    cpu = ", on CPU" if own["device_kind"].iloc[0] == "cpu" else ""
     rungs = rungs.sort_values("mode", key=lambda modes: modes.map(mode_rank))
-    notes = _notes(rungs)
-    order = rungs.sort_values("speedup_vs_eager", ascending=False, kind="stable")
-    named = [
-        times(row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"]) + notes[row["mode"]]
-        for _, row in order.iterrows()
-    ]
-    texts = [f"{mode} {text}" for mode, text in zip(order["mode"], named, strict=True)]
-    weight = float(order["speedup_vs_eager"].iloc[0])
-    text = f"{start}Speed-ups over eager at {where}, best first: {listed(texts)}."
-    found = [Claim(Topic.LADDER, weight, group, text)]
-    sentence = _attribution(attributed(own), own)
-    if sentence:
-        found.append(Claim(Topic.ATTRIBUTION, weight, group, f"{start}At {where}, {sentence}."))
-    return found
+    return _Told(own, rungs, place(own.iloc[0], differing) + cpu)
+
+
+def rungs(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence on every rung, the best first."""
+    told = _told(part, differing)
+    if told is None:
+        return []
+    notes = _notes(told.rungs)
+    order = told.rungs.sort_values("speedup_vs_eager", ascending=False, kind="stable")
+    texts = [f"{row['mode']} {speedup_words(row)}{notes[row['mode']]}" for _, row in order.iterrows()]
+    text = f"{lead(part.values)}Speed-ups over eager at {told.where}, best first: {listed(texts)}."
+    return [Claim(told.most, group_of(part.values), text)]
+
+
+def attribution(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence on where eager's time goes; none where nothing splits it."""
+    told = _told(part, differing)
+    sentence = _attribution(attributed(told.cell), told.cell) if told else ""
+    if not (told and sentence):
+        return []
+    return [Claim(told.most, group_of(part.values), f"{lead(part.values)}At {told.where}, {sentence}.")]
 
 
 def _notes(rungs: pd.DataFrame) -> dict[str, str]:
@@ -110,3 +129,8 @@ def _interval(found: Attribution, own: pd.DataFrame) -> tuple[str, bool]:
     shift = (reference.device - eager.device) / eager.total if found.on_device else 0.0
     ends = [min(max(1 - 1 / end + shift, 0.0), 1.0) for end in (low, high)]
     return f" [{percent(ends[0])}, {percent(ends[1])}]", ends[0] > 0
+
+
+SHOWN = frozenset({"devices", "controller"})
+ATTRIBUTION = Finding("attribution", SHOWN, attribution)
+RUNGS = Finding("rungs", SHOWN, rungs)

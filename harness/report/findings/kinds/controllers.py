@@ -1,6 +1,6 @@
 """What one process, its threads or one loop can feed, and what limits them.
 
-In: slices over device counts and controllers. Out: a claim per controller. Must not know other claims.
+In: slices over device counts and controllers. Out: claims. Must not know other kinds.
 Oversubscribed points are wanted here: that the cores are the limit is one of the answers.
 """
 
@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from harness.report.findings.causes import cause
-from harness.report.findings.claim import Claim, Topic, aside, cell, group_of, lead
+from harness.report.findings.claim import Claim, aside, cell, group_of, lead
+from harness.report.findings.finding import Finding
 from harness.report.table.formats import count, listed, significant
 from harness.report.table.slices import Slice, hardest_cell
 from harness.report.table.tidy import CONTROLLER_ORDER, controller_rank, mode_rank
-
-TOPICS = {"processes": Topic.PROCESSES, "threads": Topic.THREADS, "loop": Topic.LOOP}
 
 # From here on a device more brings a device's worth but for what noise and start-up of a block take.
 SCALES = 0.9
 MOST_MODES = 4
 
 
-def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
-    """Nothing where every device has a process of its own: of that the scaling efficiency says all."""
+def claims(part: Slice, differing: Collection[str], *, of: str) -> list[Claim]:
+    """A sentence on the controller `of`; those that are not known are told of with the first one.
+
+    Nothing where every device has a process of its own: of that the scaling efficiency says all.
+    """
     rows = part.rows[part.rows["ok"] & (part.rows["throughput_samples_s"] > 0)]
     if not (rows["controller"] != CONTROLLER_ORDER[0]).any():
         return []
     found = []
-    for controller in sorted(set(rows["controller"]), key=controller_rank):
+    known = set(CONTROLLER_ORDER)
+    told_by = {name: name if name in known else CONTROLLER_ORDER[0] for name in set(rows["controller"])}
+    for controller in sorted((name for name, by in told_by.items() if by == of), key=controller_rank):
         own = rows[rows["controller"] == controller]
         several = own[own["devices"] > 1]
         if several.empty:
@@ -78,7 +83,7 @@ def _claim(
     head = f"{lead(values)}On {count(devices, 'device')} under {controller} at {cell(gains[0])}{aside(values, named)}"
     text = f"{head}, of {devices} times the throughput of one: {'; '.join(texts)}."
     weight = 1.0 - min(row["efficiency"] for row in gains)
-    return [Claim(TOPICS.get(controller, Topic.PROCESSES), weight, group_of(values), text)]
+    return [Claim(weight, group_of(values), text)]
 
 
 def _reason(row: Mapping[str, Any]) -> str:
@@ -93,3 +98,10 @@ def _group(own: list[dict[Any, Any]], reason: str) -> str:
     texts[0] = texts[0].replace(" ", " reaches ", 1)
     more = len(own) - len(shown)
     return f"{listed([*texts, *([count(more, 'more mode')] if more else [])])}: {reason}"
+
+
+# A kind for each controller, so that one of them does not push the others off the page.
+FINDINGS = tuple(
+    Finding(name, frozenset({"devices", "controller"}), partial(claims, of=name), crowded=True)
+    for name in reversed(CONTROLLER_ORDER)
+)

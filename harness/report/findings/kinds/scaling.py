@@ -1,13 +1,14 @@
 """How scaling efficiency changes with the number of devices.
 
-In: slices over device counts. Out: claims. Must not know other claims.
+In: slices over device counts. Out: claims. Must not know other kinds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from harness.report.findings.claim import Claim, Topic, aside, cell, group_of, lead
+from harness.report.findings.claim import Claim, aside, cell, group_of, lead
+from harness.report.findings.finding import Finding
 from harness.report.table.formats import percent
 from harness.report.table.slices import Slice
 from harness.report.table.tidy import CONTROLLER_ORDER, mode_rank
@@ -18,7 +19,7 @@ STEADY = 0.05
 
 def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence per mode: median efficiency over cells on the fewest and on the most devices, and the worst."""
-    # Of the other controllers it is told with the reason why (findings/controllers).
+    # Of the other controllers it is told with the reason why (the kind controllers).
     if part.values["controller"] != CONTROLLER_ORDER[0]:
         return []
     rows = part.rows[part.rows["ok"] & part.rows["scaling_efficiency"].notna() & (part.rows["devices"] > 1)]
@@ -39,5 +40,8 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         if len(at_end) > 1:
             least = f"{percent(worst['scaling_efficiency'])} at {cell(worst)}"
             text += f" (medians over {len(at_end)} cells; least {least})"
-        found.append(Claim(Topic.SCALING, 1.0 - last, group_of(part.values), text + "."))
+        found.append(Claim(1.0 - last, group_of(part.values), text + "."))
     return found
+
+
+FINDING = Finding("scaling", frozenset({"devices"}), claims)

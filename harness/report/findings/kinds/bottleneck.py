@@ -1,0 +1,91 @@
+"""A plain answer to: is Python the bottleneck here?
+
+In: a slice of one run, device and workload. Out: a claim on the share of a step in which the device waits. Must not
+know other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, aside, cell, group_of, lead
+from harness.report.findings.finding import Finding
+from harness.report.findings.speedups import compared
+from harness.report.table.formats import count, percent
+from harness.report.table.slices import CELL_AXES, WITHIN_WORKLOAD, Slice, each_with_an_issuer
+from harness.report.table.tidy import mode_rank
+
+# What says whether the answer of a CPU can be trusted, told once.
+ON_CPU = (
+    " On CPU host and device are the same cores, so that the share is measured against the fastest mode "
+    "without Python, and counts as 0 where no such mode is shown to be faster than eager."
+)
+
+
+def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The mode asked about (eager where measured) and its rows with a share, as far as that can be trusted."""
+    modes = sorted(set(rows["mode"]), key=mode_rank)
+    mode = EAGER if EAGER in modes else (modes[0] if modes else "")
+    own = rows[(rows["mode"] == mode) & rows["ok"] & rows["dispatch_share"].notna()]
+    own = own.assign(share=own["dispatch_share"].clip(0, 1))
+    if len(own) and mode == EAGER and (own["device_kind"] == "cpu").all():
+        # On CPU the share is nothing but the gain of the fastest mode: without another mode in the cell there
+        # is none, and where no gain is shown, none is claimed.
+        # That of a mode with Python proves nothing here.
+        others = compared(rows)
+        others = others[others["python_free"]]
+        cells = pd.MultiIndex.from_frame(own[list(CELL_AXES)])
+        known, proven = (
+            cells.isin(pd.MultiIndex.from_frame(part[list(CELL_AXES)]))
+            for part in (others, others[others["speedup_low"] > 1])
+        )
+        own = own.assign(share=own["share"].where(proven, 0.0))[known]
+    return mode, own
+
+
+def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """One sentence; none where nothing has a time."""
+    part = each_with_an_issuer(part)
+    rows, values = part.rows, part.values
+    mode, own = _shares(rows)
+    start = f"{lead(values)}Is Python the bottleneck here{aside(values, differing)}? "
+    cpu = values["device_kind"] == "cpu"
+    if own.empty:
+        if not (rows["ok"] & (rows["step_us"] > 0)).any():
+            return []
+        why = "no mode without Python was measured beside it" if cpu else "dispatch_share was not measured"
+        return [Claim(0, group_of(values), f"{start}The table cannot tell: {why}.")]
+    most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
+    high, low, cells = float(most["share"]), float(least["share"]), len(own)
+    inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
+    if cells == 1:
+        answer = "Yes" if low >= BOUND else "No" if high < FREE else "In part"
+        text = f"{answer}: {_waiting(mode, inside, cpu)}."
+    elif low >= BOUND or high < FREE:
+        text = f"{'Yes' if low >= BOUND else 'No'}: {_waiting(mode, inside, cpu)}, in all {cells} cells."
+    else:
+        bound = int((own["share"] >= BOUND).sum())
+        answer = "It depends" if high >= BOUND else "In part"
+        text = (
+            f"{answer}: {_waiting(mode, percent(high), cpu)} at {_spot(most)}, but only "
+            f"{percent(low)} at {_spot(least)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
+        )
+    return [Claim(high, group_of(values), start + text, once=ON_CPU if cpu else "")]
+
+
+def _waiting(mode: str, share: str, cpu: bool) -> str:
+    # On a CPU nothing waits: the same core does both.
+    return (
+        f"{share} of {mode}'s step is dispatch"
+        if cpu
+        else f"the device waits during {share} of {mode}'s step"
+    )
+
+
+def _spot(row: pd.Series) -> str:
+    return f"{cell(row)} on {count(int(row['devices']), 'device')}"
+
+
+FINDING = Finding("bottleneck", WITHIN_WORKLOAD, claims)

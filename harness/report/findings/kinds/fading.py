@@ -1,0 +1,51 @@
+"""The smallest batch from which on a mode's gain over eager is shown to be under 10 %, at the deepest model.
+
+In: slices of a tidy table. Out: claims. Must not know other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pandas as pd
+
+from harness.report.findings.claim import Claim, aside, group_of, lead
+from harness.report.findings.finding import Finding
+from harness.report.findings.speedups import compared, speedup_words
+from harness.report.table.formats import count
+from harness.report.table.slices import Slice
+
+# Below this a gain seldom pays for the restrictions of a mode.
+WORTHWHILE = 1.10
+
+
+def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence on each mode of which something is shown."""
+    modes = compared(part.rows).groupby("mode", sort=False)
+    return [claim for _, own in modes for claim in _of_mode(own, part.values, differing)]
+
+
+def _of_mode(own: pd.DataFrame, values: Mapping[str, Any], differing: Collection[str]) -> list[Claim]:
+    deepest = own[own["depth"] == own["depth"].max()].sort_values("batch")
+    if deepest["batch"].nunique() < 2:
+        return []
+    first = deepest.iloc[0]
+    head = f"{lead(values)}At depth {int(first['depth'])} on {count(int(first['devices']), 'device')}"
+    head += f"{aside(first, differing)}, {first['mode']}"
+    small = (deepest["speedup_high"] < WORTHWHILE).tolist()
+    if all(small):
+        text = f"{head} gains less than 10 % over eager at every batch measured."
+        return [Claim(1.0, group_of(values), text)]
+    if small[-1]:
+        index = len(small) - small[::-1].index(False)
+        text = f"{head} gains less than 10 % over eager from batch {int(deepest.iloc[index]['batch'])} on."
+        return [Claim(float(deepest["speedup_vs_eager"].max()), group_of(values), text)]
+    last = deepest.iloc[-1]
+    if last["speedup_low"] >= WORTHWHILE:
+        text = f"{head} still gains 10 % or more at the largest batch ({int(last['batch'])}): {speedup_words(last)}."
+        return [Claim(float(last["speedup_low"]), group_of(values), text)]
+    return []
+
+
+FINDING = Finding("fading", frozenset(), claims)

@@ -1,0 +1,89 @@
+"""Which mode is faster than eager, which slower, and where nothing can be said.
+
+In: slices of a tidy table. Out: claims on speed-ups. Must not know other kinds.
+A mode counts as faster or slower only where the whole 95 % interval lies on one side of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import pandas as pd
+
+from harness.report.findings.claim import Claim, aside, group_of, lead, place
+from harness.report.findings.finding import Finding
+from harness.report.findings.speedups import compared, speedup_words
+from harness.report.table.attribution import is_ladder
+from harness.report.table.formats import count
+from harness.report.table.slices import Slice
+
+
+def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """Of a single cell a sentence per mode; else one on the largest gain, or that none is shown."""
+    rows = compared(part.rows)
+    if rows.empty:
+        return []
+    group, start = group_of(part.values), lead(part.values)
+    gained = rows[rows["speedup_low"] > 1]
+    found: list[Claim] = []
+    one_cell = len(part.rows[["depth", "batch"]].drop_duplicates()) == 1
+    # The ladder's own sentence names every rung of one cell.
+    if one_cell and not is_ladder(part.rows):
+        for _, row in gained.iterrows():
+            text = f"At {place(row, differing)}, {row['mode']} runs {speedup_words(row)} as fast as eager."
+            found.append(Claim(float(row["speedup_vs_eager"]), group, start + text))
+    elif len(gained):
+        best = gained.loc[gained["speedup_vs_eager"].idxmax()]
+        head = f"At {place(best, differing)}, {best['mode']} runs"
+        text = f"{head} {speedup_words(best)} as fast as eager (largest gain)."
+        found.append(Claim(float(best["speedup_vs_eager"]), group, start + text))
+    else:
+        where = f"{count(int(part.values['devices']), 'device')}{aside(part.values, differing)}"
+        text = f"On {where} no mode could be shown to be faster than eager in any of {len(rows)} comparisons."
+        found.append(Claim(1.0, group, start + text))
+    return found
+
+
+def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence on each mode that is slower somewhere, with its worst cell."""
+    found = []
+    for own in _by_mode(part):
+        rows = own[own["speedup_high"] < 1]
+        if rows.empty:
+            continue
+        worst = rows.loc[rows["speedup_vs_eager"].idxmin()]
+        text = f"At {place(worst, differing)}, {worst['mode']} is slower than eager: {speedup_words(worst)} as fast"
+        weight = float(1 / worst["speedup_high"])
+        found.append(Claim(weight, group_of(part.values), f"{lead(part.values)}{text}{_share(rows, own)}."))
+    return found
+
+
+def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence on each mode whose interval includes 1 somewhere."""
+    found = []
+    for own in _by_mode(part):
+        rows = own[~((own["speedup_low"] > 1) | (own["speedup_high"] < 1))]
+        if rows.empty:
+            continue
+        # The deepest and largest of them: it is there that a reader would most expect a plain answer.
+        last = rows.sort_values(["depth", "batch"]).iloc[-1]
+        text = (
+            f"At {place(last, differing)} no difference between {last['mode']} and eager could be shown: "
+            f"{speedup_words(last)}{_share(rows, own)}."
+        )
+        found.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
+    return found
+
+
+def _by_mode(part: Slice) -> Iterator[pd.DataFrame]:
+    for _, own in compared(part.rows).groupby("mode", sort=False):
+        yield own
+
+
+def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
+    return f" (so in {len(part)} of {count(len(whole), 'cell')})" if len(whole) > 1 else ""
+
+
+FASTER = Finding("faster", frozenset(), faster)
+SLOWER = Finding("slower", frozenset(), slower)
+UNSURE = Finding("unsure", frozenset(), unsure)
