@@ -7,7 +7,7 @@ per cell, mode and controller, each with the fit's error. Must not know files, f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
@@ -16,8 +16,9 @@ import pandas as pd
 from harness.core.emulated import Profile
 from harness.costs import roofline
 from harness.costs.contention import ALONE
-from harness.costs.roofline import ITEM_BYTES, Links, Shape
+from harness.costs.roofline import ITEM_BYTES, Shape
 from harness.costs.step import ModeCost
+from harness.costs.target import Target
 from harness.costs.usable import combined_us, turns
 
 # Where the search for the batch from which a mode is device-bound gives up.
@@ -47,23 +48,6 @@ COLUMNS: dict[str, str] = {
     "p90_error": "the same, 90th percentile",
     "error_cells": "how many points that is from",
 }
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the steps are to run.
-
-    profile: the device's roofline; None for the device of the run, by its fitted curve. links: None where the run
-    does not tell them. launch_host_us: what each launch call costs more there than where issue was measured.
-    launch_ratio: (mode, workload) -> counted launches / those of roofline.launches.
-    """
-
-    name: str
-    per_node: int
-    profile: Profile | None = None
-    links: Links | None = None
-    launch_host_us: float = 0.0
-    launch_ratio: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

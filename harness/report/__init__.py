@@ -14,7 +14,7 @@ from harness.core.files.made import Made
 from harness.report.csvfile import write_csv
 from harness.report.destination import destination
 from harness.report.findings import findings
-from harness.report.result import FIGURES, Figure, ReportPaths
+from harness.report.result import FIGURES, OF_PREDICTION, Figure, ReportPaths
 from harness.report.table.tidy import combined, labels, tidy
 from harness.report.terminal import print_summary, terminal_table
 
@@ -64,12 +64,8 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
     return ReportPaths(csv, html, text, drawn.figures)
 
 
-# How the files begin that `harness predict` draws beside a report's.
-OF_PREDICT = ("predicted-utilisation-", "predicted-bound-", "predicted-against-measured")
-
-
 def _remove_stale(made: Made, figures: Sequence[Figure]) -> None:
     """Figures of an earlier report that this one does not have; last, so that no page misses its figures."""
     kept = {f"{FIGURES}{path.name}" for figure in figures for path in (figure.svg, figure.png)}
-    of_predict = tuple(f"{FIGURES}{name}" for name in OF_PREDICT)
+    of_predict = tuple(f"{FIGURES}{name}" for name in OF_PREDICTION)
     made.remove(name for name in made.below(FIGURES) - kept if not name.startswith(of_predict))

@@ -10,6 +10,12 @@ from pathlib import Path
 
 # Where figures lie in a report's folder.
 FIGURES = "figures/"
+# How the names of figures begin that a prediction leaves there, beside a report's.
+UTILISATION, BOUND, AGAINST_MEASURED = OF_PREDICTION = (
+    "predicted-utilisation-",
+    "predicted-bound-",
+    "predicted-against-measured",
+)
 
 
 @dataclass(frozen=True)

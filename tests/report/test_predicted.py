@@ -12,6 +12,7 @@ from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
 from harness.report.figures.kinds import predicted
 from harness.report.findings.kinds.predicted import FINDING
+from harness.report.table.accuracy import error_words
 from harness.report.table.slices import split, varying
 from harness.report.table.tidy import tidy
 
@@ -29,7 +30,7 @@ def test_the_figure_states_its_error_on_itself_and_in_its_caption() -> None:
         figure, caption = predicted.KIND.draw(
             part, Headline("Predicted against measured", "Test CPU"), context
         )
-    told = predicted.error_words(fit(part.rows).error)
+    told = error_words(fit(part.rows).error)
     assert told in caption
     assert told in texts(figure)
     assert "forward" in texts(figure)

@@ -13,7 +13,7 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from harness.costs.step import Error, Fit, fit, fittable
+from harness.costs.step import Fit, fit, fittable
 from harness.report.figures.drawing.curves import evenly
 from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.series import MARKER_SIZE, draw_modes
@@ -21,7 +21,8 @@ from harness.report.figures.drawing.sheet import Headline, Sheet, hollow_entry, 
 from harness.report.figures.drawing.style import FAINT, ModeStyle
 from harness.report.figures.drawing.ticks import TIME_UNITS, log_ticks, log_y, measured_x, unit_for
 from harness.report.figures.kind import Context, Kind, present, warned
-from harness.report.table.formats import count, percent
+from harness.report.table.accuracy import error_words
+from harness.report.table.formats import percent
 from harness.report.table.slices import WITHIN_DEVICE, Slice
 
 MARK = 0.15  # the error that the model is meant to stay within
@@ -29,16 +30,6 @@ MOST_ROWS = 3
 UTILISATIONS = (0, 0.25, 0.5, 0.75, 1)
 THIN = {"linewidth": 0.9, "zorder": 2}
 DOTS = (0, (2, 2))
-
-
-def error_words(error: Error) -> str:
-    """`off by 6.1 % in the median, 14 % at the 90th percentile, on 36 points it was not fitted on`."""
-    if not error.cells:
-        return "error unknown"
-    return (
-        f"off by {percent(error.median)} in the median, {percent(error.p90)} at the 90th percentile, "
-        f"on {count(error.cells, 'point')} it was not fitted on"
-    )
 
 
 def drawable(rows: pd.DataFrame) -> bool:
