@@ -15,7 +15,9 @@ import pandas as pd
 from harness.devices.device import open_device
 from harness.modes import get_mode
 from harness.plan.config import Config
-from harness.plan.points import Inventory, Point, make_plan
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Point
 from harness.workloads.workload import WORKLOADS, Step, Workload
 
 OUT = Path("results") / "benchmarks"

@@ -159,7 +159,8 @@ def _sweep(run: Path, kind: str, profile: str | None) -> Any:
     from emulator.libraries import EmulatorError
     from harness.analysis.run import load_run
     from harness.core.errors import HarnessError
-    from harness.plan.config import Config, DeviceConfig, TimingConfig, validate
+    from harness.plan.config import Config, DeviceConfig, TimingConfig
+    from harness.plan.validate import validate
     from harness.sweep.run import measure_sweep, report
 
     timing = TimingConfig(

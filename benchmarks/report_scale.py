@@ -18,7 +18,9 @@ import yaml
 from benchmarks.common import parser, save, verdict
 from harness.core.processes.children import python_module
 from harness.plan.config import Config, measured_config
-from harness.plan.points import Inventory, Plan, Point, make_plan
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Plan, Point
 from harness.records.raw import LAUNCHER_FILE, Writer
 from harness.sweep.run import point_record
 

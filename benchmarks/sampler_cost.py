@@ -28,7 +28,8 @@ from harness.core.processes.children import path_variables, python_module
 from harness.core.stats import median_interval
 from harness.monitor import Sampler, start
 from harness.plan.config import Config, MonitorConfig
-from harness.plan.points import Inventory, make_plan
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
 
 DIFFERENCE, CORE_SHARE = 0.01, 0.02
 DEVICES, BLOCK_NS = 8, 15e6

@@ -29,7 +29,8 @@ from harness.core.errors import ConfigError
 from harness.launch.launcher import Start
 from harness.launch.torchrun import session_variables
 from harness.plan.config import Config
-from harness.plan.points import Inventory, Session
+from harness.plan.inventory import Inventory
+from harness.plan.points import Session
 
 # Samplers write a file each. A job that is started again may have other nodes under the same places.
 NUMBERS_PER_START = 10_000

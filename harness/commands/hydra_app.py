@@ -26,7 +26,9 @@ from rich.console import Console
 
 from harness.core.emulated import Profile
 from harness.core.errors import ConfigError, HarnessError, tell
-from harness.plan.config import RUN_KEYS, Config, as_written, conf_directory, executed, validate
+from harness.plan.config import RUN_KEYS, Config, conf_directory
+from harness.plan.executed import as_written, executed
+from harness.plan.validate import validate
 from harness.records.directory import read_config
 from harness.sweep.interrupt import Interrupted
 from harness.sweep.run import run_sweep

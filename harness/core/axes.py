@@ -8,10 +8,11 @@ from __future__ import annotations
 # Counted; these sort as numbers and may be compared (an exclude rule may say `depth: ">=64"`).
 SIZES = ("depth", "width", "batch")
 COUNTS = (*SIZES, "devices")
-# Named; each value is a word.
-NAMES = ("controller", "workload", "dtype", "mode")
-
 MODEL, MODE = "model", "mode"
+# Named; each value is a word.
+CELL_NAMES = ("controller", "workload", "dtype")
+NAMES = (*CELL_NAMES, MODE)
+
 AXES = (MODEL, *COUNTS, *NAMES)
 # Points that differ on no other axis than the mode are a cell: they are measured against each other.
 CELL = tuple(axis for axis in AXES if axis != MODE)

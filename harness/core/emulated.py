@@ -1,7 +1,7 @@
-"""The choice of an emulated device: what its workers' environment needs beside what real ones need.
+"""The door to the emulator: its profiles, and what the environment of processes on an emulated node needs.
 
-In: a Config. Out: environment variables, for as long as the sweep runs. The only
-module that knows the emulator; to all others its devices are CUDA devices that compute nothing.
+In: a profile. Out: environment variables, for as long as the sweep runs. The only module that knows the emulator;
+to all others its devices are CUDA devices that compute nothing.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emulator.environment import NODE, node_variables
 from emulator.libraries import EmulatorError
 from emulator.profile import EMULATED, Profile, problems
 from ground.private import SHARED_MEMORY, private_folder, temporary_bases
 from harness.core.errors import HarnessError
-
-if TYPE_CHECKING:
-    from harness.plan.config import Config
 
 # What others need of the emulator; nobody else imports it.
 __all__ = ["EMULATED", "EmulatorError", "Profile", "device_variables", "load_profile", "problems"]
@@ -38,20 +34,20 @@ def load_profile(name: str) -> Profile:
 
 
 @contextlib.contextmanager
-def device_variables(config: Config) -> Iterator[dict[str, str]]:
-    """Within: the variables under which processes see the devices of the sweep; none for real devices.
+def device_variables(profile: Profile | None) -> Iterator[dict[str, str]]:
+    """Within: the variables under which processes see the devices of the node; none for real devices (no profile).
 
     Builds the emulator at its first use. EMULATOR_NODE in the environment names the node's file, for a
     sampler that runs beside the sweep; otherwise it is removed in the end. Raises HarnessError where the
     emulator cannot be built.
     """
-    if config.emulator is None:
+    if profile is None:
         yield {}
         return
     with contextlib.ExitStack() as kept:
         try:
             folder = kept.enter_context(private_folder("emulated", _bases()))
-            variables = node_variables(config.emulator, folder)
+            variables = node_variables(profile, folder)
         except (EmulatorError, OSError) as error:
             raise HarnessError(f"device=emulated: {error}") from None
         if named := os.environ.get(NODE):

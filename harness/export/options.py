@@ -13,8 +13,12 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.modes import get_mode
-from harness.plan.config import DTYPES, Config, validate
-from harness.plan.points import Inventory, Point, make_plan
+from harness.plan.config import Config
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Point
+from harness.plan.validate import validate
+from harness.plan.words import DTYPES
 
 MODES = ("script", "trace", "aoti")
 DEVICES = ("cpu", "cuda")

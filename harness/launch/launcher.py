@@ -14,7 +14,8 @@ from typing import Protocol
 
 from harness.launch.reach import Reach
 from harness.plan.config import Config
-from harness.plan.points import Inventory, Session
+from harness.plan.inventory import Inventory
+from harness.plan.points import Session
 
 
 @dataclass(frozen=True)

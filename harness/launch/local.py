@@ -15,7 +15,8 @@ from harness.launch.local_reach import LOCAL
 from harness.launch.torchrun import session_variables, torchrun_command
 from harness.monitor import start as start_sampler
 from harness.plan.config import Config
-from harness.plan.points import Inventory, Session
+from harness.plan.inventory import Inventory
+from harness.plan.points import Session
 
 
 class LocalLauncher:

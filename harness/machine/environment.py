@@ -26,7 +26,7 @@ from harness.core.places import PACKAGE
 from harness.core.processes.children import path_variables, python_module
 from harness.core.revision import revision
 from harness.plan.config import Config
-from harness.plan.points import Inventory
+from harness.plan.inventory import Inventory
 
 PACKAGES = ("torch", "hydra-core", "pandas", "numpy", "nvidia-ml-py", "seaborn", "psutil", "scipy")
 

@@ -6,8 +6,11 @@ depends on the plan alone, not on what is measured already. Must not know jobs o
 
 from __future__ import annotations
 
+from harness.core.errors import ConfigError
 from harness.plan.config import Config
-from harness.plan.points import START_SECONDS, Cell, Inventory, Plan, Point, estimate_seconds, group
+from harness.plan.estimate import START_SECONDS, estimate_seconds
+from harness.plan.inventory import Inventory
+from harness.plan.points import Cell, Plan, Point, group
 
 
 def shard_plan(plan: Plan, shard: tuple[int, int], config: Config, inventory: Inventory) -> Plan:
@@ -64,3 +67,12 @@ def _seconds(cell: Cell, config: Config, inventory: Inventory) -> float:
 def _in_order(plan: Plan, points: tuple[Point, ...]) -> tuple[Point, ...]:
     wanted = {point.key for point in points}
     return tuple(point for point in plan.points if point.key in wanted)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """2/3 to its two numbers. Raises ConfigError."""
+    number, slash, shards = text.partition("/")
+    if not (slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
+        allowed = "i/n, a part of the plan: i from 1 to n, e.g. 2/3; or null for all of it"
+        raise ConfigError("shard", text, allowed)
+    return int(number), int(shards)

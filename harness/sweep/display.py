@@ -17,8 +17,11 @@ from rich.table import Column
 from harness.launch.launcher import Launcher
 from harness.launch.local import LocalLauncher
 from harness.launch.torchrun import shell_line
-from harness.plan.config import Config, parse_shard
-from harness.plan.points import Cell, Inventory, Plan, Session, estimate_seconds
+from harness.plan.config import Config
+from harness.plan.estimate import estimate_seconds
+from harness.plan.inventory import Inventory
+from harness.plan.points import Cell, Plan, Session
+from harness.plan.shards import parse_shard
 from harness.records.directory import next_session_id, session_folder
 from harness.session.messages import Visit
 

@@ -37,9 +37,13 @@ from harness.launch.run import (
 )
 from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.modes import get_mode
-from harness.plan.config import Config, as_written, executed, parse_shard
-from harness.plan.points import Cell, Inventory, Plan, Point, Session, make_plan, remaining, window_seconds
-from harness.plan.shards import shard_plan
+from harness.plan.config import Config
+from harness.plan.estimate import window_seconds
+from harness.plan.executed import as_written, executed
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Cell, Plan, Point, Session, remaining
+from harness.plan.shards import parse_shard, shard_plan
 from harness.records.directory import (
     BYTES_FOR_REPORT,
     BYTES_PER_BLOCK,
@@ -78,7 +82,7 @@ def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
     key = "resume" if config.resume else "out"
     check_path(path, config, key, JobClaim.of_this_process())
     launcher = make_launcher(config)
-    with device_variables(launcher.node_config()) as variables:
+    with device_variables(launcher.node_config().emulator) as variables:
         return _measure(config, console, path, key, variables, launcher)
 
 

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import torch
 
 from harness.core import schema
+from harness.core.schema import REFERENCE_MODE
 from harness.devices.device import Device, is_out_of_memory
 from harness.modes import Mode, get_mode
 from harness.plan.config import TimingConfig
-from harness.plan.points import REFERENCE_MODE, Cell, Point
+from harness.plan.points import Cell, Point
 from harness.records.raw import Writer
 from harness.session.progress import Sender
 from harness.timing.blocks import (

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import torch
 
+from harness.core.schema import REFERENCE_MODE
 from harness.devices.device import Device
 from harness.modes import get_mode
-from harness.plan.points import REFERENCE_MODE, Point
+from harness.plan.points import Point
 from harness.workloads.workload import Forward, Step, TrainAlone, Workload, difference
 
 # A mode that is right for some samples is right for more of them: what it does with the batch is the same

@@ -9,7 +9,7 @@ from harness.cluster.launcher import SlurmLauncher
 from harness.core.errors import ConfigError
 from harness.launch.local import LocalLauncher
 from harness.plan.config import Config, LauncherConfig
-from harness.plan.points import Inventory
+from harness.plan.inventory import Inventory
 
 SLURM = Config(launcher=LauncherConfig(kind="slurm"))
 

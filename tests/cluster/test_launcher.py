@@ -11,7 +11,8 @@ from harness.cluster import launcher as launcher_module
 from harness.cluster.launcher import SlurmLauncher
 from harness.cluster.srun_reach import SrunReach
 from harness.plan.config import Config, DeviceConfig, LauncherConfig
-from harness.plan.points import Inventory, Session
+from harness.plan.inventory import Inventory
+from harness.plan.points import Session
 
 JOB = {
     "SLURM_JOB_ID": "41",

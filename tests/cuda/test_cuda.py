@@ -17,7 +17,9 @@ import torch
 from harness.devices.device import FORWARD_LAUNCHES, Accelerator, is_out_of_memory, open_device
 from harness.modes import get_mode, mode_names
 from harness.plan.config import Config
-from harness.plan.points import Inventory, Point, make_plan
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Point
 from harness.timing.blocks import time_block, time_burst
 from harness.worker.graph_check import replayed
 from harness.worker.issuers import InTurn

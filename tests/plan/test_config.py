@@ -19,10 +19,10 @@ from harness.plan.config import (
     MonitorConfig,
     TimingConfig,
     conf_directory,
-    matches,
     measured_config,
-    validate,
 )
+from harness.plan.exclude import matches
+from harness.plan.validate import validate
 
 
 def config(**changes: Any) -> Config:

@@ -12,17 +12,12 @@ import pytest
 from running import python_path
 
 from harness.core.errors import ConfigError
+from harness.core.schema import REFERENCE_MODE
 from harness.plan.config import Config, DeviceConfig, TimingConfig
-from harness.plan.points import (
-    REFERENCE_MODE,
-    Cell,
-    Inventory,
-    Plan,
-    Point,
-    estimate_seconds,
-    make_plan,
-    remaining,
-)
+from harness.plan.estimate import estimate_seconds
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Cell, Plan, Point, remaining
 
 CPU = Inventory("cpu", 2, "Test CPU", cores=2)
 FOUR_GPUS = Inventory("cuda", 4, "Test GPU", cores=32)

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.plan.config import Config, parse_shard
-from harness.plan.points import Cell, Inventory, Plan, estimate_seconds, make_plan
-from harness.plan.shards import shard_plan
+from harness.plan.config import Config
+from harness.plan.estimate import estimate_seconds
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Cell, Plan
+from harness.plan.shards import parse_shard, shard_plan
 
 CPU = Inventory("cpu", 8, "a CPU", 8)
 CONFIG = Config(

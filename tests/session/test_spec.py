@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.plan.config import Config, TimingConfig
-from harness.plan.points import Inventory, make_plan
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
 from harness.session.spec import SessionSpec
 
 

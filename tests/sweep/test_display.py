@@ -10,7 +10,9 @@ import pytest
 from rich.console import Console
 
 from harness.plan.config import Config
-from harness.plan.points import Inventory, make_plan, remaining
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import remaining
 from harness.sweep.display import Display, print_plan
 
 CONFIG = Config(name="test", depth=[2], width=[8], batch=[1, 4], devices=[1, 2, 8], oversubscribe=False)

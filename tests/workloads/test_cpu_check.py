@@ -11,7 +11,9 @@ import torch
 
 from harness.modes import registry as modes
 from harness.plan.config import Config
-from harness.plan.points import Inventory, Point, make_plan
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
+from harness.plan.points import Point
 from harness.workloads.cpu_check import SAMPLES, Rehearsal
 from harness.workloads.workload import TOLERANCE, Workload
 

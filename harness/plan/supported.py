@@ -1,0 +1,61 @@
+"""What cannot be measured on this machine, and why.
+
+In: a Point and the Inventory. Out: a reason, or none. Must not know torch; whether a mode can run is the mode's word.
+"""
+
+from __future__ import annotations
+
+from harness.core.controllers import CONTROLLERS
+from harness.core.errors import ConfigError
+from harness.modes import get_mode
+from harness.plan.config import Config
+from harness.plan.inventory import Inventory
+from harness.plan.points import Point
+
+
+def check_presence(config: Config, inventory: Inventory) -> None:
+    # What a job has not been given becomes rows: the same sweep may be submitted with fewer nodes.
+    if inventory.kind != "cpu" and inventory.explicit and not inventory.allocated:
+        advice = (
+            "the devices of the emulated node (emulator.devices=N)"
+            if inventory.kind == "emulated"
+            else "the CUDA devices present (device=auto makes rows `unsupported` of the rest)"
+        )
+        for devices in config.devices:
+            if devices > inventory.count:
+                raise ConfigError("devices", devices, f"1 to {inventory.count}, {advice}")
+
+
+def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> str | None:
+    controller = CONTROLLERS[point.controller]
+    if inventory.allocated and (reason := _not_allocated(point, inventory)):
+        return reason
+    if inventory.kind == "cuda" and not inventory.allocated and point.devices > inventory.count:
+        return f"{point.devices} devices asked for, {inventory.count} present"
+    if point.workload == "train" and not controller.process_per_device:
+        return "train needs DistributedDataParallel, which has one process per device (controller=processes)"
+    if inventory.kind == "cpu":
+        threads, issuing = config.device.threads, controller.issuing_threads(point.devices)
+        cores = inventory.cores * inventory.nodes_for(point.devices)
+        if not config.oversubscribe and issuing * threads > cores:
+            who = "ranks" if controller.process_per_device else "issuing threads"
+            return (
+                f"{issuing} {who} x {threads} threads asked for, {cores} cores present "
+                "(oversubscribe=true runs it all the same)"
+            )
+    return get_mode(point.mode).unsupported(
+        workload=point.workload, dtype=point.dtype, device_kind=inventory.kind
+    )
+
+
+def _not_allocated(point: Point, inventory: Inventory) -> str | None:
+    """What the job lacks for a point."""
+    there = inventory.count * inventory.nodes
+    if point.devices > there:
+        nodes = "1 node" if inventory.nodes == 1 else f"{inventory.nodes} nodes"
+        return f"{point.devices} devices asked for, {there} in the allocation ({nodes} with {inventory.count} each)"
+    if not CONTROLLERS[point.controller].process_per_device and point.devices > inventory.count:
+        return (
+            f"controller={point.controller} is one process: {point.devices} devices are on more than one node"
+        )
+    return None
