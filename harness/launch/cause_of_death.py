@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-import sys
-import traceback
-from types import TracebackType
 from typing import NamedTuple
 
 _SUMMARY = re.compile(r"^Failures:|Root Cause")
@@ -108,23 +105,3 @@ def signal_name(number: int) -> str:
     with contextlib.suppress(ValueError):
         return signal.Signals(number).name
     return f"signal {number}"
-
-
-def name_rank(rank: int) -> None:
-    """Have this process begin each line of an exception that ends it with its rank.
-
-    torch does the same from the time on at which the ranks have met; until then nobody would know whose it is.
-    """
-
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        for part in traceback.format_exception(kind, error, trace):
-            for line in part.splitlines():
-                print(f"[rank{rank}]: {line}", file=sys.stderr)
-        sys.stderr.flush()
-
-    sys.excepthook = tell
-
-
-def unname_rank() -> None:
-    """Leave it to torch, which wraps whatever hook there is."""
-    sys.excepthook = sys.__excepthook__

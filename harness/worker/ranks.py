@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from harness.launch.cause_of_death import unname_rank
+from harness.worker.named_rank import unname_rank
 
 # A rank that hangs is ended by the launcher, which knows what counts as progress. This is only the end
 # of last resort should the launcher be gone without the ranks noticing.

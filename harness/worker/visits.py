@@ -24,9 +24,9 @@ def main(session_file: str) -> int:
 
     from harness.core.errors import HarnessError
     from harness.core.revision import revision
-    from harness.launch.cause_of_death import name_rank
     from harness.session.progress import Sender
     from harness.session.spec import SessionSpec
+    from harness.worker.named_rank import name_rank
 
     name_rank(int(os.environ["RANK"]))
     # The launcher asks a rank that makes no progress where it is.
