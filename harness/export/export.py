@@ -93,8 +93,8 @@ def check_replaceable(out: Path) -> None:
 def _export(order: Order, folder: Path) -> Saved:
     import torch
 
+    from harness.workloads.comparison import TOLERANCE, difference
     from harness.workloads.model import build_batch, build_model
-    from harness.workloads.workload import TOLERANCE, difference
 
     # As a rank of the harness is set. One thread: AOTInductor compiles the number into the code.
     torch.set_num_threads(1)

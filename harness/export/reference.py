@@ -47,7 +47,7 @@ def write_reference(
     """Write a reference.
 
     fields: what is known of the row in points.csv, and whatever else is to be kept; inputs and expected are
-    of one dtype; tolerance: as harness.workloads.workload.TOLERANCE; file_bytes: the saved model's size, so that a
+    of one dtype; tolerance: as harness.workloads.comparison.TOLERANCE; file_bytes: the saved model's size, so that a
     reference is not taken for another file's.
     """
     header = {

@@ -40,8 +40,9 @@ from harness.timing.blocks import (
 from harness.worker.graph_check import LEAST_HOLD_NS, NOT_REPLAYED, Replay, longer_hold, replayed
 from harness.worker.issuers import Drive, Lanes
 from harness.worker.ranks import Ranks
+from harness.workloads.comparison import Mismatch, accepted, difference
 from harness.workloads.cpu_check import Rehearsal
-from harness.workloads.workload import TOLERANCE, WORKLOADS, Step, Workload, difference
+from harness.workloads.workload import WORKLOADS, Step, Workload
 
 T = TypeVar("T")
 
@@ -51,10 +52,6 @@ NOTHING_LEFT = "nothing left"
 
 class SessionBroken(Exception):
     """This rank failed within a collective operation: the others wait for it and can only be ended."""
-
-
-class _Mismatch(Exception):
-    pass
 
 
 @dataclass
@@ -262,21 +259,13 @@ class _CellRun:
         """Where the device computes nothing: the same comparison on a CPU copy, made by one rank for all."""
         if self.bench.ranks.rank != 0:
             return 0.0
-        return self.accept(self.bench.rehearsal.difference(point), point)
+        return accepted(self.bench.rehearsal.difference(point), point.dtype)
 
     def compare(self, running: _Running, references: list[list[torch.Tensor]]) -> float:
         def gap(lane: int) -> float:
             return difference(running.own[lane].outcome(), references[lane])
 
-        return self.accept(max(self.bench.lanes.each(gap)), running.point)
-
-    def accept(self, gap: float, point: Point) -> float:
-        if not gap <= TOLERANCE[point.dtype]:
-            raise _Mismatch(
-                f"output differs from eager's by {gap:.2g} of its largest value, "
-                f"more than {TOLERANCE[point.dtype]:g} for {point.dtype}"
-            )
-        return gap
+        return accepted(max(self.bench.lanes.each(gap)), running.point.dtype)
 
     def warm_up(self, running: _Running) -> WarmUp | None:
         """Run blocks until their step time has settled, with the timed loop's own tensor lifetimes."""
@@ -424,7 +413,7 @@ class _CellRun:
         except Exception as error:  # a mode may raise anything; a failed point is a row, not a lost sweep
             status = (
                 schema.MISMATCH
-                if isinstance(error, _Mismatch)
+                if isinstance(error, Mismatch)
                 else schema.OOM
                 if is_out_of_memory(error)
                 else schema.FAILED
@@ -487,7 +476,7 @@ def _still_open(runs: list[_CellRun]) -> list[_CellRun]:
 
 def describe(error: BaseException) -> str:
     """An exception in one line: its type and the first line of what it says."""
-    if isinstance(error, _Mismatch):
+    if isinstance(error, Mismatch):
         return str(error)
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -13,7 +13,8 @@ from harness.core.schema import REFERENCE_MODE
 from harness.devices.device import Device
 from harness.modes import get_mode
 from harness.plan.points import Point
-from harness.workloads.workload import Forward, Step, TrainAlone, Workload, difference
+from harness.workloads.comparison import difference
+from harness.workloads.workload import Forward, Step, TrainAlone, Workload
 
 # A mode that is right for some samples is right for more of them: what it does with the batch is the same
 # sequence of operations. So few keep the check of a model of 10^9 parameters within seconds.
@@ -31,7 +32,7 @@ class Rehearsal:
         self._last: tuple[Point, Workload, list[torch.Tensor]] | None = None
 
     def difference(self, point: Point) -> float:
-        """Largest difference of the mode's output from eager's, as workloads.difference has it.
+        """Largest difference of the mode's output from eager's, as workloads.comparison has it.
 
         Raises whatever the mode raises.
         """

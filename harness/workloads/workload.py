@@ -26,11 +26,6 @@ from harness.workloads.model import MLP, build_batch, build_empty_model, build_m
 # Small enough that thousands of steps on one batch neither diverge nor come to rest.
 LEARNING_RATE = 1e-4
 
-# Largest difference from eager, relative to eager's largest value: rounding in another order of
-# operations stays below, a wrong operation does not. About 1,000 units in the last place, more for the
-# half precisions, whose sums over a layer already differ by some of them.
-TOLERANCE = {"float64": 1e-12, "float32": 1e-4, "float16": 2e-2, "bfloat16": 8e-2}
-
 
 @dataclass(frozen=True)
 class Step:
@@ -155,18 +150,3 @@ class TrainAlone(Train):
 
 
 WORKLOADS: dict[str, type[Workload]] = {"forward": Forward, "train": Train}
-
-
-def difference(outcome: list[torch.Tensor], reference: list[torch.Tensor]) -> float:
-    """Largest difference of any tensor from the reference, relative to the reference's largest value.
-
-    Infinite where shapes or numbers of tensors differ, or where a value is not a number.
-    """
-    if [t.shape for t in outcome] != [t.shape for t in reference]:
-        return float("inf")
-    worst = 0.0
-    for ours, theirs in zip(outcome, reference, strict=True):
-        scale = theirs.abs().max().item() or 1.0
-        gap = (ours.double() - theirs.double()).abs().max().item() / scale
-        worst = max(worst, gap if gap == gap else float("inf"))
-    return worst

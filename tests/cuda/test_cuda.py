@@ -23,7 +23,8 @@ from harness.plan.points import Point
 from harness.timing.blocks import time_block, time_burst
 from harness.worker.graph_check import replayed
 from harness.worker.issuers import InTurn
-from harness.workloads.workload import TOLERANCE, WORKLOADS, difference
+from harness.workloads.comparison import TOLERANCE, difference
+from harness.workloads.workload import WORKLOADS
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, real or emulated"),

@@ -14,8 +14,8 @@ from running import python_path
 from harness.core.errors import ConfigError
 from harness.modes import Mode, get_mode, load_plugins, mode_names, register
 from harness.modes import registry as modes
+from harness.workloads.comparison import TOLERANCE, difference
 from harness.workloads.model import build_batch, build_model
-from harness.workloads.workload import TOLERANCE, difference
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 

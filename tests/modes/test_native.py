@@ -13,8 +13,8 @@ from torch import nn
 
 from harness.modes import native_build
 from harness.modes.native_loop import NativeError, NativeLoop, problem
+from harness.workloads.comparison import TOLERANCE, difference
 from harness.workloads.model import build_batch, build_model
-from harness.workloads.workload import TOLERANCE, difference
 
 pytestmark = [
     pytest.mark.skipif(problem() is not None, reason=str(problem())),

@@ -14,8 +14,9 @@ from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Point
+from harness.workloads.comparison import TOLERANCE
 from harness.workloads.cpu_check import SAMPLES, Rehearsal
-from harness.workloads.workload import TOLERANCE, Workload
+from harness.workloads.workload import Workload
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 

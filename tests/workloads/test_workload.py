@@ -1,4 +1,4 @@
-"""Steps of both workloads, and the comparison that decides whether a mode computes what eager does."""
+"""Steps of both workloads: what one does, and what is held against eager's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import torch.distributed as dist
 from harness.devices.device import Device
 from harness.modes import Mode, get_mode
 from harness.plan.points import Point
-from harness.workloads.workload import LEARNING_RATE, TOLERANCE, Forward, Train, difference
+from harness.workloads.comparison import TOLERANCE, difference
+from harness.workloads.workload import LEARNING_RATE, Forward, Train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 
@@ -41,43 +42,6 @@ class Altered(Mode):
         with torch.no_grad():
             model.layers[0].weight[0, 0] += self.by
         return model
-
-
-class TestDifference:
-    def test_equal_tensors_do_not_differ(self) -> None:
-        assert difference([torch.ones(3), torch.zeros(2)], [torch.ones(3), torch.zeros(2)]) == 0.0
-
-    def test_it_is_relative_to_the_largest_value_of_the_reference(self) -> None:
-        ours, theirs = torch.tensor([1.0, 99.0]), torch.tensor([1.0, 100.0])
-        assert difference([ours], [theirs]) == pytest.approx(0.01)
-        assert difference([ours * 1e6], [theirs * 1e6]) == pytest.approx(0.01)
-
-    def test_the_worst_tensor_counts(self) -> None:
-        assert difference([torch.ones(3), torch.tensor([1.5])], [torch.ones(3), torch.ones(1)]) == 0.5
-
-    def test_a_reference_of_zeros_is_compared_as_it_is(self) -> None:
-        assert difference([torch.full((3,), 0.25)], [torch.zeros(3)]) == 0.25
-
-    @pytest.mark.parametrize("shape", [(3, 1), (1, 3), (4,), ()])
-    def test_another_shape_is_another_result(self, shape: tuple[int, ...]) -> None:
-        """Also where broadcasting would hide it."""
-        assert difference([torch.ones(shape)], [torch.ones(3)]) == float("inf")
-
-    def test_another_number_of_tensors_is_another_result(self) -> None:
-        assert difference([torch.ones(3)], [torch.ones(3)] * 2) == float("inf")
-        assert difference([], [torch.ones(3)]) == float("inf")
-
-    @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-    def test_what_is_no_number_differs_from_every_number(self, value: float) -> None:
-        strange = torch.tensor([1.0, value])
-        assert difference([strange], [torch.ones(2)]) == float("inf")
-        # max(0.0, nan) is 0.0 in Python: order must not matter.
-        assert difference([strange, torch.ones(2)], [torch.ones(2)] * 2) == float("inf")
-        assert difference([torch.ones(2), strange], [torch.ones(2)] * 2) == float("inf")
-
-    def test_a_result_in_lower_precision_is_not_rounded_away(self) -> None:
-        theirs = torch.tensor([1.0, 1.0 + 2**-9])
-        assert 0 < difference([theirs.to(torch.bfloat16)], [theirs]) < TOLERANCE["bfloat16"]
 
 
 class TestForward:
