@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
-import platform
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ from typing import Any
 import psutil
 import torch
 
+from harness.devices.cores import cpu_name
 from harness.timing.blocks import Gate
 
 # Launches that may be queued without the host being made to wait. CUDA's queue holds about 1,024; a
@@ -299,38 +298,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and bool(_OOM_MESSAGES.search(str(error)))
-
-
-def cpu_name() -> str:
-    """The processor's model name."""
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def pin_to_cores(local_rank: int, ranks: int, threads: int) -> list[int] | None:
-    """Give this rank cores of its own, and answer which; None where there are too few for all.
-
-    Cores are shared out evenly, so that a rank's helper threads (NCCL, autograd) have room on a large
-    host; on too few cores nothing is pinned, since two ranks tied to one core would wait for each other
-    while another core idles.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    cores = sorted(os.sched_getaffinity(0))
-    share = len(cores) // ranks
-    if share < threads:
-        return None
-    own = cores[local_rank * share : (local_rank + 1) * share]
-    os.sched_setaffinity(0, own)
-    return own
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _no_wait() -> None:

@@ -37,6 +37,122 @@ class Ending:
     killed: bool = False
 
 
+<<<<<<< HEAD
+=======
+class Log(Protocol):
+    """Where the output of a session's processes goes."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+class Reach(Protocol):
+    """How the processes of a session are heard and ended that run where this process cannot see them."""
+
+    def hear(self, line: str) -> tuple[list[dict[str, Any]], str | None]:
+        """A line of the command's output to messages of the ranks, and what of it belongs into the log."""
+
+    def ask_for_stacks(self) -> None:
+        """Have every rank say where it is; the answers come as lines."""
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """End the command and all that it has started anywhere."""
+
+    def cause_of_death(self, lines: list[str], returncode: int) -> tuple[str, bool]:
+        """As harness.launch.cause_of_death has it."""
+
+
+def torchrun() -> list[str]:
+    """How torchrun is called with this very Python."""
+    return python_module("torch.distributed.run")
+
+
+def rank_command(folder: Path) -> list[str]:
+    """What torchrun starts as a rank of the session whose files are in `folder`, as its own last words.
+
+    Not by torchrun's own `-m`, which would have the ranks import from the directory they are started in.
+    """
+    return ["--no-python", *python_module("harness.worker", str(folder / "session.json"))]
+
+
+def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:
+    """The command that starts a session whose files are in `folder`.
+
+    The ranks of one node meet in a file: no port is opened for the rendezvous, so none can be taken by
+    somebody else and nobody else can join.
+    """
+    return [
+        *torchrun(),
+        "--nnodes=1",
+        f"--nproc-per-node={ranks}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={folder / 'rendezvous'}",
+        "--rdzv-conf=store_type=file",
+        f"--rdzv-id={session_id}",
+        "--local-addr=localhost",
+        "--max-restarts=0",
+        f"--monitor-interval={TORCHRUN_LOOKS_EVERY_S}",
+        f"--log-dir={folder / 'torchrun'}",
+        *rank_command(folder),
+    ]
+
+
+def session_variables(threads: int) -> dict[str, str]:
+    """Environment of a session on one node, besides what it inherits."""
+    loopback = loopback_interface()
+    return {
+        # torchrun would start a store for the ranks that listens on every interface of the machine.
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        "GLOO_SOCKET_IFNAME": loopback,
+        "NCCL_SOCKET_IFNAME": loopback,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        # Compiles in the rank itself, without helpers that would take cores from blocks.
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        **path_variables(),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def temporary_variables(folder: Path) -> dict[str, str]:
+    """Environment under which temporary files, and what is compiled, go to a folder that is new and this user's alone.
+
+    New, because what an earlier run has compiled must not pass for compiling.
+    """
+    return {"TMPDIR": str(folder), "TORCHINDUCTOR_CACHE_DIR": str(folder / "compiled")}
+
+
+def shell_line(command: list[str], variables: dict[str, str]) -> str:
+    """The command as it can be pasted into a shell."""
+    return shlex.join(["env", *(f"{name}={value}" for name, value in variables.items()), *command])
+
+
+def loopback_interface() -> str:
+    """Name of the interface that holds 127.0.0.1: lo on Linux, lo0 on macOS."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(address.address == "127.0.0.1" for address in addresses):
+            return str(name)
+    return "lo"
+
+
+@dataclass
+class _Watch:
+    """The state of the event loop of one session. own: process ids that are known to be of the session."""
+
+    process: subprocess.Popen[bytes]
+    deadline: float
+    timeout_s: float
+    on_event: Callable[[dict[str, Any]], None]
+    reach: Reach | None = None
+    ranks: dict[int, psutil.Process] = field(default_factory=dict)
+    own: set[int] = field(default_factory=set)
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    started: bool = False
+    gone_since: float | None = None
+
+
+>>>>>>> 236ab88 (Measure a cell by preparation and rounds, with the ranks' agreement handed to both)
 def run_session(
     command: list[str],
     variables: Mapping[str, str],

@@ -27,7 +27,7 @@ def rank_command(folder: Path) -> list[str]:
 
     Not by torchrun's own `-m`, which would have the ranks import from the directory they are started in.
     """
-    return ["--no-python", *python_module("harness.worker.visits", str(folder / "session.json"))]
+    return ["--no-python", *python_module("harness.worker", str(folder / "session.json"))]
 
 
 def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:

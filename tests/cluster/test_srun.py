@@ -64,7 +64,7 @@ def torchrun_line(nodes: int, ranks: int, host: str, address: int) -> str:
         f"--rdzv-endpoint=10.0.0.1:29500 --rdzv-conf=is_host={str(address == 1).lower()},join_timeout=240 "
         f"--rdzv-id=41-s --local-addr=10.0.0.{address} --max-restarts=0 --monitor-interval=0.25 "
         f"--log-dir=/run/sessions/s/torchrun-{host} "
-        f"--no-python /venv/bin/python {RUN_MODULE} harness.worker.visits /run/sessions/s/session.json"
+        f"--no-python /venv/bin/python {RUN_MODULE} harness.worker /run/sessions/s/session.json"
     )
 
 

@@ -32,7 +32,7 @@ def test_the_command_is_this_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         "--monitor-interval=0.25",
         "--log-dir=/run/sessions/processes-2-try1/torchrun",
         "--no-python",
-        *(python, RUN_MODULE, "harness.worker.visits"),
+        *(python, RUN_MODULE, "harness.worker"),
         "/run/sessions/processes-2-try1/session.json",
     ]
 

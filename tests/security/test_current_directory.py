@@ -146,7 +146,7 @@ def test_ranks_run_the_harness_that_started_them_and_not_a_checkout_that_one_sta
     other = tmp_path / "checkout"
     for package in ("harness", "emulator", "ground", "conf", "native"):
         shutil.copytree(TESTS.parent / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
-    worker = other / "harness" / "worker.py"
+    worker = other / "harness" / "worker" / "__main__.py"
     worker.write_text(
         worker.read_text().replace("def main(", "raise SystemExit('the other harness')\ndef main(", 1)
     )
@@ -169,7 +169,7 @@ def test_a_rank_of_another_revision_refuses_to_measure(tmp_path: Path) -> None:
     )
     replace(spec, revision="000000000000").save(tmp_path / "session.json")
     done = subprocess.run(
-        python_module("harness.worker.visits", str(tmp_path / "session.json")),
+        python_module("harness.worker", str(tmp_path / "session.json")),
         env={**os.environ, **path_variables(), "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"},
         capture_output=True,
         text=True,
@@ -185,7 +185,7 @@ def test_a_checkout_serves_without_an_installation(tmp_path: Path) -> None:
         shutil.copytree(
             TESTS.parent / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
         )
-    marked = tmp_path / "harness" / "worker.py"
+    marked = tmp_path / "harness" / "worker" / "__main__.py"
     marked.write_text(marked.read_text() + "\n# another revision than the installed one\n")
     done = subprocess.run(
         command("sweep", *SWEEP, "out=run"),
@@ -241,7 +241,7 @@ class TestPath:
         (tmp_path / "random.py").write_text("raise SystemExit('executed')")
         code = "import random, harness; print(harness.__file__)"
         (tmp_path / "probe_of_test.py").write_text(code)
-        script = tmp_path / "harness" / "core" / "run_module.py"
+        script = tmp_path / "harness" / "core" / "processes" / "run_module.py"
         done = subprocess.run(
             [sys.executable, str(script), "probe_of_test"], cwd="/", capture_output=True, text=True, env={}
         )

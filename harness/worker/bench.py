@@ -1,0 +1,50 @@
+"""What a rank measures with, the same for all its cells.
+
+In: ranks, issuers, where records and signs of life go, and options of the session. Out: a Bench.
+Must not know cells, nor how they are measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.devices.device import Device
+from harness.plan.config import TimingConfig
+from harness.records.raw import Writer
+from harness.session.progress import Sender
+from harness.timing.blocks import CLOCK_SHARE
+from harness.worker.issuers import Lanes
+from harness.worker.ranks import Ranks
+from harness.workloads.cpu_check import Rehearsal
+
+
+@dataclass
+class Bench:
+    """What a cell is measured with. window_s: for how long each point is held in a steady state for samplers,
+    after its rounds; 0: not at all. busy_ns: time that first calls, warm-up and timed
+    blocks took so far, each of its slowest rank: what is left of the session is our own overhead."""
+
+    ranks: Ranks
+    lanes: Lanes
+    writer: Writer
+    sender: Sender
+    timing: TimingConfig
+    seed: int
+    usage: bool
+    clock_cost_ns: float
+    window_s: float = 0.0
+    busy_ns: int = 0
+    rehearsal: Rehearsal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rehearsal = Rehearsal(self.seed)
+
+    @property
+    def device(self) -> Device:
+        """The first of this rank's devices, which are all alike."""
+        return self.lanes.devices[0]
+
+    @property
+    def block_ns(self) -> float:
+        """Wall time to aim at for a block: as configured, but long enough for the clock not to matter."""
+        return max(self.timing.block_ms * 1e6, self.clock_cost_ns / CLOCK_SHARE)

@@ -1,0 +1,124 @@
+"""One rank of a session, from the time on at which it loads torch to its last record.
+
+In: an Arrival. Out: this rank's raw records, and its exit status. Must not know the sweep around its session, nor
+what becomes of the records.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import sys
+import time
+import warnings
+from typing import Any
+
+import psutil
+import torch
+
+from harness.core.controllers import CONTROLLERS
+from harness.devices.cores import usable_cores
+from harness.devices.device import Device, open_device
+from harness.modes import load_plugins
+from harness.records.raw import Writer
+from harness.session.spec import SessionSpec
+from harness.timing.blocks import clock_cost_ns, time_block
+from harness.worker.agreement import SessionBroken
+from harness.worker.arrival import Arrival
+from harness.worker.bench import Bench
+from harness.worker.issuers import open_lanes
+from harness.worker.ranks import Ranks
+from harness.worker.visits import measure_cells
+
+# Enough of them that what a block costs beside its steps is nothing to a step.
+EMPTY_STEPS = 100_000
+
+
+def measure_session(arrival: Arrival) -> int:
+    """Measure all cells of the session. Answers the process's exit status.
+
+    Raises ConfigError for a plugin that cannot be imported, and OSError if a record cannot be written.
+    """
+    spec, sender = arrival.spec, arrival.sender
+    _settle_torch(spec)
+    load_plugins(spec.plugins)
+    lanes = open_lanes(spec.controller, _open_devices(spec, arrival.local_rank))
+    ranks = Ranks(spec.store, lanes.devices[0].torch_device)
+    writer = Writer(spec.raw / f"{spec.id}-rank{ranks.rank}.jsonl")
+    bench = Bench(
+        ranks, lanes, writer, sender, spec.timing, spec.seed, spec.usage, clock_cost_ns(), spec.window_s
+    )
+    writer.write("session", **_session_fields(arrival, bench))
+    # What importing torch left behind is there to stay: no later collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
+    ranks.barrier()
+    ready_ns = time.monotonic_ns()
+    sender.send("ready", rank=ranks.rank)
+    try:
+        measure_cells(spec.cells, bench)
+    except SessionBroken as error:
+        print(f"rank {ranks.rank}: {error}", file=sys.stderr, flush=True)
+        # At once: destroying the process group would wait for ranks that wait for this one.
+        os._exit(1)
+    closed_ns = time.monotonic_ns()
+    writer.write(
+        "closing",
+        startup_s=(ready_ns - arrival.started_ns) / 1e9,
+        wall_s=(closed_ns - ready_ns) / 1e9,
+        busy_s=bench.busy_ns / 1e9,
+        process_threads=psutil.Process().num_threads(),
+    )
+    writer.close()
+    ranks.close()
+    return 0
+
+
+def _settle_torch(spec: SessionSpec) -> None:
+    torch.set_num_threads(spec.threads)
+    torch.set_num_interop_threads(1)
+    torch.manual_seed(spec.seed)
+    # Said once in the README, not twice a cell in the log.
+    warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
+
+
+def _open_devices(spec: SessionSpec, local_rank: int) -> list[Device]:
+    """This rank's devices. The first of them is the current one, so it is opened last."""
+    count = CONTROLLERS[spec.controller].devices_per_rank(spec.devices)
+    opened = [open_device(spec.device_kind, local_rank * count + index) for index in reversed(range(count))]
+    devices = opened[::-1]
+    devices[0].prepare_thread()
+    return devices
+
+
+def _session_fields(arrival: Arrival, bench: Bench) -> dict[str, Any]:
+    """What a rank writes down of itself and of where it runs."""
+    spec, ranks, device = arrival.spec, bench.ranks, bench.device
+    return {
+        "session": spec.id,
+        "rank": ranks.rank,
+        "ranks": ranks.world_size,
+        "host": platform.node(),
+        # Of its own name where a cluster's names are not the machines'.
+        "node": os.environ.get("SLURMD_NODENAME", platform.node()),
+        "clock_offset_ns": ranks.clock_offset_ns(),
+        "pid": os.getpid(),
+        "device_kind": device.kind,
+        "device_name": device.name,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "threads": spec.threads,
+        "pinned_cores": arrival.pinned_cores,
+        "controller": spec.controller,
+        "devices": [each.identity() for each in bench.lanes.devices],
+        "cores": usable_cores(),
+        "rel_width": spec.timing.rel_width,
+        "clock_cost_ns": bench.clock_cost_ns,
+        "empty_step_ns": time_block(_nothing, EMPTY_STEPS, device.wait).wall_ns / EMPTY_STEPS,
+    }
+
+
+def _nothing() -> None:
+    pass

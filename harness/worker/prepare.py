@@ -1,0 +1,176 @@
+"""From a cell to modes that are ready: built, compared with eager, called for the first time, warmed up.
+
+In: a cell, a bench, and the ranks' agreement. Out: workloads and the modes Prepared on them, with a record of each.
+Must not know rounds, visits or when to stop.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+
+from harness.core.schema import REFERENCE_MODE
+from harness.modes import get_mode
+from harness.plan.points import Cell, Point
+from harness.timing.blocks import WarmUp
+from harness.worker.agreement import Agreement
+from harness.worker.bench import Bench
+from harness.worker.graph_check import NOT_REPLAYED, Replay, replayed
+from harness.worker.prepared import Prepared
+from harness.workloads.comparison import accepted, difference
+from harness.workloads.workload import WORKLOADS, Workload
+
+
+def build_workloads(cell: Cell, bench: Bench, agreement: Agreement) -> list[Workload] | None:
+    """Model and shard of the cell on each of this rank's devices; None where that failed on any rank."""
+    point, devices = cell.points[0], bench.lanes.devices
+    kind, first = WORKLOADS[point.workload], bench.ranks.rank * len(devices)
+
+    def build(lane: int) -> Workload:
+        return kind(point, devices[lane], first + lane, bench.seed)
+
+    return agreement.agree(cell.points, lambda: bench.lanes.each(build))
+
+
+def prepare_modes(
+    cell: Cell, bench: Bench, agreement: Agreement, workloads: list[Workload]
+) -> dict[str, Prepared]:
+    """The modes of the cell by name, without those that failed. Called within the workload's context."""
+    references = agreement.agree(cell.points, lambda: _references(bench, workloads))
+    if references is None:
+        return {}
+    preparation = _Preparation(cell.id, bench, agreement, workloads, references)
+    prepared = {point.mode: preparation.prepare(point) for point in cell.points}
+    return {mode: each for mode, each in prepared.items() if each is not None}
+
+
+def _references(bench: Bench, workloads: list[Workload]) -> list[list[torch.Tensor]]:
+    """Eager's outcome on each device."""
+
+    def reference(lane: int) -> list[torch.Tensor]:
+        step = workloads[lane].prepare(get_mode(REFERENCE_MODE))
+        step.call()  # as every mode's first call, so that under `train` both have made one step
+        return step.outcome()
+
+    return bench.lanes.each(reference)
+
+
+@dataclass(frozen=True)
+class _FirstCall:
+    prepared: Prepared
+    prepare_s: float
+    first_call_s: float
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """Of the modes of one cell. references: eager's outcome on each device."""
+
+    cell_id: str
+    bench: Bench
+    agreement: Agreement
+    workloads: list[Workload]
+    references: list[list[torch.Tensor]]
+
+    def prepare(self, point: Point) -> Prepared | None:
+        """Build a mode, compare it with eager, and warm it up; None where any of this fails on any rank."""
+        bench, agree = self.bench, partial(self.agreement.agree, (point,))
+        gap: float | None = None
+        if not bench.device.computes and (gap := agree(lambda: self._compare_on_cpu(point))) is None:
+            return None
+        for device in bench.lanes.devices:
+            device.reset_peak_memory()
+        built = agree(lambda: self._first_call(point))
+        if built is None:
+            return None
+        prepared = built.prepared
+        if gap is None and (gap := agree(lambda: self._compare(prepared))) is None:
+            return None
+        warm_up = self._warm_up(prepared)
+        if warm_up is None:
+            return None
+        memory_peak_mib = bench.lanes.peak_memory_mib()
+        replay = agree(lambda: self._check_by_replay(prepared))
+        if replay is None:
+            return None
+        self._record(built, gap, warm_up, memory_peak_mib, replay)
+        return prepared
+
+    def _first_call(self, point: Point) -> _FirstCall:
+        lanes, mode = self.bench.lanes, get_mode(point.mode)
+        lanes.wait()
+        start = time.monotonic_ns()
+        own = lanes.each(lambda lane: self.workloads[lane].prepare(mode))
+        prepared = Prepared(point, own, lanes.drive(own))
+        lanes.wait()
+        built = time.monotonic_ns()
+        # One after the other: what compiles at its first call is not made to do so in several threads at once.
+        lanes.each(lambda lane: own[lane].call())
+        lanes.wait()
+        called = time.monotonic_ns()
+        self.bench.busy_ns += called - built
+        return _FirstCall(prepared, (built - start) / 1e9, (called - built) / 1e9)
+
+    def _compare_on_cpu(self, point: Point) -> float:
+        """Where the device computes nothing: the same comparison on a CPU copy, made by one rank for all."""
+        if self.bench.ranks.rank != 0:
+            return 0.0
+        return accepted(self.bench.rehearsal.difference(point), point.dtype)
+
+    def _compare(self, prepared: Prepared) -> float:
+        def gap(lane: int) -> float:
+            return difference(prepared.own[lane].outcome(), self.references[lane])
+
+        return accepted(max(self.bench.lanes.each(gap)), prepared.point.dtype)
+
+    def _warm_up(self, prepared: Prepared) -> WarmUp | None:
+        """Run blocks until their step time has settled, with the timed loop's own tensor lifetimes."""
+        bench = self.bench
+        warm_up = WarmUp(bench.block_ns, bench.timing.warmup_max_s * 1e9)
+        steps: int | None = warm_up.steps
+        while steps is not None:
+            prepared.steps = steps
+            bench.ranks.barrier()
+            block = self.agreement.attempt((prepared.point,), lambda: prepared.timed_block(bench.usage))
+            walls = bench.ranks.gather([float("nan") if block is None else block.wall_ns])
+            bench.sender.send("progress")
+            if any(wall != wall for (wall,) in walls):
+                return None
+            steps = warm_up.next_steps(max(wall for (wall,) in walls))
+        bench.busy_ns += round(warm_up.spent_ns)
+        return warm_up
+
+    def _check_by_replay(self, prepared: Prepared) -> Replay:
+        """Choose the burst of an asynchronous device, and check its device time by the replay of a graph."""
+        point, device = prepared.point, self.bench.device
+        if not device.asynchronous:
+            return NOT_REPLAYED
+        replay = NOT_REPLAYED
+        if point.workload == "forward":
+            replay = replayed(self.bench.lanes, prepared.own[0], prepared.steps)
+        steps = device.burst_steps(point.depth, point.workload, replay.launches)
+        # No longer than a block: a launch that is a whole graph would fit the queue hundreds of times.
+        prepared.burst = None if steps is None else min(steps, prepared.steps)
+        return replay
+
+    def _record(
+        self, built: _FirstCall, gap: float, warm_up: WarmUp, memory_peak_mib: float | None, replay: Replay
+    ) -> None:
+        prepared = built.prepared
+        self.bench.writer.write(
+            "prepared",
+            cell=self.cell_id,
+            mode=prepared.point.mode,
+            key=prepared.point.key,
+            prepare_s=built.prepare_s,
+            first_call_s=built.first_call_s,
+            memory_peak_mib=memory_peak_mib,
+            difference=gap,
+            steps=prepared.steps,
+            warm_up_s=warm_up.spent_ns / 1e9,
+            settled=warm_up.settled,
+            **asdict(replay),
+        )

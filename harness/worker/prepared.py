@@ -1,0 +1,67 @@
+"""A mode of a cell that is ready to be measured, and one measurement of it.
+
+In: a mode's steps on this rank's devices. Out: a block, and a burst. Must not know rounds, ranks or how it was built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.plan.points import Point
+from harness.timing.blocks import Block, Burst
+from harness.worker.graph_check import LEAST_HOLD_NS, longer_hold
+from harness.worker.issuers import Drive, Lanes
+from harness.workloads.workload import Step
+
+
+@dataclass
+class Prepared:
+    """A mode that is in the race for as long as it does not fail.
+
+    own: its step on each device. steps: of a block, on each device. burst: steps of a burst that fits the launch
+    queue; None where there is none. hold_ns: for how long the device is held while a burst is queued.
+    """
+
+    point: Point
+    own: list[Step]
+    drive: Drive
+    steps: int = 1
+    burst: int | None = None
+    hold_ns: float = LEAST_HOLD_NS
+
+    def timed_block(self, usage: bool) -> Block:
+        """One block on all devices; usage: with the CPU time around it."""
+        return self.drive.block(self.steps, usage)
+
+    def timed_burst(self, lanes: Lanes, round_number: int) -> Burst:
+        """Issue and device time of a step on one device, each in its turn, from a burst of them."""
+        if self.burst is None:
+            raise ValueError(f"{self.point.mode} has no burst: its device executes synchronously")
+        lane = round_number % len(self.own)
+        burst = lanes.burst(lane, self.own[lane], self.burst, self.hold_ns)
+        if burst.device_ns is None:  # the first time, when what to expect is not known yet, or disturbed
+            self.hold_ns = longer_hold(self.hold_ns, self.burst, burst)
+        return burst
+
+
+def block_fields(key: str, block: Block, burst: Burst | None) -> dict[str, Any]:
+    """A block, and the burst that followed it, as they are recorded in a round."""
+    fields: dict[str, Any] = {
+        "key": key,
+        "steps": block.steps,
+        "start_ns": block.start_ns,
+        "end_ns": block.end_ns,
+    }
+    if block.cpu_ns is not None:
+        fields |= {
+            "cpu_ns": block.cpu_ns,
+            "main_ns": block.main_ns,
+            "waits": block.waits,
+            "preemptions": block.preemptions,
+        }
+    if block.fastest_ns is not None:
+        fields["fastest_ns"] = block.fastest_ns
+    if burst is not None:
+        fields |= {"issue_ns": burst.issue_ns, "device_ns": burst.device_ns, "growth": burst.growth}
+    return fields

@@ -1,0 +1,87 @@
+"""Interleaved rounds: one block of every mode of a cell, in an order that is random and the same on all ranks.
+
+In: modes Prepared, and the ranks' agreement. Out: a record a round, and the step times so far.
+Must not know how modes were prepared, nor when to stop.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import partial
+
+from harness.core.schema import REFERENCE_MODE
+from harness.timing.blocks import Block, Burst, Rounds
+from harness.worker.agreement import Agreement
+from harness.worker.bench import Bench
+from harness.worker.prepared import Prepared, block_fields
+
+# What stands for the time of a block that failed. It passes through `gather` as a number does.
+FAILED = float("nan")
+
+
+class Interleaved:
+    """The modes of a cell that are in the race, and what was measured of them.
+
+    modes: by name; one that fails on any rank leaves it on all. measured: of the slowest rank.
+    """
+
+    def __init__(self, cell_id: str, bench: Bench, agreement: Agreement, modes: dict[str, Prepared]) -> None:
+        self.modes = modes
+        self.measured = Rounds(REFERENCE_MODE)
+        self._cell_id = cell_id
+        self._bench = bench
+        self._agreement = agreement
+
+    def one_round(self, *, keep: bool = True) -> None:
+        """One block of every mode; unless it is to be kept, as a warm-up. Collective."""
+        bench, order = self._bench, self._order()
+        timed: dict[str, tuple[Block, Burst | None] | None] = {}
+        for name in order:
+            bench.ranks.barrier()
+            timed[name] = self._agreement.attempt(
+                (self.modes[name].point,), partial(self._timed, self.modes[name])
+            )
+        of_ranks = bench.ranks.gather([each[0].wall_ns if each else FAILED for each in timed.values()])
+        slowest = dict(zip(order, map(_slowest, zip(*of_ranks, strict=True)), strict=True))
+        blocks = [
+            block_fields(self.modes[name].point.key, *each)
+            for name, each in timed.items()
+            if each is not None
+        ]
+        self._drop([name for name, wall in slowest.items() if wall != wall])
+        walls = {name: wall for name, wall in slowest.items() if wall == wall}
+        wall_ns = sum(walls.values())
+        bench.busy_ns += round(wall_ns)
+        if walls and keep:
+            bench.writer.write("round", cell=self._cell_id, round=self.measured.count, blocks=blocks)
+            step_ns = {name: wall / self.modes[name].steps for name, wall in walls.items()}
+            self.measured.add(step_ns, wall_ns / 1e9)
+
+    def _order(self) -> list[str]:
+        """Seeded by cell and round: the same order on all ranks, another one in every round."""
+        order = sorted(self.modes)
+        random.Random(f"{self._bench.seed}:{self._cell_id}:{self.measured.count}").shuffle(order)
+        return order
+
+    def _timed(self, mode: Prepared) -> tuple[Block, Burst | None]:
+        """One timed block, and on asynchronous devices one issued burst."""
+        block = mode.timed_block(self._bench.usage)
+        if mode.burst is None:
+            return block, None
+        if not self._agreement.alone:
+            # Held at the same time, so that no rank's time contains waiting for another's beginning.
+            self._bench.ranks.barrier()
+        return block, mode.timed_burst(self._bench.lanes, self.measured.count)
+
+    def _drop(self, names: Sequence[str]) -> None:
+        """Leave modes out from here on; the rank where one failed has written why."""
+        for name in names:
+            del self.modes[name]
+            self.measured.drop(name)
+            self._bench.sender.send("progress")
+
+
+def _slowest(walls: Sequence[float]) -> float:
+    """The longest of all ranks' times; none where any of them failed."""
+    return FAILED if any(wall != wall for wall in walls) else max(walls)

@@ -1,0 +1,54 @@
+"""Measuring one cell: real modes on a CPU, one rank, into a raw file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cell_records import TIMING, Alone, Measure, Records
+
+from harness.devices.device import Device
+from harness.modes import Mode
+from harness.modes import registry as modes
+from harness.plan.points import Cell
+from harness.records.raw import Writer, read_raw
+from harness.session.progress import Sender
+from harness.worker.bench import Bench
+from harness.worker.issuers import InTurn
+from harness.worker.visits import measure_cells
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
+    """Measure a cell and answer the records; seeds and further modes may be given."""
+    monkeypatch.delenv("HARNESS_PROGRESS_SOCKET", raising=False)
+    monkeypatch.setenv("RUN", str(tmp_path))
+    (tmp_path / "raw").mkdir()
+
+    def run(
+        cell: Cell,
+        *,
+        seed: int = 0,
+        mode: Mode | None = None,
+        usage: bool = True,
+        device: Device | None = None,
+        window_s: float = 0.0,
+    ) -> Records:
+        if mode is not None:
+            monkeypatch.setitem(modes._REGISTRY, mode.name, mode)
+        path = tmp_path / "raw" / "s-rank0.jsonl"
+        path.unlink(missing_ok=True)
+        writer = Writer(path)
+        ranks: Any = Alone()
+        issuers = InTurn([device or Device()])
+        bench = Bench(ranks, issuers, writer, Sender(), TIMING, seed, usage, 50.0, window_s)
+        try:
+            measure_cells([cell], bench)
+        finally:
+            writer.close()
+        data = read_raw(tmp_path)
+        assert not data.skipped, "a record that its own reader refuses"
+        return data.files["s-rank0.jsonl"]
+
+    return run

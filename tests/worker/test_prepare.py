@@ -1,0 +1,43 @@
+"""A mode is compared with eager before it is timed, on whatever device outputs mean something."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cell_records import MODES, Measure, faulty, of_kind
+from raw_runs import cell_of
+
+from harness.devices.device import Device
+
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
+
+
+def test_a_cell_without_eager_is_compared_with_it_all_the_same(measure: Measure) -> None:
+    records = measure(cell_of(["script"]))
+    assert of_kind(records, "prepared")[0]["difference"] < 1e-4
+    assert len(records[-1]["keys"]) == 1
+
+
+class ComputesNothing(Device):
+    """A device whose outputs mean nothing."""
+
+    kind, computes = "emulated", False
+
+
+def test_where_outputs_mean_nothing_a_mode_is_compared_on_another_device(measure: Measure) -> None:
+    records = measure(cell_of(MODES), device=ComputesNothing())
+    assert len(of_kind(records, "prepared")) == len(MODES)
+    assert not of_kind(records, "dropped")
+
+
+def test_and_a_mode_that_is_wrong_there_is_a_mismatch(measure: Measure) -> None:
+    class Half(torch.nn.Module):
+        def __init__(self, model: torch.nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.model(x) / 2
+
+    records = measure(cell_of(["eager", "faulty"]), mode=faulty(Half), device=ComputesNothing())
+    assert [record["status"] for record in of_kind(records, "dropped")] == ["mismatch"]
