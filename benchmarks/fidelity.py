@@ -15,7 +15,8 @@ from torch.utils.benchmark import Timer
 
 from benchmarks.common import parser, points, prepared_step, save, verdict
 from harness.core.stats import median_interval
-from harness.timing.blocks import WarmUp, time_block
+from harness.timing.blocks import time_block
+from harness.timing.warm_up import WarmUp
 
 BLOCK_NS = 10e6
 AGREEMENT = 0.03

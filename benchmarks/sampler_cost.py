@@ -131,7 +131,8 @@ def _worker(rank: int, slice_s: float) -> int:
     """A rank: for each line it hears, steps for a slice and prints the nanoseconds of a step, by its blocks' median."""
     from harness.devices.device import open_device
     from harness.modes import get_mode
-    from harness.timing.blocks import WarmUp, time_block
+    from harness.timing.blocks import time_block
+    from harness.timing.warm_up import WarmUp
     from harness.workloads.workload import WORKLOADS
 
     # The other devices of the node are held all along, so that there is something to see on each.

@@ -10,7 +10,7 @@ namespace native {
 
 namespace {
 
-// The reasons for these numbers stand in harness/timing/blocks.py and harness/core/stats.py.
+// The reasons for these numbers stand in harness/timing/warm_up.py, stopping.py and harness/core/stats.py.
 constexpr double SETTLED_CHANGE = 0.05;
 constexpr size_t SETTLED_BLOCKS = 3;
 constexpr double LONG_ENOUGH = 0.7;

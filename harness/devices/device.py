@@ -20,7 +20,7 @@ import psutil
 import torch
 
 from harness.devices.cores import cpu_name
-from harness.timing.blocks import Gate
+from harness.timing.bursts import Gate
 
 # Launches that may be queued without the host being made to wait. CUDA's queue holds about 1,024; a
 # quarter of it leaves room for launches that the estimate below does not count.

@@ -12,7 +12,7 @@ from harness.devices.device import Device
 from harness.plan.config import TimingConfig
 from harness.records.raw import Writer
 from harness.session.progress import Sender
-from harness.timing.blocks import CLOCK_SHARE
+from harness.timing.clock import CLOCK_SHARE
 from harness.worker.issuers import Lanes
 from harness.worker.ranks import Ranks
 from harness.workloads.cpu_check import Rehearsal

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.devices.device import Device
-from harness.timing.blocks import Burst
+from harness.timing.bursts import Burst
 from harness.worker.issuers import Lanes
 from harness.workloads.workload import Step
 

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from harness.core.controllers import CONTROLLERS
 from harness.devices.device import Device
-from harness.timing.blocks import Block, Burst, time_block, time_blocks, time_burst
+from harness.timing.blocks import Block, time_block, time_blocks
+from harness.timing.bursts import Burst, time_burst
 from harness.workloads.workload import Step, in_turn
 
 T = TypeVar("T")

@@ -23,7 +23,8 @@ from harness.devices.device import Device, open_device
 from harness.modes import load_plugins
 from harness.records.raw import Writer
 from harness.session.spec import SessionSpec
-from harness.timing.blocks import clock_cost_ns, time_block
+from harness.timing.blocks import time_block
+from harness.timing.clock import clock_cost_ns
 from harness.worker.agreement import SessionBroken
 from harness.worker.arrival import Arrival
 from harness.worker.bench import Bench

@@ -15,7 +15,7 @@ import torch
 from harness.core.schema import REFERENCE_MODE
 from harness.modes import get_mode
 from harness.plan.points import Cell, Point
-from harness.timing.blocks import WarmUp
+from harness.timing.warm_up import WarmUp
 from harness.worker.agreement import Agreement
 from harness.worker.bench import Bench
 from harness.worker.graph_check import NOT_REPLAYED, Replay, replayed

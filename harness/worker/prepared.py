@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.plan.points import Point
-from harness.timing.blocks import Block, Burst
+from harness.timing.blocks import Block
+from harness.timing.bursts import Burst
 from harness.worker.graph_check import LEAST_HOLD_NS, longer_hold
 from harness.worker.issuers import Drive, Lanes
 from harness.workloads.workload import Step

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness.core.schema import REFERENCE_MODE
-from harness.timing.blocks import Block, Burst, Rounds
+from harness.timing.blocks import Block
+from harness.timing.bursts import Burst
+from harness.timing.step_times import Rounds
 from harness.worker.agreement import Agreement
 from harness.worker.bench import Bench
 from harness.worker.prepared import Prepared, block_fields

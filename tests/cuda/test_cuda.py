@@ -20,7 +20,8 @@ from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Point
-from harness.timing.blocks import time_block, time_burst
+from harness.timing.blocks import time_block
+from harness.timing.bursts import time_burst
 from harness.worker.graph_check import replayed
 from harness.worker.issuers import InTurn
 from harness.workloads.comparison import TOLERANCE, difference

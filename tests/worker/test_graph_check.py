@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.devices.device import Device
-from harness.timing.blocks import Burst
+from harness.timing.bursts import Burst
 from harness.worker.graph_check import LEAST_HOLD_NS, MOST_HOLD_NS, NOT_REPLAYED, longer_hold, replayed
 from harness.worker.issuers import InTurn
 from harness.workloads.workload import Step
