@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.devices.device import open_device
+from harness.devices.opening import open_device
 from harness.modes import get_mode
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory

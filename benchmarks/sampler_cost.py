@@ -129,7 +129,7 @@ def _started(rank: int, slice_s: float, node: dict[str, str]) -> subprocess.Pope
 
 def _worker(rank: int, slice_s: float) -> int:
     """A rank: for each line it hears, steps for a slice and prints the nanoseconds of a step, by its blocks' median."""
-    from harness.devices.device import open_device
+    from harness.devices.opening import open_device
     from harness.modes import get_mode
     from harness.timing.blocks import time_block
     from harness.timing.warm_up import WarmUp

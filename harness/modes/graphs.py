@@ -12,9 +12,6 @@ from harness.modes.registry import Mode, register
 if TYPE_CHECKING:
     import torch
 
-# As torch.cuda.make_graphed_callables has it: lets libraries allocate and choose kernels before the capture.
-WARM_UP_CALLS = 3
-
 
 class Replayed:
     """A captured call. Called with another tensor than the captured one, it copies that in first.
@@ -23,21 +20,10 @@ class Replayed:
     """
 
     def __init__(self, model: torch.nn.Module, example: torch.Tensor) -> None:
-        import torch
-
-        from harness.devices.device import capture
+        from harness.devices.cuda_graph import graph_of
 
         self.input = example
-        stream: Any = torch.cuda.Stream  # untyped upstream
-        aside = stream(example.device)
-        aside.wait_stream(torch.cuda.current_stream(example.device))
-        with torch.cuda.device(example.device), torch.cuda.stream(aside):
-            for _ in range(WARM_UP_CALLS):
-                model(example)
-        torch.cuda.current_stream(example.device).wait_stream(aside)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(example.device), capture(self.graph):
-            self.output: Any = model(example)
+        self.graph, self.output = graph_of(lambda: model(example), example.device)
         self._replay = self.graph.replay
 
     def __call__(self, x: torch.Tensor) -> Any:

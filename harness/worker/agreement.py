@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from harness.core import schema
-from harness.devices.device import is_out_of_memory
+from harness.devices.out_of_memory import is_out_of_memory
 from harness.plan.points import Cell, Point
 from harness.worker.bench import Bench
 from harness.workloads.comparison import Mismatch

@@ -1,4 +1,4 @@
-"""The check of device_us: the same step as a CUDA graph, whose replay has no host in it.
+"""The check of device_us: the same step as a graph of launches, whose replay has no host in it.
 
 In: lanes and a step. Out: how many launches the step is, and its device time by both ways. Must not know cells
 or records.

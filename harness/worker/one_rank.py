@@ -19,7 +19,8 @@ import torch
 
 from harness.core.controllers import CONTROLLERS
 from harness.devices.cores import usable_cores
-from harness.devices.device import Device, open_device
+from harness.devices.device import Device
+from harness.devices.opening import open_device
 from harness.modes import load_plugins
 from harness.records.raw import Writer
 from harness.session.spec import SessionSpec

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness.devices.device import FORWARD_LAUNCHES, Accelerator, is_out_of_memory, open_device
+from harness.devices.accelerator import Accelerator
+from harness.devices.launch_queue import FORWARD_LAUNCHES
+from harness.devices.opening import open_device
+from harness.devices.out_of_memory import is_out_of_memory
 from harness.modes import get_mode, mode_names
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
@@ -160,7 +163,7 @@ def test_a_launch_failure_stays_with_the_process(tmp_path: Path) -> None:
     else:
         variables, provoke = {}, "x[torch.tensor([10**9], device='cuda')]"  # an assertion on the device
     code = (
-        "import torch; from harness.devices.device import open_device\n"
+        "import torch; from harness.devices.opening import open_device\n"
         f"device = open_device('{KIND}', 0); x = torch.zeros(4, device='cuda')\n"
         "assert not device.is_broken()\n"
         f"try:\n    {provoke}\n    device.wait()\nexcept RuntimeError: pass\n"

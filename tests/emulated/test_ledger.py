@@ -18,7 +18,7 @@ from running import command, environment
 
 from emulator.ledger import Records, busy_ns, read_trace
 from harness.analysis.run import load_run
-from harness.devices.device import BURST_LAUNCHES
+from harness.devices.launch_queue import BURST_LAUNCHES
 
 DEPTHS, BATCHES, WIDTH = (4, 16), (1, 512, 2048, 8192), 512
 # Samples a second are many against the windows they are compared over.

@@ -35,7 +35,7 @@ PHASES = (
 
 RANK = """
 import json, sys, time, torch
-from harness.devices.device import open_device
+from harness.devices.opening import open_device
 period_ms, cycles_ms = int(sys.argv[1]), 1_000_000  # at 1 GHz
 devices = [open_device("emulated", each) for each in range(torch.cuda.device_count())]
 print(json.dumps([device.identity() for device in devices]), flush=True)

@@ -200,7 +200,7 @@ def test_bad_input_is_one_line_that_names_it(harness: Harness, overrides: list[s
 def test_a_burst_that_overfills_the_launch_queue_is_flagged(harness: Harness, tmp_path: Path) -> None:
     """As if the queue were thought four times as long as it is."""
     (tmp_path / "too_long.py").write_text(
-        "import harness.devices.device\nharness.devices.device.BURST_LAUNCHES = 4096\n"
+        "import harness.devices.launch_queue\nharness.devices.launch_queue.BURST_LAUNCHES = 4096\n"
     )
     sweep(
         harness,

@@ -1,0 +1,25 @@
+"""How many steps may be issued at once without the host being made to wait for room in the launch queue.
+
+In: what a step launches, counted or estimated. Out: a number of steps. Must not import torch, nor know devices.
+"""
+
+from __future__ import annotations
+
+# Launches that may be queued without the host being made to wait. CUDA's queue holds about 1,024; a
+# quarter of it leaves room for launches that the estimate below does not count.
+BURST_LAUNCHES = 256
+# Kernels per Linear layer: matrix product with bias, ReLU, and one for split-K reductions or casts.
+FORWARD_LAUNCHES = 3
+# Forward, backward by input and by weight, bias reduction, ReLU's backward, gradient copies, update.
+TRAIN_LAUNCHES = 12
+
+
+def launches_of_step(depth: int, workload: str) -> int:
+    """An estimate, for steps whose launches could not be counted."""
+    return depth * (TRAIN_LAUNCHES if workload == "train" else FORWARD_LAUNCHES)
+
+
+def steps_that_fit(launches: int) -> int | None:
+    """Steps of so many launches each that fit the queue; None where not even one does."""
+    # A single step that overfills the queue would measure the queue, not the host.
+    return BURST_LAUNCHES // launches or (1 if launches <= 3 * BURST_LAUNCHES else None)
