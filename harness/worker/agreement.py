@@ -55,7 +55,7 @@ class Agreement:
         except Exception as error:  # a mode may raise anything; a failed point is a row, not a lost sweep
             for point in points:
                 self._write_dropped(point, error)
-            if not self.alone or any(device.is_broken() for device in self._bench.lanes.devices):
+            if not self.alone or any(device.is_broken() for device in self._bench.issuers.devices):
                 raise SessionBroken(described(error)) from error
         self._bench.device.free_cached_memory()
         return None

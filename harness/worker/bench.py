@@ -13,7 +13,7 @@ from harness.plan.config import TimingConfig
 from harness.records.raw import Writer
 from harness.session.progress import Sender
 from harness.timing.clock import CLOCK_SHARE
-from harness.worker.issuers import Lanes
+from harness.worker.issuers import Issuers
 from harness.worker.ranks import Ranks
 from harness.workloads.cpu_check import Rehearsal
 
@@ -25,7 +25,7 @@ class Bench:
     blocks took so far, each of its slowest rank: what is left of the session is our own overhead."""
 
     ranks: Ranks
-    lanes: Lanes
+    issuers: Issuers
     writer: Writer
     sender: Sender
     timing: TimingConfig
@@ -42,7 +42,7 @@ class Bench:
     @property
     def device(self) -> Device:
         """The first of this rank's devices, which are all alike."""
-        return self.lanes.devices[0]
+        return self.issuers.devices[0]
 
     @property
     def block_ns(self) -> float:

@@ -34,12 +34,12 @@ class CellRun:
         bench.writer.write("cell", cell=cell.id, keys={p.mode: p.key for p in cell.points})
         bench.sender.send("progress")
         gc.collect()
-        for device in bench.lanes.devices:
+        for device in bench.issuers.devices:
             device.begin_cell()
         self._workloads: list[Workload] = build_workloads(cell, bench, self._agreement) or []
         modes: dict[str, Prepared] = {}
         if self._workloads:
-            with bench.lanes.within(self._workloads[0].context):
+            with bench.issuers.within(self._workloads[0].context):
                 modes = prepare_modes(cell, bench, self._agreement, self._workloads)
             bench.rehearsal.forget()
         self._rounds = Interleaved(cell.id, bench, self._agreement, modes)
@@ -55,11 +55,11 @@ class CellRun:
         The `end` line that follows makes the cell count: what later visits add makes it more precise.
         """
         if self.open:
-            with self._bench.lanes.within(self._workloads[0].context):
+            with self._bench.issuers.within(self._workloads[0].context):
                 self._measure(rounds)
         self._finish_visit()
         if self._rounds.modes and not self.open and self._bench.window_s:
-            with self._bench.lanes.within(self._workloads[0].context):
+            with self._bench.issuers.within(self._workloads[0].context):
                 run_steadily(self.cell.id, self._bench, self._agreement, self._rounds)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """The check of device_us: the same step as a graph of launches, whose replay has no host in it.
 
-In: lanes and a step. Out: how many launches the step is, and its device time by both ways. Must not know cells
+In: issuers and a step. Out: how many launches the step is, and its device time by both ways. Must not know cells
 or records.
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 
 from harness.devices.device import Device
 from harness.timing.bursts import Burst
-from harness.worker.issuers import Lanes
+from harness.worker.issuers import Issuers
 from harness.workloads.workload import Step
 
 # The device is held so many times as long as the host needed when it last did not queue the steps in time.
@@ -42,18 +42,18 @@ def longer_hold(hold_ns: float, steps: int, burst: Burst) -> float:
     return min(max(HOLD_TIMES * (steps + 1) * burst.issue_ns, hold_ns), MOST_HOLD_NS)
 
 
-def replayed(lanes: Lanes, step: Step, most: int) -> Replay:
+def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
     """Capture a step of the first device, count its launches, and time it by both ways, by at most so many steps.
 
     What cannot be captured, as what is a graph already, has no replay: nothing is known then.
     """
-    device = lanes.devices[0]
+    device = issuers.devices[0]
     try:
         # What a block repeats, and nothing beside it.
         call = step.call if step.repeat is None else partial(step.repeat, 1)
-        captured = lanes.at(0, lambda: device.captured(call))
+        captured = issuers.at(0, lambda: device.captured(call))
     except RuntimeError:
-        lanes.at(0, lambda: _settle(device))
+        issuers.at(0, lambda: _settle(device))
         return NOT_REPLAYED
     again = Step(captured.replay, list)
     steps = min(device.burst_steps(1, "forward", captured.launches) or 1, most)
@@ -61,11 +61,11 @@ def replayed(lanes: Lanes, step: Step, most: int) -> Replay:
     replays: list[float] = []
     hold_ns = float(LEAST_HOLD_NS)
     for _ in range(2 * PAIRS):  # the first ones find out for how long to hold
-        burst = lanes.burst(0, step, steps, hold_ns)
+        burst = issuers.burst(0, step, steps, hold_ns)
         if burst.device_ns is None:
             hold_ns = longer_hold(hold_ns, steps, burst)
             continue
-        replay = lanes.burst(0, again, min(REPLAYS, most), hold_ns)
+        replay = issuers.burst(0, again, min(REPLAYS, most), hold_ns)
         if replay.device_ns is not None:
             held.append(burst.device_ns)
             replays.append(replay.device_ns)

@@ -29,7 +29,7 @@ from harness.timing.clock import clock_cost_ns
 from harness.worker.agreement import SessionBroken
 from harness.worker.arrival import Arrival
 from harness.worker.bench import Bench
-from harness.worker.issuers import open_lanes
+from harness.worker.issuers import open_issuers
 from harness.worker.ranks import Ranks
 from harness.worker.visits import measure_cells
 
@@ -45,11 +45,11 @@ def measure_session(arrival: Arrival) -> int:
     spec, sender = arrival.spec, arrival.sender
     _settle_torch(spec)
     load_plugins(spec.plugins)
-    lanes = open_lanes(spec.controller, _open_devices(spec, arrival.local_rank))
-    ranks = Ranks(spec.store, lanes.devices[0].torch_device)
+    issuers = open_issuers(spec.controller, _open_devices(spec, arrival.local_rank))
+    ranks = Ranks(spec.store, issuers.devices[0].torch_device)
     writer = Writer(spec.raw / f"{spec.id}-rank{ranks.rank}.jsonl")
     bench = Bench(
-        ranks, lanes, writer, sender, spec.timing, spec.seed, spec.usage, clock_cost_ns(), spec.window_s
+        ranks, issuers, writer, sender, spec.timing, spec.seed, spec.usage, clock_cost_ns(), spec.window_s
     )
     writer.write("session", **_session_fields(arrival, bench))
     # What importing torch left behind is there to stay: no later collection needs to look at it again.
@@ -114,7 +114,7 @@ def _session_fields(arrival: Arrival, bench: Bench) -> dict[str, Any]:
         "threads": spec.threads,
         "pinned_cores": arrival.pinned_cores,
         "controller": spec.controller,
-        "devices": [each.identity() for each in bench.lanes.devices],
+        "devices": [each.identity() for each in bench.issuers.devices],
         "cores": usable_cores(),
         "rel_width": spec.timing.rel_width,
         "clock_cost_ns": bench.clock_cost_ns,

@@ -26,13 +26,13 @@ from harness.workloads.workload import WORKLOADS, Workload
 
 def build_workloads(cell: Cell, bench: Bench, agreement: Agreement) -> list[Workload] | None:
     """Model and shard of the cell on each of this rank's devices; None where that failed on any rank."""
-    point, devices = cell.points[0], bench.lanes.devices
+    point, devices = cell.points[0], bench.issuers.devices
     kind, first = WORKLOADS[point.workload], bench.ranks.rank * len(devices)
 
-    def build(lane: int) -> Workload:
-        return kind(point, devices[lane], first + lane, bench.seed)
+    def build(index: int) -> Workload:
+        return kind(point, devices[index], first + index, bench.seed)
 
-    return agreement.agree(cell.points, lambda: bench.lanes.each(build))
+    return agreement.agree(cell.points, lambda: bench.issuers.each(build))
 
 
 def prepare_modes(
@@ -50,12 +50,12 @@ def prepare_modes(
 def _references(bench: Bench, workloads: list[Workload]) -> list[list[torch.Tensor]]:
     """Eager's outcome on each device."""
 
-    def reference(lane: int) -> list[torch.Tensor]:
-        step = workloads[lane].prepare(get_mode(REFERENCE_MODE))
+    def reference(index: int) -> list[torch.Tensor]:
+        step = workloads[index].prepare(get_mode(REFERENCE_MODE))
         step.call()  # as every mode's first call, so that under `train` both have made one step
         return step.outcome()
 
-    return bench.lanes.each(reference)
+    return bench.issuers.each(reference)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class _Preparation:
         gap: float | None = None
         if not bench.device.computes and (gap := agree(lambda: self._compare_on_cpu(point))) is None:
             return None
-        for device in bench.lanes.devices:
+        for device in bench.issuers.devices:
             device.reset_peak_memory()
         built = agree(lambda: self._first_call(point))
         if built is None:
@@ -92,7 +92,7 @@ class _Preparation:
         warm_up = self._warm_up(prepared)
         if warm_up is None:
             return None
-        memory_peak_mib = bench.lanes.peak_memory_mib()
+        memory_peak_mib = bench.issuers.peak_memory_mib()
         replay = agree(lambda: self._check_by_replay(prepared))
         if replay is None:
             return None
@@ -100,16 +100,16 @@ class _Preparation:
         return prepared
 
     def _first_call(self, point: Point) -> _FirstCall:
-        lanes, mode = self.bench.lanes, get_mode(point.mode)
-        lanes.wait()
+        issuers, mode = self.bench.issuers, get_mode(point.mode)
+        issuers.wait()
         start = time.monotonic_ns()
-        own = lanes.each(lambda lane: self.workloads[lane].prepare(mode))
-        prepared = Prepared(point, own, lanes.drive(own))
-        lanes.wait()
+        own = issuers.each(lambda index: self.workloads[index].prepare(mode))
+        prepared = Prepared(point, own, issuers.timer(own))
+        issuers.wait()
         built = time.monotonic_ns()
         # One after the other: what compiles at its first call is not made to do so in several threads at once.
-        lanes.each(lambda lane: own[lane].call())
-        lanes.wait()
+        issuers.each(lambda index: own[index].call())
+        issuers.wait()
         called = time.monotonic_ns()
         self.bench.busy_ns += called - built
         return _FirstCall(prepared, (built - start) / 1e9, (called - built) / 1e9)
@@ -121,10 +121,10 @@ class _Preparation:
         return accepted(self.bench.rehearsal.difference(point), point.dtype)
 
     def _compare(self, prepared: Prepared) -> float:
-        def gap(lane: int) -> float:
-            return difference(prepared.own[lane].outcome(), self.references[lane])
+        def gap(index: int) -> float:
+            return difference(prepared.own[index].outcome(), self.references[index])
 
-        return accepted(max(self.bench.lanes.each(gap)), prepared.point.dtype)
+        return accepted(max(self.bench.issuers.each(gap)), prepared.point.dtype)
 
     def _warm_up(self, prepared: Prepared) -> WarmUp | None:
         """Run blocks until their step time has settled, with the timed loop's own tensor lifetimes."""
@@ -150,7 +150,7 @@ class _Preparation:
             return NOT_REPLAYED
         replay = NOT_REPLAYED
         if point.workload == "forward":
-            replay = replayed(self.bench.lanes, prepared.own[0], prepared.steps)
+            replay = replayed(self.bench.issuers, prepared.own[0], prepared.steps)
         steps = device.burst_steps(point.depth, point.workload, replay.launches)
         # No longer than a block: a launch that is a whole graph would fit the queue hundreds of times.
         prepared.burst = None if steps is None else min(steps, prepared.steps)

@@ -12,7 +12,7 @@ from harness.plan.points import Point
 from harness.timing.blocks import Block
 from harness.timing.bursts import Burst
 from harness.worker.graph_check import LEAST_HOLD_NS, longer_hold
-from harness.worker.issuers import Drive, Lanes
+from harness.worker.issuers import BlockTimer, Issuers
 from harness.workloads.workload import Step
 
 
@@ -20,27 +20,28 @@ from harness.workloads.workload import Step
 class Prepared:
     """A mode that is in the race for as long as it does not fail.
 
-    own: its step on each device. steps: of a block, on each device. burst: steps of a burst that fits the launch
-    queue; None where there is none. hold_ns: for how long the device is held while a burst is queued.
+    own: its step on each device. timer: times a block of them. steps: of a block, on each device. burst: steps of a
+    burst that fits the launch queue; None where there is none. hold_ns: for how long the device is held while a burst
+    is queued.
     """
 
     point: Point
     own: list[Step]
-    drive: Drive
+    timer: BlockTimer
     steps: int = 1
     burst: int | None = None
     hold_ns: float = LEAST_HOLD_NS
 
     def timed_block(self, usage: bool) -> Block:
         """One block on all devices; usage: with the CPU time around it."""
-        return self.drive.block(self.steps, usage)
+        return self.timer(self.steps, usage)
 
-    def timed_burst(self, lanes: Lanes, round_number: int) -> Burst:
+    def timed_burst(self, issuers: Issuers, round_number: int) -> Burst:
         """Issue and device time of a step on one device, each in its turn, from a burst of them."""
         if self.burst is None:
-            raise ValueError(f"{self.point.mode} has no burst: its device executes synchronously")
-        lane = round_number % len(self.own)
-        burst = lanes.burst(lane, self.own[lane], self.burst, self.hold_ns)
+            raise ValueError(f"{self.point.mode} has no burst: none fits, or its device executes synchronously")
+        index = round_number % len(self.own)
+        burst = issuers.burst(index, self.own[index], self.burst, self.hold_ns)
         if burst.device_ns is None:  # the first time, when what to expect is not known yet, or disturbed
             self.hold_ns = longer_hold(self.hold_ns, self.burst, burst)
         return burst

@@ -74,7 +74,7 @@ class Interleaved:
         if not self._agreement.alone:
             # Held at the same time, so that no rank's time contains waiting for another's beginning.
             self._bench.ranks.barrier()
-        return block, mode.timed_burst(self._bench.lanes, self.measured.count)
+        return block, mode.timed_burst(self._bench.issuers, self.measured.count)
 
     def _drop(self, names: Sequence[str]) -> None:
         """Leave modes out from here on; the rank where one failed has written why."""

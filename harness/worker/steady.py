@@ -22,7 +22,7 @@ def run_steadily(cell_id: str, bench: Bench, agreement: Agreement, rounds: Inter
         # Of times that all ranks know: they make as many steps.
         steps = math.ceil(bench.window_s * 1e6 / rounds.measured.step_us(name))
         bench.ranks.barrier()
-        block = agreement.agree((mode.point,), partial(mode.drive.block, steps, False))
+        block = agreement.agree((mode.point,), partial(mode.timer, steps, False))
         if block is None:
             continue
         bench.busy_ns += block.wall_ns

@@ -26,7 +26,7 @@ def measure_cells(cells: Sequence[Cell], bench: Bench) -> None:
     kept: list[CellRun] = []
     for cell in cells:
         run = CellRun(cell, bench)
-        crowded = bench.ranks.any(any(device.is_crowded() for device in bench.lanes.devices))
+        crowded = bench.ranks.any(any(device.is_crowded() for device in bench.issuers.devices))
         run.visit(bench.timing.max_rounds if crowded else bench.timing.visit_rounds)
         kept += _still_open([run])
     while kept:

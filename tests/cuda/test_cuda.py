@@ -105,11 +105,11 @@ def test_a_captured_graph_is_one_launch_that_holds_them_all(device: Accelerator)
         with workload.context(), on.active():
             eager = workload.prepare(get_mode("eager"))
             time_block(eager.call, 20, on.wait)
-            lanes = InTurn([on])
+            issuers = InTurn([on])
             # Not every version of torch lets a replay be captured; then nothing is known, and nothing broken.
-            assert replayed(lanes, step, most=50).launches in (1, None)
+            assert replayed(issuers, step, most=50).launches in (1, None)
             replays, held = (
-                median(lanes.burst(0, each, 5, 20e6).device_ns for _ in range(5)) for each in (step, eager)
+                median(issuers.burst(0, each, 5, 20e6).device_ns for _ in range(5)) for each in (step, eager)
             )
         assert replays == pytest.approx(held, rel=0.25), index  # and none of them is empty
     torch.accelerator.set_device_index(0)
