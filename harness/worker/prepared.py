@@ -39,7 +39,9 @@ class Prepared:
     def timed_burst(self, issuers: Issuers, round_number: int) -> Burst:
         """Issue and device time of a step on one device, each in its turn, from a burst of them."""
         if self.burst is None:
-            raise ValueError(f"{self.point.mode} has no burst: none fits, or its device executes synchronously")
+            raise ValueError(
+                f"{self.point.mode} has no burst: none fits, or its device executes synchronously"
+            )
         index = round_number % len(self.own)
         burst = issuers.burst(index, self.own[index], self.burst, self.hold_ns)
         if burst.device_ns is None:  # the first time, when what to expect is not known yet, or disturbed
