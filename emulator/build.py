@@ -21,7 +21,21 @@ from ground.builds import cache_folder, is_complete, keep_build
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = Path(__file__).resolve().parent / "src"
 SHIMS = Path(__file__).resolve().parent / "include"
-CORE = ("clock", "profile", "node", "faults", "trace", "kernels", "memory", "capture", "timeline", "devices")
+CORE = (
+    "clock",
+    "process",
+    "profile",
+    "node",
+    "busy",
+    "faults",
+    "trace",
+    "kernels",
+    "memory",
+    "capture",
+    "placing",
+    "timeline",
+    "devices",
+)
 CORE_LIBRARY = "libemulator.so"
 LINKED = "linked"
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter")

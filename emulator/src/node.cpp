@@ -1,10 +1,8 @@
 #include "node.h"
-#include "own_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,23 +13,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <string>
+
+#include "own_file.h"
+#include "process.h"
 
 namespace emulator {
 namespace {
 
 constexpr std::uint64_t MAGIC = 0x656d75'0001;
-// A reader tries again while a context is being changed. A change takes less than a microsecond, but its writer may
-// have lost the core meanwhile, so after some tries the reader gives way; if the writer died in the middle of it, the
-// reader takes what there is.
-constexpr int TRIES = 300, TRIES_AT_ONCE = 20;
-constexpr timespec GIVE_WAY{0, 200'000};
-// Intervals that are overwritten while later ones are taken back are not read (see add_busy).
-constexpr std::uint64_t READABLE = INTERVALS - 4096;
-// The last intervals, which may still change: the next one is joined with one or a few of them. Those before are final.
-constexpr std::uint64_t TAIL = 64;
 constexpr Nanos LOOK_FOR_DEAD = 20'000'000;
 
 [[noreturn]] void refuse(const std::string& path) {
@@ -49,20 +39,6 @@ std::string node_path() {
     if (named && *named) return named;
     const char* runtime = std::getenv("XDG_RUNTIME_DIR");
     return std::string(runtime && *runtime ? runtime : "/tmp") + "/emulated-node-" + std::to_string(getuid());
-}
-
-// Field 22 of /proc/PID/stat: when the process was started; 0 if it has ended (field 3), waited for or not. The name
-// before may hold anything, so read from the last bracket on (proc(5)).
-std::uint64_t start_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
-    const auto bracket = text.rfind(')');
-    if (bracket == std::string::npos) return 0;
-    std::istringstream fields(text.substr(bracket + 1));
-    std::string word;
-    for (int field = 3; field <= 22 && fields >> word; ++field)
-        if (field == 3 && (word == "Z" || word == "X")) return 0;
-    return std::strtoull(word.c_str(), nullptr, 10);
 }
 
 Node* map_node() {
@@ -115,99 +91,7 @@ void retire(Node& node, Context& context) {
 
 }  // namespace
 
-void Context::add_busy(Nanos start, Nanos end) {
-    if (end <= start) return;
-    writing.fetch_add(1);
-    std::atomic_thread_fence(std::memory_order_release);
-    // Take back the intervals that reach into the new one or lie behind it; usually none or one.
-    Interval* last = nullptr;
-    std::vector<std::pair<Nanos, Nanos>> behind;
-    std::uint64_t count = written.load(std::memory_order_relaxed);
-    const std::uint64_t floor = count > INTERVALS ? count - INTERVALS : 0;
-    Nanos before = 0;
-    while (count > floor) {
-        last = &intervals[(count - 1) % INTERVALS];
-        const Nanos s = last->start.load(std::memory_order_relaxed), e = last->end.load(std::memory_order_relaxed);
-        if (e < start) break;
-        --count;
-        before += e - s;
-        if (s > end)
-            behind.emplace_back(s, e);
-        else {
-            start = std::min(start, s);
-            end = std::max(end, e);
-        }
-    }
-    Nanos after = 0;
-    auto put = [&](Nanos s, Nanos e) {
-        Interval& slot = intervals[count++ % INTERVALS];
-        slot.start.store(s, std::memory_order_relaxed);
-        slot.end.store(e, std::memory_order_relaxed);
-        after += e - s;
-    };
-    put(start, end);
-    for (auto it = behind.rbegin(); it != behind.rend(); ++it) put(it->first, it->second);
-    written.store(count, std::memory_order_relaxed);
-    busy_ns.store(busy_ns.load(std::memory_order_relaxed) + after - before, std::memory_order_relaxed);
-    writing.fetch_add(1);
-}
-
-Nanos Context::closed_between(Nanos from, Nanos to, Nanos* total) const {
-    Nanos sum = 0;
-    std::uint64_t count = 0, floor = 0;
-    auto add = [&](std::uint64_t number) {
-        const Interval& interval = intervals[number % INTERVALS];
-        const Nanos end = interval.end.load(std::memory_order_relaxed);
-        if (end <= from) return false;
-        const Nanos s = std::max(interval.start.load(std::memory_order_relaxed), from);
-        const Nanos e = std::min(end, to);
-        if (e > s) sum += e - s;
-        return true;
-    };
-    bool more = true;
-    // The tail alone is read in one piece: reading all of a window takes longer than a busy writer pauses, and the
-    // reader would try again and again.
-    for (int tries = 0; tries < TRIES; ++tries) {
-        const bool last = tries + 1 == TRIES;
-        const std::uint32_t before = writing.load();
-        if (before % 2 && !last) {
-            if (tries >= TRIES_AT_ONCE) nanosleep(&GIVE_WAY, nullptr);
-            continue;
-        }
-        sum = 0;
-        more = true;
-        if (total) *total = busy_ns.load();
-        count = written.load();
-        floor = count > READABLE ? count - READABLE : 0;
-        const std::uint64_t final = std::max(floor, count > TAIL ? count - TAIL : 0);
-        while (count > final && (more = add(count - 1))) --count;
-        std::atomic_thread_fence(std::memory_order_acquire);
-        if (writing.load() == before) break;
-    }
-    while (count > floor && more && (more = add(count - 1))) --count;
-    return sum;
-}
-
-Nanos Context::busy_between(Nanos from, Nanos to) const {
-    if (to <= from) return 0;
-    const Nanos open = open_since.load();
-    if (!open || open >= to) return closed_between(from, to);
-    // From its beginning on the open collective covers whatever else runs.
-    return closed_between(from, std::max(open, from)) + (to - std::max(open, from));
-}
-
-Nanos Context::busy_until(Nanos at) const {
-    const Nanos open = open_since.load();
-    const Nanos from = open && open < at ? open : at;
-    Nanos total = 0;
-    const Nanos ahead = closed_between(from, ~Nanos{0}, &total);
-    return (total > ahead ? total - ahead : 0) + (at - from);
-}
-
-bool Context::alive() const {
-    const pid_t owner = pid.load();
-    return owner != 0 && (kill(owner, 0) == 0 || errno == EPERM) && start_of(owner) == process_started;
-}
+bool Context::alive() const { return Process{pid.load(), process_started}.alive(); }
 
 Context* Node::open_context(int device) {
     Locked guard(lock);
@@ -219,8 +103,9 @@ Context* Node::open_context(int device) {
         if (context.pid.load() == 0 && (!free || context.retired_at < free->retired_at)) free = &context;
     }
     if (!free) return nullptr;
+    const Process self = this_process();
     free->device = device;
-    free->process_started = start_of(getpid());
+    free->process_started = self.started;
     free->memory_bytes = 0;
     free->busy_ns = 0;
     free->launches = 0;
@@ -230,7 +115,7 @@ Context* Node::open_context(int device) {
     free->writing = 0;
     free->written = 0;
     free->retired_at = 0;
-    free->pid = getpid();
+    free->pid = self.pid;
     return free;
 }
 
