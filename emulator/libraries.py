@@ -54,6 +54,7 @@ class Wheel:
 
 
 RUNTIME_SOURCES = ("cudart_device", "cudart_stream", "cudart_memory", "cudart_launch")
+NCCL_SOURCES = ("nccl_communicator", "nccl_split", "nccl_rounds", "nccl_collective", "nccl_values")
 
 
 def find_wheel(site_packages: Path) -> Wheel:
@@ -80,7 +81,7 @@ def find_wheel(site_packages: Path) -> Wheel:
         "cublas": ("libcublas.so", ("cublas",), True),
         "cublasLt": ("libcublasLt.so", ("cublaslt",), True),
         "nvrtc": ("libnvrtc.so", ("nvrtc",), True),
-        "nccl": ("libnccl.so", ("nccl",), False),
+        "nccl": ("libnccl.so", NCCL_SOURCES, False),
     }
     libraries = [Library("cuda", "libcuda.so.1", ("driver",), None, False)]
     libraries.append(Library("nvidia-ml", "libnvidia-ml.so.1", ("nvml",), None, False))

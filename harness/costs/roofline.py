@@ -1,7 +1,7 @@
 """What a step is made of, and how long a device and its links need for it by a profile.
 
 In: a model's layer widths, a batch, a profile of conf/emulator/. Out: operations, bytes, microseconds.
-Must not know fits, runs or torch. The times are those of emulator/src (kernels.cpp, nccl.cpp): one roofline.
+Must not know fits, runs or torch. The times are those of emulator/src (kernels.cpp, nccl_collective.cpp): one roofline.
 """
 
 from __future__ import annotations

@@ -9,78 +9,18 @@ import itertools
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from bare import BARE, Monitor, Program
+from bare import Monitor, Program
+from communicators import NCCL, left_behind, said_by_ranks
 from node import ROUND, run, variables
 
 from emulator.ledger import KINDS, read_trace
-
-NCCL = (
-    BARE
-    + """
-class Id(ctypes.Structure):
-    _fields_ = [("internal", ctypes.c_char * 128)]
-
-INT64, SUM, AVERAGE = 4, 0, 4
-
-def join(name, ranks, rank, device=None):
-    library.cudaSetDevice(rank if device is None else device)
-    made = ctypes.c_void_p()
-    assert library.ncclCommInitRank(ctypes.byref(made), ranks, Id(name.encode()), rank) == 0
-    return made
-
-def split(of, color, key):
-    made = ctypes.c_void_p()
-    assert library.ncclCommSplit(of, color, key, ctypes.byref(made), None) == 0
-    return made
-
-def stream():
-    made = ctypes.c_void_p()
-    assert library.cudaStreamCreateWithFlags(ctypes.byref(made), 1) == 0  # cudaStreamNonBlocking
-    return made
-
-def number(value):
-    at = allocate(1)[1]
-    host = ctypes.c_int64(value)
-    assert library.cudaMemcpy(at, ctypes.byref(host), ctypes.c_size_t(8), 1) == 0
-    return at
-
-def value(at):
-    host = ctypes.c_int64()
-    assert library.cudaMemcpy(ctypes.byref(host), at, ctypes.c_size_t(8), 2) == 0
-    return host.value
-
-def reduce(at, of, on=None, operation=SUM, count=1):
-    return library.ncclAllReduce(at, at, ctypes.c_size_t(count), INT64, operation, of, on)
-
-def done(on=None):
-    return library.cudaStreamSynchronize(on)
-
-rank = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-ranks = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-"""
-)
-
-
-def said_by_ranks(code: str, environment: dict[str, str], ranks: int = 2) -> list[Any]:
-    """What each of the ranks of a program says in the end."""
-    started = [Program(NCCL + code, environment, str(rank), str(ranks)) for rank in range(ranks)]
-    try:
-        return [json.loads(program.end().splitlines()[-1]) for program in started]
-    finally:
-        for program in started:
-            program.process.kill()
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     return variables(tmp_path, EMULATOR_TRACE=str(tmp_path))
-
-
-def left_behind(folder: Path) -> list[Path]:
-    return list(folder.glob("*.nccl-*"))
 
 
 def test_collectives_of_a_communicator_keep_their_order_on_several_streams(
