@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +42,17 @@ class Spec:
 
 
 class Sampling:
-    """One node under watch."""
+    """One node under watch. now_ns: the clock of schedule and stamps, which a test can set."""
 
-    def __init__(self, spec: Spec, border: Border | None = None, why: str | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        border: Border | None = None,
+        why: str | None = None,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self.spec = spec
+        self._now_ns = now_ns
         self._writer: Writer | None = Writer(Path(spec.out))
         self._early: list[tuple[str, dict[str, Any]]] = []
         self._began = False
@@ -88,7 +96,7 @@ class Sampling:
             node=self.spec.node,
             host=platform.node(),
             pid=os.getpid(),
-            t_ns=time.monotonic_ns(),
+            t_ns=self._now_ns(),
             hz=self.spec.hz,
             cores=os.cpu_count() or 1,
             nvml=version,
@@ -120,30 +128,30 @@ class Sampling:
     def run(self, ending: Ending) -> None:
         """Sample at every tick of an absolute schedule until told to end; ticks that were missed are left out."""
         period = round(1e9 / self.spec.hz)
-        began, cpu = time.monotonic_ns(), time.process_time()
+        began, cpu = self._now_ns(), time.process_time()
         tick = 0
-        while not ending.within(began + tick * period - time.monotonic_ns()):
+        while not ending.within(began + tick * period - self._now_ns()):
             try:
                 self.sample(tick)
             except Exception as error:  # a sampler that ends over an error has sampled nothing from there on
                 self.journal.note(None, "error", type(error).__name__, str(error))
             if self.family.orphaned:
                 break
-            tick = max(tick + 1, -((began - time.monotonic_ns()) // period))
+            tick = max(tick + 1, -((began - self._now_ns()) // period))
         counted = self.journal.counted
         self._write(
             "end",
-            t_ns=time.monotonic_ns(),
+            t_ns=self._now_ns(),
             samples=self.samples,
             slow_calls=counted["slow"],
             errors=counted["error"] + counted["lost"] + counted["denied"] + counted["unwritten"],
             cpu_s=round(time.process_time() - cpu, 4),
-            wall_s=round((time.monotonic_ns() - began) / 1e9, 4),
+            wall_s=round((self._now_ns() - began) / 1e9, 4),
         )
 
     def sample(self, tick: int) -> None:
         """One line of everything that is due at this tick."""
-        began = time.monotonic_ns()
+        began = self._now_ns()
         devices = [device.sample(tick) for device in self.devices]
         host: dict[str, Any] = {}
         if self._due(tick, FAMILY_PERIOD_S):
@@ -152,7 +160,7 @@ class Sampling:
             host = self.host.use(self.family.ranks)
         if self._due(tick, MHZ_PERIOD_S) and (mhz := self.host.mhz()):
             host["mhz"] = mhz
-        self._write("sample", t_ns=began, took_ns=time.monotonic_ns() - began, devices=devices, host=host)
+        self._write("sample", t_ns=began, took_ns=self._now_ns() - began, devices=devices, host=host)
         self.samples += 1
 
     def _due(self, tick: int, seconds: float) -> bool:

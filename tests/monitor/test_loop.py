@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-import time
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -20,18 +19,50 @@ PERIOD_NS = 20_000_000
 
 
 class Ticks:
-    """An ending after so many ticks, which waits as told; before each one, `before` is called."""
+    """An ending after so many ticks, which does not wait; before each one, `before` is called."""
 
-    def __init__(self, count: int, before: Any = None, sleep: bool = False) -> None:
-        self.left, self.before, self.sleep = count, before, sleep
+    def __init__(self, count: int, before: Callable[[int], None] = lambda left: None) -> None:
+        self.left, self.before = count, before
 
     def within(self, ns: int) -> bool:
-        if self.sleep and ns > 0:
-            time.sleep(ns / 1e9)
         self.left -= 1
-        if self.before is not None and self.left >= 0:
+        if self.left >= 0:
             self.before(self.left)
         return self.left < 0
+
+
+class Clock:
+    """A clock that moves only when somebody waits, or is late."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    def now_ns(self) -> int:
+        return self.ns
+
+
+class TimedTicks(Ticks):
+    """An ending that waits as it is told by such a clock, and is then late by what `late_ns` says of the ticks left."""
+
+    def __init__(self, count: int, clock: Clock, late_ns: Callable[[int], int]) -> None:
+        def wake_late(left: int) -> None:
+            clock.ns += late_ns(left)
+
+        super().__init__(count, wake_late)
+        self.clock = clock
+
+    def within(self, ns: int) -> bool:
+        self.clock.ns += max(0, ns)
+        return super().within(ns)
+
+
+def stamps(folder: Path, count: int, late_ns: Callable[[int], int]) -> list[int]:
+    """When the samples of such ticks were taken, at a period of PERIOD_NS."""
+    out, clock = folder / "node-0.jsonl", Clock()
+    spec = Spec(str(out), 0, 1e9 / PERIOD_NS, os.getpid())
+    Sampling(spec, FakeNvml(1), now_ns=clock.now_ns).run(TimedTicks(count, clock, late_ns))  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    return [line["t_ns"] for line in lines if line["type"] == "sample"]
 
 
 def sampled(
@@ -88,38 +119,27 @@ def test_what_is_refused_at_the_start_stands_behind_the_node_line(tmp_path: Path
 
 
 def test_samples_keep_to_a_schedule_without_drift(tmp_path: Path) -> None:
-    lines = sampled(tmp_path, Ticks(20, sleep=True), FakeNvml(1), hz=50)
-    at = [line["t_ns"] for line in lines if line["type"] == "sample"]
-    off = [(stamp - at[0] + PERIOD_NS // 2) % PERIOD_NS - PERIOD_NS // 2 for stamp in at]
-    # However late single ones are on a crowded host, they lie on one grid: what each one takes does not add up.
-    assert median(map(abs, off)) < PERIOD_NS / 4
+    # Each comes late, by more and by less; what it is late by does not add up.
+    late = [3_000_000 * (left % 5) for left in reversed(range(20))]
+    at = stamps(tmp_path, 20, lambda left: late[-1 - left])
+    assert at == [tick * PERIOD_NS + late[tick] for tick in range(20)]
 
 
 def test_ticks_that_were_missed_are_left_out_not_made_up_for(tmp_path: Path) -> None:
     # As over a suspension: the sampler does not take many samples at once afterwards.
-    lines = sampled(
-        tmp_path,
-        Ticks(4, before=lambda left: time.sleep(0.2) if left == 2 else None, sleep=True),
-        FakeNvml(1),
-        hz=50,
-    )
-    at = [line["t_ns"] for line in lines if line["type"] == "sample"]
-    assert len(at) == 4
-    assert at[1] - at[0] > 150_000_000
-    assert at[2] - at[1] > 0
+    at = stamps(tmp_path, 4, lambda left: PERIOD_NS * 21 // 2 if left == 2 else 0)
+    assert at == [0, PERIOD_NS * 23 // 2, PERIOD_NS * 12, PERIOD_NS * 13]
 
 
-def test_an_error_that_nobody_expected_costs_one_sample(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_that_nobody_expected_costs_one_sample(tmp_path: Path) -> None:
     nvml = FakeNvml(1)
     out = tmp_path / "node-0.jsonl"
-    sampling = Sampling(Spec(str(out), 0, 20, os.getpid()), nvml)
+    # At 2 Hz the host is asked at every tick.
+    sampling = Sampling(Spec(str(out), 0, 2, os.getpid()), nvml)
 
     def fail_once(left: int) -> None:
         sampling.host.use = (lambda ranks: 1 / 0) if left == 2 else (lambda ranks: {})  # type: ignore
 
-    sampling._due = lambda tick, seconds: True  # type: ignore[method-assign]
     sampling.run(Ticks(4, fail_once))  # type: ignore[arg-type]
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["type"] for line in lines] == ["node", "sample", "event", "sample", "sample", "end"]
@@ -131,11 +151,13 @@ def test_a_full_disk_costs_the_samples_that_did_not_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = [False]
+    out = tmp_path / "node-0.jsonl"
     write = Writer.write
 
     def refusing(self: Writer, kind: str, **fields: Any) -> None:
         if full[0]:
-            self._file.write(b'{"type":"sam')
+            with out.open("ab") as file:
+                file.write(b'{"type":"sam')
             raise OSError(errno.ENOSPC, "no space left")
         write(self, kind, **fields)
 
@@ -144,7 +166,6 @@ def test_a_full_disk_costs_the_samples_that_did_not_fit(
     def before(left: int) -> None:
         full[0] = left in (2, 3)
 
-    out = tmp_path / "node-0.jsonl"
     sampling = Sampling(Spec(str(out), 0, 20, os.getpid()), FakeNvml(1))
     sampling.run(Ticks(5, before))  # type: ignore[arg-type]
     whole = [json.loads(line) for line in out.read_text().splitlines() if line.endswith("}")]
