@@ -47,24 +47,34 @@ double middle(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// Host seconds of a launch call, without those of reading the clock. Medians: others may take the core now and then.
-void cost() {
-    std::vector<double> calls, empty;
+// Seconds that the host spins for so long, by its own clock.
+double spin_for(double us) {
+    const double start = seconds(CLOCK_MONOTONIC);
+    double at = start;
+    while (at < start + us * 1e-6) at = seconds(CLOCK_MONOTONIC);
+    return at - start;
+}
+
+// Host time of a launch call, as a multiple of spinning for so long beside it. Medians: others may take the core now
+// and then, from the one as from the other.
+void cost(double us) {
+    std::vector<double> calls, spins;
     for (int burst = 0; burst < 10; ++burst) {
         for (int i = 0; i < 100; ++i) {
-            const double before = seconds(CLOCK_MONOTONIC);
             const double start = seconds(CLOCK_MONOTONIC);
             launch();
             calls.push_back(seconds(CLOCK_MONOTONIC) - start);
-            empty.push_back(start - before);
+            spins.push_back(spin_for(us));
         }
         cudaDeviceSynchronize();
     }
-    say(middle(calls) - middle(empty));
+    say(middle(calls) / middle(spins));
 }
 
-// Share of a core that waiting for a held device burns, in cudaDeviceSynchronize or at the full launch queue.
+// Waiting for a held device, in cudaDeviceSynchronize or at the full launch queue: the time from the hold's launch to the
+// end of waiting, as a multiple of the hold, and the share of a core that was burnt.
 void waiting(bool queue, long us) {
+    const double held = seconds(CLOCK_MONOTONIC);
     hold(us);
     if (queue)
         for (int i = 0; i < 1000; ++i) launch();
@@ -73,9 +83,9 @@ void waiting(bool queue, long us) {
         for (int i = 0; i < 100; ++i) launch();
     else
         cudaDeviceSynchronize();
-    const double took = seconds(CLOCK_MONOTONIC) - wall;
-    say(took);
-    say((seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / took);
+    const double end = seconds(CLOCK_MONOTONIC);
+    say((end - held) / (us * 1e-6));
+    say((seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (end - wall));
 }
 
 }  // namespace
@@ -85,7 +95,7 @@ int main(int argc, char** argv) {
     auto number = [&](int at) { return at < argc ? std::atol(argv[at]) : 0; };
     __cudaRegisterFunction(nullptr, &spin, nullptr, "spin_kernel", -1, nullptr, nullptr, nullptr, nullptr, nullptr);
     if (const int error = cudaSetDevice(static_cast<int>(number(2)))) return error;
-    if (command == "cost") cost();
+    if (command == "cost") cost(std::atof(argv[3]));
     if (command == "wait") waiting(false, number(3));
     if (command == "queue") waiting(true, number(3));
     return 0;

@@ -217,7 +217,7 @@ def test_a_collective_begins_when_the_last_rank_has_come(collectives: list[Recor
 
 def test_who_waits_for_a_late_rank_is_busy_but_burns_no_core(times: list[dict[str, Any]]) -> None:
     waiting, late = times
-    assert waiting["late_ms"] > 500
+    assert waiting["late_ms"] > 100 * late["late_ms"]
     assert late["late_ms"] == pytest.approx(all_reduce_us(4 << 20, 2) / 1e3, abs=0.05)
     assert waiting["waiting_cpu_s"] < 0.05 * waiting["waited_s"]
 

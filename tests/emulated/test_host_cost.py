@@ -11,17 +11,12 @@ from programs import numbers
 
 @pytest.mark.parametrize("us", [2.5, 5.0, 20.0, 50.0])
 def test_a_launch_takes_the_profiles_time_of_the_host(tmp_path: Path, us: float) -> None:
-    (took,) = numbers(variables(tmp_path, profile(launch_host_us=us)), "cost", 0)
-    assert took * 1e6 == pytest.approx(us, rel=0.1)
+    (multiple,) = numbers(variables(tmp_path, profile(launch_host_us=us)), "cost", 0, us)
+    assert multiple == pytest.approx(1, rel=0.1)
 
 
-def test_waiting_for_a_busy_device_burns_no_core(tmp_path: Path) -> None:
-    took, share = numbers(variables(tmp_path), "wait", 0, 1_000_000)
-    assert took == pytest.approx(1, rel=0.1)
-    assert share < 0.05
-
-
-def test_waiting_for_a_place_in_the_launch_queue_burns_no_core(tmp_path: Path) -> None:
-    took, share = numbers(variables(tmp_path), "queue", 0, 1_000_000)
-    assert took > 0.9
+@pytest.mark.parametrize("way", ["wait", "queue"])
+def test_waiting_for_a_busy_device_or_a_place_in_its_queue_burns_no_core(tmp_path: Path, way: str) -> None:
+    multiple, share = numbers(variables(tmp_path), way, 0, 1_000_000)
+    assert multiple >= 1  # it waited until the device was free
     assert share < 0.05
