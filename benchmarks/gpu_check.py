@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if missing := _missing(FOR_THE_REPORT):
         print(f"gpu-check: without {', '.join(missing)} there are no figures and pages, only the table")
-    from harness.records.directory import default_path
+    from harness.records.files import default_path
 
     return _check(given.out or default_path("gpu-check"), given.profile, given.rehearse)
 
@@ -161,7 +161,8 @@ def _sweep(run: Path, kind: str, profile: str | None) -> Any:
     from harness.core.errors import HarnessError
     from harness.plan.config import Config, DeviceConfig, TimingConfig
     from harness.plan.validate import validate
-    from harness.sweep.run import measure_sweep, report
+    from harness.sweep.outcome import report
+    from harness.sweep.run import measure_sweep
 
     timing = TimingConfig(
         block_ms=8.0, visit_rounds=10, min_rounds=10, max_rounds=20, rel_width=0.02, max_cell_s=3.0

@@ -21,8 +21,9 @@ from harness.plan.config import Config, measured_config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Plan, Point
-from harness.records.raw import LAUNCHER_FILE, Writer
-from harness.sweep.run import point_record
+from harness.records.lines import Writer
+from harness.records.raw import LAUNCHER_FILE
+from harness.sweep.announce import point_record
 
 LINES = 100_000
 SECONDS_LIMIT = 10

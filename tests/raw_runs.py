@@ -12,8 +12,9 @@ import pandas as pd
 
 from harness.analysis.run import load_run
 from harness.plan.points import Cell, Point
-from harness.records.raw import LAUNCHER_FILE, Writer
-from harness.sweep.run import point_record
+from harness.records.lines import Writer
+from harness.records.raw import LAUNCHER_FILE
+from harness.sweep.announce import point_record
 
 POINT = Point("mlp-8x2", (8, 8, 8), 2, 8, 10, 1, "processes", "forward", "float32", "eager", "weak")
 

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.sampled.window import Rank, Window
-from harness.records.raw import MAYBE, RawData, whole_number
+from harness.records.lines import whole_number
+from harness.records.raw import MAYBE, RawData
 
 BLOCK_COLUMNS = (
     *("session", "rank", "ranks", "cell", "round", "key", "steps", "start_ns", "end_ns"),

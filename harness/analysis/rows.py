@@ -22,7 +22,7 @@ from harness.analysis.sampled.window import Rank, Steady, Window
 from harness.core import schema, warnings
 from harness.core.stats import Interval, median_interval
 from harness.core.warnings import PointWarning
-from harness.records.raw import is_number, whole_number
+from harness.records.lines import is_number, whole_number
 
 
 @dataclass

@@ -23,8 +23,9 @@ from harness.analysis.sampled.samples import read_samples
 from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
-from harness.records.directory import CONFIG_FILE, ENVIRONMENT_FILE, read_config
-from harness.records.raw import RAW, RawData, read_raw, told
+from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
+from harness.records.lines import told
+from harness.records.raw import RAW, RawData, read_raw
 
 
 @dataclass(frozen=True)

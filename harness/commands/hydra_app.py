@@ -29,7 +29,7 @@ from harness.core.errors import ConfigError, HarnessError, tell
 from harness.plan.config import RUN_KEYS, Config, conf_directory
 from harness.plan.executed import as_written, executed
 from harness.plan.validate import validate
-from harness.records.directory import read_config
+from harness.records.files import read_config
 from harness.sweep.interrupt import Interrupted
 from harness.sweep.run import run_sweep
 

@@ -26,7 +26,8 @@ from harness.core.files import beneath
 from harness.core.files.made import Made
 from harness.core.files.plain import read_json
 from harness.plan.shards import parse_shard
-from harness.records.directory import CONFIG_FILE, ENVIRONMENT_FILE, SHARD, read_config
+from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
+from harness.records.naming import SHARD
 from harness.records.node_speeds import node_speeds
 from harness.records.raw import LAUNCHER_FILE, RAW, RawData, read_raw
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import psutil
 import torch
 
-from harness.devices.cores import cpu_name
+from harness.core.cpu import cpu_name
 from harness.timing.bursts import Gate
 
 # Cells are kept for later visits while so much of the host's memory is free.

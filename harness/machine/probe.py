@@ -16,7 +16,7 @@ def main() -> None:
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
         return
-    from harness.devices.cores import cpu_name
+    from harness.core.cpu import cpu_name
 
     found: dict[str, Any] = {
         "torch": torch.__version__,

@@ -24,7 +24,7 @@ from harness.monitor.host import Host
 from harness.monitor.nvml import NoNvml, Nvml
 from harness.monitor.readings import Journal, Turns
 from harness.monitor.watch import Border, Watched
-from harness.records.raw import Writer
+from harness.records.lines import Writer
 
 # The kernel counts CPU time in ticks of 10 ms: over half a second they are 2 %.
 HOST_PERIOD_S, FAMILY_PERIOD_S, MHZ_PERIOD_S = 0.5, 1.0, 5.0

@@ -76,3 +76,8 @@ def parse_shard(text: str) -> tuple[int, int]:
         allowed = "i/n, a part of the plan: i from 1 to n, e.g. 2/3; or null for all of it"
         raise ConfigError("shard", text, allowed)
     return int(number), int(shards)
+
+
+def shard_of(config: Config) -> tuple[int, int] | None:
+    """Which part of the plan a config asks for; None for all of it."""
+    return parse_shard(config.shard) if config.shard else None

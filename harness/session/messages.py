@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.text import shown
-from harness.records.raw import is_number
+from harness.records.lines import is_number
 
 # No plan has so many: what is larger is no count of points, ranks or characters of ours.
 MOST = 10**6

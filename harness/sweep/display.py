@@ -6,7 +6,6 @@ In: messages of the ranks. Out: text. Must not decide anything.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,16 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from harness.launch.launcher import Launcher
-from harness.launch.local import LocalLauncher
-from harness.launch.torchrun import shell_line
 from harness.plan.config import Config
-from harness.plan.estimate import estimate_seconds
-from harness.plan.inventory import Inventory
-from harness.plan.points import Cell, Plan, Session
-from harness.plan.shards import parse_shard
-from harness.records.directory import next_session_id, session_folder
+from harness.plan.points import Cell, Session
 from harness.session.messages import Visit
+from harness.sweep.durations import in_words
 
 
 class Display:
@@ -109,7 +102,7 @@ class Display:
         if so_far <= self.first or so_far >= self.total:
             return ""
         seconds = (time.monotonic() - self.started) / (so_far - self.first) * (self.total - so_far)
-        return f"{_duration(seconds)} left"
+        return f"{in_words(seconds)} left"
 
     def _line(self, text: str, *, counted: bool = False) -> None:
         if self.bar:
@@ -127,54 +120,3 @@ def _result(visit: Visit) -> str:
     """The medians of a cell that has just ended, as rank 0 saw them; the report has the intervals."""
     told = (f"{mode} {us:.4g} us" for mode, us in visit.step_us.items())
     return ", ".join(told) or "no mode could be measured"
-
-
-def print_plan(
-    console: Console,
-    plan: Plan,
-    config: Config,
-    path: Path,
-    inventory: Inventory,
-    device_variables: dict[str, str],
-    launcher: Launcher | None = None,
-) -> None:
-    """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    measured = sum(session.points for session in plan.sessions)
-    cells = sum(len(session.cells) for session in plan.sessions)
-    say(f"sweep {config.name} on {inventory.kind}: {inventory.name} ({inventory.count} present)")
-    say(f"run directory: {path}")
-    say(
-        f"{len(plan.points)} points; to measure: {measured} points in {cells} cells in "
-        f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
-    )
-    for session in plan.sessions:
-        session_id = next_session_id(path, session, parse_shard(config.shard) if config.shard else None)
-        say(
-            f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
-        )
-        for cell in session.cells:
-            say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
-        folder = session_folder(path.absolute(), session_id)
-        nodes = inventory.nodes_for(session.devices)
-        start = (launcher or LocalLauncher(config)).start(session, session_id, folder, nodes, say)
-        say("  " + shell_line(start.command, start.variables | device_variables))
-    for reason in sorted(set(plan.unsupported.values())):
-        count = sum(1 for other in plan.unsupported.values() if other == reason)
-        say(f"\nunsupported: {count} points: {reason}")
-    least, most = estimate_seconds(plan, config, inventory)
-    say(
-        f"\nestimated time: {_duration(least)} to {_duration(most)} (a rough cost of a step; nothing was run)"
-    )
-
-
-def _duration(seconds: float) -> str:
-    seconds = round(seconds)
-    if seconds < 90:
-        return f"{seconds} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from harness.core.schema import CAPPED, NOISY, SETTLED
 from harness.core.stats import FEWEST_FOR_INTERVAL
 from harness.timing.step_times import Rounds
-
-SETTLED, NOISY, CAPPED = "settled", "noisy", "capped"
-# What a cell's state is called until one of these holds.
-UNFINISHED = "unfinished"
 
 # The noise of single rounds has stopped moving when it changed by less than this over the last rounds.
 STILL_NOISE = 0.1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.devices.device import Device
 from harness.plan.config import TimingConfig
-from harness.records.raw import Writer
+from harness.records.lines import Writer
 from harness.session.progress import Sender
 from harness.timing.clock import CLOCK_SHARE
 from harness.worker.issuers import Issuers

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gc
 
+from harness.core.schema import UNFINISHED
 from harness.plan.points import Cell
-from harness.timing.stopping import UNFINISHED, Capped, Hopeless, Narrow, stop_reason
+from harness.timing.stopping import Capped, Hopeless, Narrow, stop_reason
 from harness.worker.agreement import Agreement
 from harness.worker.bench import Bench
 from harness.worker.prepare import build_workloads, prepare_modes

@@ -18,11 +18,12 @@ import psutil
 import torch
 
 from harness.core.controllers import CONTROLLERS
-from harness.devices.cores import usable_cores
+from harness.core.cpu import usable_cores
 from harness.devices.device import Device
 from harness.devices.opening import open_device
 from harness.modes import load_plugins
-from harness.records.raw import Writer
+from harness.records.lines import Writer
+from harness.records.naming import rank_file
 from harness.session.spec import SessionSpec
 from harness.timing.blocks import time_block
 from harness.timing.clock import clock_cost_ns
@@ -47,7 +48,7 @@ def measure_session(arrival: Arrival) -> int:
     load_plugins(spec.plugins)
     issuers = open_issuers(spec.controller, _open_devices(spec, arrival.local_rank))
     ranks = Ranks(spec.store, issuers.devices[0].torch_device)
-    writer = Writer(spec.raw / f"{spec.id}-rank{ranks.rank}.jsonl")
+    writer = Writer(spec.raw / rank_file(spec.id, ranks.rank))
     bench = Bench(
         ranks, issuers, writer, sender, spec.timing, spec.seed, spec.usage, clock_cost_ns(), spec.window_s
     )

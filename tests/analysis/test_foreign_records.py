@@ -18,7 +18,7 @@ from harness.core.schema import COLUMNS
 from harness.plan.points import Cell
 from harness.records.raw import LAUNCHER_FILE
 from harness.report import write_csv
-from harness.sweep.run import point_record
+from harness.sweep.announce import point_record
 
 
 class TestForeign:

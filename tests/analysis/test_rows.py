@@ -12,7 +12,7 @@ from raw_runs import RawRun, cell_of, points, row
 from harness.analysis.run import load_run
 from harness.core.stats import median_interval
 from harness.plan.points import Cell
-from harness.sweep.run import point_record
+from harness.sweep.announce import point_record
 
 
 class TestOneRank:

@@ -17,7 +17,7 @@ from harness.core.errors import ConfigError
 from harness.plan.config import Config
 from harness.records.node_speeds import node_speeds
 from harness.records.raw import read_raw
-from harness.sweep.run import point_record
+from harness.sweep.announce import point_record
 
 REFERENCE = cell_of()
 CELLS = [REFERENCE, cell_of(batch=20), cell_of(batch=30), cell_of(batch=40)]

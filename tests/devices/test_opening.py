@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import harness
-from harness.devices.cores import cpu_name
+from harness.core.cpu import cpu_name
 from harness.devices.opening import open_device
 
 HARNESS = Path(harness.__file__).parent

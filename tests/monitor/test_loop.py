@@ -13,7 +13,7 @@ import pytest
 from faked import FakeNvml
 
 from harness.monitor.loop import Sampling, Spec
-from harness.records.raw import Writer
+from harness.records.lines import Writer
 
 PERIOD_NS = 20_000_000
 

@@ -17,15 +17,10 @@ from running import python_path
 from harness.core.errors import ConfigError
 from harness.plan.config import Config, TimingConfig
 from harness.records import directory
+from harness.records.acceptable import check_path
 from harness.records.claim import owner_file
-from harness.records.directory import (
-    RunDirectory,
-    check_path,
-    default_path,
-    open_run,
-    read_config,
-    read_json,
-)
+from harness.records.directory import RunDirectory, open_run, read_json
+from harness.records.files import default_path, read_config
 
 CONFIG = Config(name="test", depth=[2], width=[8])
 

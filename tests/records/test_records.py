@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from running import python_path
 
-from harness.records.raw import RawData, Writer, read_raw
+from harness.records.lines import Writer
+from harness.records.raw import RawData, read_raw
 
 END = {"type": "end", "cell": "c", "stop": "settled", "keys": ["k"]}
 BLOCK = {"key": "k", "steps": 3, "start_ns": 10, "end_ns": 20}

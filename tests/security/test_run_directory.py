@@ -17,7 +17,8 @@ from hostile import LAID, PRECIOUS, SWEEP, contents, precious, small_run
 
 from harness.analysis.run import load_run
 from harness.core.files import beneath, plain
-from harness.records.raw import Writer, read_raw
+from harness.records.lines import Writer
+from harness.records.raw import read_raw
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ class TestReading:
         self, tmp_path: Path, depth: int, parser: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if parser == "json":
-            monkeypatch.setattr("harness.records.raw.parse", json.loads)
+            monkeypatch.setattr("harness.records.lines.parse", json.loads)
         run = small_run(tmp_path / "run")
         point = next(r for r in read_raw(run).files["launcher.jsonl"] if r["type"] == "point")
         line = json.dumps({**point, "key": "deep"}).replace(

@@ -179,7 +179,7 @@ def test_a_disk_that_fills_up_in_mid_sweep_ends_it_in_one_line(tmp_path: Path) -
 def test_a_read_only_folder_is_refused_for_an_ordinary_user() -> None:
     from harness.core.errors import ConfigError
     from harness.plan.config import Config
-    from harness.records.directory import check_path
+    from harness.records.acceptable import check_path
 
     # Not tmp_path: pytest's folders can be entered by their owner alone.
     with tempfile.TemporaryDirectory() as name:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.launch.local import LocalLauncher
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import remaining
-from harness.sweep.display import Display, print_plan
+from harness.sweep.display import Display
+from harness.sweep.dry_run import print_plan
 
 CONFIG = Config(name="test", depth=[2], width=[8], batch=[1, 4], devices=[1, 2, 8], oversubscribe=False)
 INVENTORY = Inventory("cpu", 2, "Test CPU", 2)
@@ -140,7 +142,7 @@ def test_the_bar_starts_no_thread() -> None:
 class TestPlan:
     def printed(self, path: Path = Path("/runs/one"), plan=PLAN) -> str:
         console = plain()
-        print_plan(console, plan, CONFIG, path, INVENTORY, {})
+        print_plan(console, plan, CONFIG, path, INVENTORY, {}, LocalLauncher(CONFIG))
         return text(console)
 
     def test_it_counts_points_cells_and_sessions(self) -> None:

@@ -6,9 +6,10 @@ import random
 
 from known_rounds import rounds_of
 
+from harness.core.schema import CAPPED, NOISY, SETTLED
 from harness.core.stats import FEWEST_FOR_INTERVAL
 from harness.timing.step_times import Rounds
-from harness.timing.stopping import CAPPED, NOISY, SETTLED, Capped, Hopeless, Narrow, stop_reason
+from harness.timing.stopping import Capped, Hopeless, Narrow, stop_reason
 
 
 def run_rules(

@@ -12,7 +12,8 @@ from harness.devices.device import Device
 from harness.modes import Mode
 from harness.modes import registry as modes
 from harness.plan.points import Cell
-from harness.records.raw import Writer, read_raw
+from harness.records.lines import Writer
+from harness.records.raw import read_raw
 from harness.session.progress import Sender
 from harness.worker.bench import Bench
 from harness.worker.issuers import InTurn

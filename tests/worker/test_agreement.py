@@ -13,7 +13,8 @@ from raw_runs import cell_of
 from harness.devices.device import Device
 from harness.modes import registry as modes
 from harness.plan.points import Cell
-from harness.records.raw import Writer, read_raw
+from harness.records.lines import Writer
+from harness.records.raw import read_raw
 from harness.session.progress import Sender
 from harness.worker.agreement import Agreement, SessionBroken, described
 from harness.worker.bench import Bench

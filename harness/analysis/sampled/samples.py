@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.files import beneath
-from harness.records.raw import is_number, read_lines, whole_number
+from harness.records.lines import is_number, read_lines, whole_number
 
 FOLDER = "monitor"
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from harness.devices.cores import cpu_name, pin_to_cores
+from harness.core import cpu
+from harness.core.cpu import cpu_name, pin_to_cores
+
+
+@pytest.fixture(autouse=True)
+def unlimited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a quota, whatever the container of the tests has."""
+    monkeypatch.setattr(cpu, "MEMBERSHIP", tmp_path / "none")
 
 
 class TestPinning:

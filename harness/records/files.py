@@ -1,0 +1,70 @@
+"""What stands in a run directory, and under which names.
+
+In: what a run is. Out: paths and names; the config that a run was made with. Must not know who writes there.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.files import beneath
+from harness.core.files.plain import read_yaml
+from harness.records.naming import session_id, shard_name
+
+CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
+# What a start makes, by which a folder without a config is known to be of one.
+OF_A_START = (LOCK_FILE, LOG_FILE, CONFIG_FILE, ENVIRONMENT_FILE, "raw/", "monitor/", "sessions/")
+SESSIONS = "sessions"
+
+
+def default_path(name: str, job: str | None = None, shard: tuple[int, int] | None = None) -> Path:
+    """results/<sweep>/<UTC time>, with a number after it when that one is taken.
+
+    job: name of a job's run directory, which the job finds again when it is requeued; of a shard, a folder there.
+    """
+    root = Path(os.environ.get("HARNESS_RESULTS", "results"))
+    if job is not None:
+        return root / name / job / (shard_name(shard) if shard else "")
+    stem = root / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    path, number = stem, 1
+    while path.exists():
+        number += 1
+        path = stem.with_name(f"{stem.name}-{number}")
+    return path
+
+
+def session_folder(path: Path, session_id: str) -> Path:
+    """Where a session's own files are, below the run directory."""
+    return path / SESSIONS / session_id
+
+
+def next_session_id(path: Path, controller: str, devices: int, shard: tuple[int, int] | None = None) -> str:
+    """Name of the next try at a session, not used before in this run directory, nor in that of another shard."""
+    number = 1
+    while beneath.exists(path, f"{SESSIONS}/{session_id(controller, devices, number, shard)}"):
+        number += 1
+    return session_id(controller, devices, number, shard)
+
+
+def read_config(path: Path, key: str = "resume") -> dict[str, Any]:
+    """The config a run directory was made with. Raises ConfigError, naming `key`, if it is no run directory."""
+    allowed = "a run directory made by `harness sweep` (with a config.yaml)"
+    try:
+        plain = read_yaml(path / CONFIG_FILE)
+    except FileNotFoundError:
+        raise ConfigError(key, path, allowed) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(key, path, f"{allowed}; config.yaml: {describe_os_error(error)}") from None
+    if not isinstance(plain, dict):
+        raise ConfigError(key, path, allowed)
+    return plain
+
+
+def describe_os_error(error: BaseException) -> str:
+    """What went wrong in a few words, without the path that the message names anyway."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.splitlines()[0].lower() if text else type(error).__name__

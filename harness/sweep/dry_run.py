@@ -1,0 +1,60 @@
+"""What a start would do, for `dry_run=true`.
+
+In: a plan. Out: text. Starts nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.launch.launcher import Launcher
+from harness.launch.torchrun import shell_line
+from harness.plan.config import Config
+from harness.plan.estimate import estimate_seconds
+from harness.plan.inventory import Inventory
+from harness.plan.points import Plan
+from harness.plan.shards import shard_of
+from harness.records.files import next_session_id, session_folder
+from harness.sweep.durations import in_words
+
+
+def print_plan(
+    console: Console,
+    plan: Plan,
+    config: Config,
+    path: Path,
+    inventory: Inventory,
+    device_variables: dict[str, str],
+    launcher: Launcher,
+) -> None:
+    """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    measured = sum(session.points for session in plan.sessions)
+    cells = sum(len(session.cells) for session in plan.sessions)
+    say(f"sweep {config.name} on {inventory.kind}: {inventory.name} ({inventory.count} present)")
+    say(f"run directory: {path}")
+    say(
+        f"{len(plan.points)} points; to measure: {measured} points in {cells} cells in "
+        f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
+    )
+    for session in plan.sessions:
+        session_id = next_session_id(path, session.controller, session.devices, shard_of(config))
+        say(
+            f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
+        )
+        for cell in session.cells:
+            say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
+        folder = session_folder(path.absolute(), session_id)
+        nodes = inventory.nodes_for(session.devices)
+        start = launcher.start(session, session_id, folder, nodes, say)
+        say("  " + shell_line(start.command, start.variables | device_variables))
+    for reason in sorted(set(plan.unsupported.values())):
+        count = sum(1 for other in plan.unsupported.values() if other == reason)
+        say(f"\nunsupported: {count} points: {reason}")
+    least, most = estimate_seconds(plan, config, inventory)
+    say(f"\nestimated time: {in_words(least)} to {in_words(most)} (a rough cost of a step; nothing was run)")

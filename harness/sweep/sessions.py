@@ -1,0 +1,165 @@
+"""The sessions of a plan, one after the other, each until it is measured or given up.
+
+In: what is left of a plan, and the Site to run it on. Out: records of every point. Must not know how a session is
+started or measured, nor what becomes of the records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO
+
+from harness.analysis.progress import session_progress
+from harness.core import schema
+from harness.core.revision import revision
+from harness.launch.launcher import Launcher, Start
+from harness.launch.run import DIED, FINISHED, Ending, run_session
+from harness.modes import get_mode
+from harness.plan.config import Config
+from harness.plan.estimate import window_seconds
+from harness.plan.inventory import Inventory
+from harness.plan.points import Plan, Session
+from harness.plan.shards import shard_of
+from harness.records.directory import BYTES_FOR_REPORT, RunDirectory
+from harness.records.files import next_session_id
+from harness.records.lines import Writer
+from harness.session.spec import SessionSpec
+from harness.sweep import node_loss
+from harness.sweep.display import Display
+from harness.sweep.interrupt import Interrupted
+from harness.sweep.settle import settle
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where sessions are run. variables: under which processes see the devices. records: launcher.jsonl. log: where
+    the output of all processes goes."""
+
+    config: Config
+    run: RunDirectory
+    inventory: Inventory
+    variables: dict[str, str]
+    launcher: Launcher
+    records: Writer
+    log: IO[str]
+
+
+def make_modes_ready(plan: Plan) -> None:
+    """What all ranks use is made once, before any of them."""
+    modes = {p.mode for session in plan.sessions for cell in session.cells for p in cell.points}
+    for mode in sorted(modes):
+        with contextlib.suppress(Exception):  # the ranks will fail of it too, and their rows say why
+            get_mode(mode).make_ready()
+
+
+def measure(site: Site, plan: Plan, display: Display) -> None:
+    """Run every session; a session that breaks is started again with the cells it has not reached."""
+    for session in plan.sessions:
+        rest: Session | None = session
+        while rest is not None:
+            rest = _one_session(site, rest, display)
+
+
+def _one_session(site: Site, session: Session, display: Display) -> Session | None:
+    """Run a session once; answers the part of it that must be started again, or None."""
+    nodes, left = site.inventory.nodes_for(session.devices), site.launcher.nodes_left()
+    if left is not None and left < nodes:
+        _without_nodes(site, session, left, nodes, display)
+        return None
+    session_id, folder = _new_session(site, session)
+    start = site.launcher.start(session, session_id, folder, nodes, display.note)
+    display.session(session, session_id)
+    ending = _run(site, session_id, start, display)
+    if ending.how == DIED and (start.reach.told_to_end or site.launcher.is_ending()):
+        # Whatever the ranks died of, what is left of the job would only fail of the same.
+        raise Interrupted(signal.SIGTERM, requeue=True, reason="the end of the job")
+    if start.reach.failed_node and ending.how != FINISHED:
+        node_loss.note_failure(folder)
+        display.note(f"session {session_id}: {ending.reason}")
+        if node_loss.failures_of(site.run.path, session) <= node_loss.TRIES_AFTER_NODE_FAILURE:
+            # It says nothing of the cell in flight, which is tried again with the others.
+            ended = session_progress(site.run.path, session_id).ended
+            rest = tuple(cell for cell in session.cells if cell.id not in ended)
+            return replace(session, cells=rest) if rest else None
+    return _settled(site, session, session_id, ending, display)
+
+
+def _run(site: Site, session_id: str, start: Start, display: Display) -> Ending:
+    _log(site, session_id, " ".join(start.command))
+    ending = run_session(
+        start.command,
+        start.variables | site.variables,
+        site.log,
+        timeout_s=site.config.timeout_s,
+        startup_timeout_s=site.config.launcher.startup_timeout_s,
+        on_event=display.event,
+        on_tick=display.tick,
+        reach=start.reach,
+    )
+    _log(site, session_id, f"{ending.how} {ending.reason}")
+    return ending
+
+
+def _log(site: Site, session_id: str, text: str) -> None:
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    print(f"{now} {session_id}: {text}", file=site.log, flush=True)
+
+
+def _new_session(site: Site, session: Session) -> tuple[str, Path]:
+    """Make the folder of a session that has not been used before, with its file in it."""
+    config, kind = site.config, site.inventory.kind
+    session_id = next_session_id(site.run.path, session.controller, session.devices, shard_of(config))
+    folder = site.run.make_session_folder(session_id)
+    SessionSpec(
+        id=session_id,
+        cells=session.cells,
+        controller=session.controller,
+        devices=session.devices,
+        device_kind=kind,
+        threads=config.device.threads,
+        affinity=config.device.affinity,
+        usage=config.monitor.usage,
+        window_s=window_seconds(config, kind),
+        seed=config.seed,
+        timing=config.timing,
+        plugins=tuple(config.plugins),
+        raw=site.run.raw.absolute(),
+        store=folder / "store" if site.launcher.meets_in_file else None,
+        revision=revision(),
+    ).save(folder / "session.json")
+    site.launcher.write_nodes_file(folder, site.run.path.absolute())
+    return session_id, folder
+
+
+def _settled(
+    site: Site, session: Session, session_id: str, ending: Ending, display: Display
+) -> Session | None:
+    """Give the points of a broken session their rows; answers what is left of it to be measured."""
+    progress = session_progress(site.run.path, session_id)
+    if all(cell.id in progress.ended for cell in session.cells):
+        if ending.how != FINISHED:
+            display.note(f"session {session_id} ended early ({ending.reason}); its cells keep their rounds")
+        return None
+    if ending.how == DIED:
+        site.run.check_space(BYTES_FOR_REPORT // 8)  # ranks that cannot write die: say so instead
+    settled = settle(session, progress, ending)
+    for lost in settled.lost:
+        for point, status, reason in lost.rows:
+            site.records.write("outcome", key=point.key, status=status, error=reason, session=session_id)
+        display.lost(lost.cell, len(lost.rows), lost.status, lost.reason)
+    return settled.rest
+
+
+def _without_nodes(site: Site, session: Session, left: int, nodes: int, display: Display) -> None:
+    """What a job does that has lost nodes: it is started again, with others; after that it makes do without."""
+    reason = f"the loss of nodes ({nodes} needed, {left} left of the job)"
+    if node_loss.failures(site.run.path) <= node_loss.TRIES_AFTER_NODE_FAILURE:
+        raise Interrupted(signal.SIGTERM, requeue=True, reason=reason)
+    for cell in session.cells:
+        for point in cell.points:
+            site.records.write("outcome", key=point.key, status=schema.FAILED, error=reason)
+        display.lost(cell, len(cell.points), schema.FAILED, reason)
