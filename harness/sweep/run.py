@@ -19,8 +19,8 @@ from harness.cluster.choice import SLURM, make_launcher
 from harness.cluster.job_owner import JobClaim
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
-from harness.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.launch.launcher import Launcher
+from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
