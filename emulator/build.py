@@ -50,7 +50,7 @@ def build(quiet: bool = False) -> Path:
         raise EmulatorError(
             f"the emulated node runs on Linux only, not on {sys.platform} {platform.machine()}"
         )
-    wheel = find_wheel(_site_packages())
+    wheel = find_wheel(site_packages())
     folder = cache_folder(CHECKOUT) / f"emulator-{_digest(wheel)}"
     if is_complete(folder):
         return folder
@@ -68,7 +68,7 @@ def build(quiet: bool = False) -> Path:
             text = f"building the emulated node for torch {wheel.version} in {folder}"
             print(text, file=sys.stderr, flush=True)
 
-    keep_build(folder, lambda made: _compile_all(str(compiler), wheel, made), say)
+    keep_build(folder, lambda made: compile_all(str(compiler), wheel, made), say)
     return folder
 
 
@@ -79,10 +79,10 @@ def preload(folder: Path) -> list[Path]:
 
 def include_folders() -> list[Path]:
     """CUDA's headers as they come with the wheel, and before them what the wheel lacks."""
-    return [SHIMS, *find_wheel(_site_packages()).includes]
+    return [SHIMS, *find_wheel(site_packages()).includes]
 
 
-def _site_packages() -> Path:
+def site_packages() -> Path:
     """Where torch is installed; looked up without importing it."""
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
@@ -102,7 +102,8 @@ def _digest(wheel: Wheel) -> str:
     return digest.hexdigest()[:12]
 
 
-def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
+def compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
+    """Compile and link every stand-in into a folder. Raises EmulatorError with what the compiler said."""
     includes = [f"-I{path}" for path in (SHIMS, SOURCES, *wheel.includes)]
     flags = [*FLAGS, f"-DEMULATED_CUDA_MAJOR={wheel.cuda_major}", *includes]
     units = {*CORE, *(source for library in wheel.libraries for source in library.sources)}

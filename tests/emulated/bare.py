@@ -112,7 +112,7 @@ class Program:
 
     def end(self) -> str:
         """Wait for its end, which must be a good one; what else it has printed."""
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=300)
         assert self.process.returncode == 0, out + err
         return out
 

@@ -72,7 +72,7 @@ def variables(folder: Path, of: Profile = ROUND, **more: str) -> dict[str, str]:
     return {**os.environ, **node_variables(of, folder), "PYTHONPATH": _python_path(), **more}
 
 
-def run(code: str, environment: Mapping[str, str], *arguments: str, timeout: float = 120) -> str:
+def run(code: str, environment: Mapping[str, str], *arguments: str, timeout: float = 600) -> str:
     """What a Python program prints on the node; fails the test if it does not end well."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],

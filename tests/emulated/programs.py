@@ -52,7 +52,7 @@ def facts(code: str, environment: Mapping[str, str], *arguments: str) -> dict[st
 
 
 def facts_of_ranks(
-    code: str, environments: list[dict[str, str]], folder: Path, timeout: float = 120
+    code: str, environments: list[dict[str, str]], folder: Path, timeout: float = 600
 ) -> list[dict[str, Any]]:
     """The same for as many ranks as there are environments, in processes of their own on devices of their own.
 
@@ -129,7 +129,7 @@ def program() -> str:
 def numbers(environment: Mapping[str, str], *arguments: object) -> list[float]:
     """What program.cpp prints."""
     done = subprocess.run(
-        [program(), *map(str, arguments)], env=dict(environment), capture_output=True, text=True, timeout=60
+        [program(), *map(str, arguments)], env=dict(environment), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return [float(line) for line in done.stdout.split()]

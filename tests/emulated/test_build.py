@@ -53,7 +53,7 @@ def exported(path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def libraries() -> dict[str, Library]:
     require_node()
-    return {library.name: library for library in find_wheel(build_module._site_packages()).libraries}
+    return {library.name: library for library in find_wheel(build_module.site_packages()).libraries}
 
 
 @pytest.mark.parametrize("name", ["cudart", "cublas", "cublasLt", "nccl", "nvrtc"])
@@ -69,7 +69,7 @@ def test_every_function_of_the_real_library_is_there_in_its_version(
 
 
 def test_all_that_torch_takes_from_the_real_libraries_is_there(libraries: dict[str, Library]) -> None:
-    torch = find_wheel(build_module._site_packages()).torch / "lib"
+    torch = find_wheel(build_module.site_packages()).torch / "lib"
     own: set[str] = set()
     real: set[str] = set()
     for library in libraries.values():
@@ -200,7 +200,7 @@ class TestWhereNothingIsBuiltYet:
             (folder / "libsomething.so.1").touch()
             meet.wait(timeout=30)
 
-        monkeypatch.setattr(build_module, "_compile_all", compile_all)
+        monkeypatch.setattr(build_module, "compile_all", compile_all)
         built: list[Path] = []
         threads = [threading.Thread(target=lambda: built.append(build(quiet=True))) for _ in range(2)]
         for thread in threads:
@@ -220,7 +220,7 @@ class TestWhereNothingIsBuiltYet:
         def compile_all(compiler: str, wheel: Any, folder: Path) -> None:
             (folder / "libsomething.so.1").touch()
 
-        monkeypatch.setattr(build_module, "_compile_all", compile_all)
+        monkeypatch.setattr(build_module, "compile_all", compile_all)
         assert "space" in reason(node_variables, ROUND, tmp_path / "node")
 
 

@@ -17,7 +17,7 @@ def test_what_needs_a_cuda_device_runs_on_an_emulated_one(tmp_path: Path) -> Non
         env=variables(tmp_path, profile(memory_mib=32000)),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     summary = done.stdout.splitlines()[-1]

@@ -82,7 +82,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
             env={**environment(), **node},
             check=True,
             capture_output=True,
-            timeout=300,
+            timeout=900,
         )
     finally:
         sampler.kill()

@@ -146,7 +146,7 @@ def test_a_limit_that_makes_no_sense_is_refused(environment: dict[str, str], lim
         env={**environment, "EMULATOR_NCCL_WAIT_S": limit},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 1
     assert done.stderr == f"emulator: EMULATOR_NCCL_WAIT_S={limit} is refused; allowed: seconds above 0\n"

@@ -223,7 +223,7 @@ def test_processes_share_a_devices_memory(tmp_path: Path) -> None:
         with holder(node, 50) as (_, of_third):
             assert of_third == [0, MEMORY_MIB - 250, MEMORY_MIB]
         # One that ends well gives its memory back as well.
-        assert first.communicate(timeout=60)[0] == ""
+        assert first.communicate(timeout=300)[0] == ""
     with holder(node, MEMORY_MIB) as (_, whole):
         assert whole == [0, 0, MEMORY_MIB]
 

@@ -61,7 +61,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
         env={**environment(), "EMULATOR_NODE": str(folder / "node"), "EMULATOR_TRACE": str(folder / "trace")},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     blocks: dict[str, list[dict[str, Any]]] = {}
