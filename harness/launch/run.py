@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.processes.ends_with_parent import LAUNCHER_PID, tether_child
+from harness.core.processes.ends_with_parent import LAUNCHER_PID, ending_with_parent
 from harness.launch.local_reach import LOCAL
 from harness.launch.processes import Processes
 from harness.launch.reach import Reach
@@ -87,7 +87,7 @@ def _started(command: list[str], variables: Mapping[str, str], path: Path) -> su
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=tether_child(),
+        preexec_fn=ending_with_parent(),
     )
 
 

@@ -76,7 +76,7 @@ def start(
     """Start the sampler of this node; it writes folder/monitor/node-<node>.jsonl and ends with this process.
 
     variables: added to its environment, as the workers have them. Waits until it samples or has given up. To be
-    called in the main thread: Linux ends a tethered process with the thread that started it.
+    called in the main thread: Linux ends such a process with the thread that started it.
     """
     out = folder.absolute() / "monitor" / f"node-{node}.jsonl"
     if not config.sampler:
@@ -110,7 +110,7 @@ def _in_run(path: Path) -> tuple[Path, str]:
 
 
 def _started(spec: str, said: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    from harness.core.processes.ends_with_parent import tether_child
+    from harness.core.processes.ends_with_parent import ending_with_parent
 
     descriptor = beneath.truncated(beneath.open_file(*_in_run(said), os.O_CREAT | os.O_WRONLY))
     with os.fdopen(descriptor, "wb") as errors:
@@ -120,7 +120,7 @@ def _started(spec: str, said: Path, variables: Mapping[str, str]) -> subprocess.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            preexec_fn=tether_child(),
+            preexec_fn=ending_with_parent(),
         )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 import time
 
-from harness.core.processes.ends_with_parent import tether_to_parent
+from harness.core.processes.ends_with_parent import end_with_parent
 
 
 def main(session_file: str) -> int:
     """Measure all cells of the session."""
     started_ns = time.monotonic_ns()
-    tether_to_parent()  # before anything else
+    end_with_parent()  # before anything else
     from harness.worker.arrival import arrive
 
     arrival = arrive(session_file, started_ns)

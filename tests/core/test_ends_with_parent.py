@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PR
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": python_path()}
 
-# The parent starts a child with tether_child, tells its number, and sleeps.
-STARTS_A_TETHERED_CHILD = """
+# The parent starts a child with ending_with_parent, tells its number, and sleeps.
+STARTS_A_CHILD_THAT_ENDS_WITH_IT = """
 import subprocess, sys, time
-from harness.core.processes.ends_with_parent import tether_child
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], preexec_fn=tether_child())
+from harness.core.processes.ends_with_parent import ending_with_parent
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], preexec_fn=ending_with_parent())
 print(child.pid, flush=True)
 time.sleep(600)
 """
@@ -30,7 +30,7 @@ time.sleep(600)
 # A launcher starts a torchrun, which starts a rank in a session of its own, as torchrun does.
 LAUNCHER = """
 import os, subprocess, sys, time
-from harness.core.processes.ends_with_parent import LAUNCHER_PID, tether_child
+from harness.core.processes.ends_with_parent import LAUNCHER_PID, ending_with_parent
 middle = '''
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", sys.argv[1]], start_new_session=True)
@@ -38,12 +38,12 @@ time.sleep(600)
 '''
 rank = '''
 import os, time
-from harness.core.processes.ends_with_parent import tether_to_parent
-tether_to_parent()
+from harness.core.processes.ends_with_parent import end_with_parent
+end_with_parent()
 print(os.getppid(), os.getpid(), flush=True)
 time.sleep(600)
 '''
-subprocess.Popen([sys.executable, "-c", middle, rank], preexec_fn=tether_child(), start_new_session=True,
+subprocess.Popen([sys.executable, "-c", middle, rank], preexec_fn=ending_with_parent(), start_new_session=True,
                  env={**os.environ, LAUNCHER_PID: str(os.getpid())})
 time.sleep(600)
 """
@@ -75,7 +75,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def test_a_child_ends_with_its_killed_parent() -> None:
-    parent, below = start(STARTS_A_TETHERED_CHILD)
+    parent, below = start(STARTS_A_CHILD_THAT_ENDS_WITH_IT)
     assert all(process.is_running() for process in below)
     end(parent)
     assert_gone(below)
@@ -99,7 +99,7 @@ def test_a_rank_ends_with_its_killed_torchrun() -> None:
 
 
 def run_rank(**variables: str) -> subprocess.CompletedProcess[str]:
-    code = "from harness.core.processes.ends_with_parent import tether_to_parent; tether_to_parent(); print('goes on')"
+    code = "from harness.core.processes.ends_with_parent import end_with_parent; end_with_parent(); print('goes on')"
     return subprocess.run(
         [sys.executable, "-c", code], env={**ENVIRONMENT, **variables}, capture_output=True, text=True
     )

@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 _LINUX = sys.platform.startswith("linux")
 
 
-def tether_child() -> Callable[[], None] | None:
+def ending_with_parent() -> Callable[[], None] | None:
     """What Popen's preexec_fn shall be, so that the child is killed when the calling thread's process ends.
 
     libc is loaded here, before the fork: between fork and exec nothing may be loaded.
@@ -38,7 +38,7 @@ def tether_child() -> Callable[[], None] | None:
     return in_child
 
 
-def tether_to_parent() -> None:
+def end_with_parent() -> None:
     """End this process when its parent ends; end it now when the launcher above is gone already.
 
     A rank's parent is torchrun, whose parent is the launcher. torchrun gives every rank a process group
