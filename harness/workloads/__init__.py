@@ -1,1 +1,1 @@
-"""."""
+"""What one step does, and whether a mode does the same as eager."""
