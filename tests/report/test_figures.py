@@ -12,7 +12,8 @@ from synthetic import failed, make_points, make_run
 
 from harness.core.files.made import Made
 from harness.report import Figure, write_report
-from harness.report.figures import MOST_SLICES, draw
+from harness.report.figures import draw
+from harness.report.figures.choice import MOST_SLICES
 from harness.report.figures.drawing.ticks import log_ticks, spaced
 from harness.report.table.slices import chosen, split
 from harness.report.table.tidy import tidy
@@ -166,7 +167,7 @@ def test_a_figure_that_fails_does_not_cost_the_report(
     def broken(*_: object) -> None:
         raise ValueError("no ink")
 
-    monkeypatch.setattr("harness.report.figures.save", broken)
+    monkeypatch.setattr("harness.report.figures.task.save", broken)
     paths = write_report([make_run()], tmp_path)
     assert paths.figures == []
     assert "no ink" in paths.html.read_text()

@@ -1,6 +1,6 @@
 """Utilisation and power over time, a line per device, with the cells marked.
 
-In: what was sampled beside one run, shortened. Out: figure and caption. Must not know points or other kinds.
+In: what was sampled beside one run, shortened. Out: figure and caption. Must not know other kinds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, Sheet, sheet
 from harness.report.figures.drawing.style import FAINT
 from harness.report.figures.drawing.ticks import linear_ticks, spaced
-from harness.report.table.formats import count
+from harness.report.table.formats import count, listed
 
 KIND = "timeline"
 MOST_LINES = 8
@@ -33,6 +33,13 @@ _TOP = {"util_pct": "utilisation (%)", "power_w": "power of a device (W)"}
 
 def drawable(timeline: Timeline) -> bool:
     return len(timeline.samples) >= 2
+
+
+def headline(points: pd.DataFrame, run: str) -> Headline:
+    """points: those of the run; run: its label, empty where there is one run only."""
+    devices = listed(f"{name or 'unnamed device'}" for name in dict.fromkeys(points["device_name"]))
+    title = f"Utilisation and power over time{f': run {run}' if run else ''}"
+    return Headline(title, f"{devices}; the shaded stretches are named below", bool(points["emulated"].all()))
 
 
 def draw(timeline: Timeline, headline: Headline) -> tuple[matplotlib.figure.Figure, str]:

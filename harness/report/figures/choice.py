@@ -1,0 +1,72 @@
+"""Which slices of each kind are drawn, where there are more than a reader looks through.
+
+In: kinds in the order of the page, a tidy table. Out: a Choice for each kind. Must not know how anything is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.report.figures.kind import Kind
+from harness.report.table.formats import count
+from harness.report.table.slices import SLICE_AXES, Slice, chosen, split, varying, words
+
+# Drawing is most of the time of a report. Three slices of a kind show both ends and one more; ten figures are
+# what a reader looks through (of more kinds than that, one each), and what two slow cores draw in about two seconds.
+MOST_SLICES = 3
+MOST_FIGURES = 10
+MOST_NAMED = 24
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Slices of a kind: those to draw, and those left out. names: the axes that tell one from another."""
+
+    kind: Kind
+    drawn: list[Slice]
+    left: list[Slice]
+    names: list[str]
+
+    @property
+    def omitted(self) -> str:
+        """A sentence on what is left out; empty where nothing is."""
+        if not self.left:
+            return ""
+        named = [", ".join(words(part.values, self.names)) for part in self.left[:MOST_NAMED]]
+        more = f"; and {len(self.left) - MOST_NAMED} more" if len(self.left) > MOST_NAMED else ""
+        return (
+            f"Not drawn: {self.kind.name} for {count(len(self.left), 'more slice')} ({'; '.join(named)}{more}); "
+            "`harness report RUN --all-figures` draws them."
+        )
+
+
+def choices(kinds: Sequence[Kind], points: pd.DataFrame, *, all_figures: bool) -> list[Choice]:
+    """One for each kind; all_figures: leave nothing out."""
+    slices_without = {axes: split(points, axes) for axes in {kind.without for kind in kinds}}
+    found = [[part for part in slices_without[kind.without] if kind.drawable(part.rows)] for kind in kinds]
+    wanted = [len(slices) for slices in found]
+    limits = wanted if all_figures else _allotted(wanted)
+    differing = varying(points)
+    return [
+        _choice(kind, slices, limit, [name for name in SLICE_AXES if name in differing - kind.without])
+        for kind, slices, limit in zip(kinds, found, limits, strict=True)
+    ]
+
+
+def _choice(kind: Kind, slices: list[Slice], limit: int, names: list[str]) -> Choice:
+    drawn = chosen(slices, limit)
+    kept = {id(part) for part in drawn}
+    return Choice(kind, drawn, [part for part in slices if id(part) not in kept], names)
+
+
+def _allotted(wanted: list[int]) -> list[int]:
+    """How many slices of each kind to draw: one of every kind, then a second of every kind, and so on."""
+    given = [0] * len(wanted)
+    for turn in range(MOST_SLICES):
+        for place, number in enumerate(wanted):
+            if turn < number and (turn == 0 or sum(given) < MOST_FIGURES):
+                given[place] += 1
+    return given
