@@ -16,6 +16,7 @@ from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
 from harness.report.figures.kinds import predicted
+from harness.report.figures.predictions import draw_bound, draw_utilisation
 from harness.report.figures.save import files_of, save
 from harness.report.result import AGAINST_MEASURED, BOUND, UTILISATION
 from harness.report.table.accuracy import error_words
@@ -51,7 +52,7 @@ def _figures(prediction: Prediction) -> Iterator[tuple[str, matplotlib.figure.Fi
             stem = f"{workload}-{dtype}-{width}"
             deepest = own[own["depth"] == own["depth"].max()]
             head = Headline(f"Predicted utilisation: {about}, depth {own['depth'].max()}", beneath)
-            yield f"{UTILISATION}{stem}", predicted.draw_utilisation(deepest, head, styles, error)[0]
+            yield f"{UTILISATION}{stem}", draw_utilisation(deepest, head, styles, error)[0]
             if own["bound_until_batch"].notna().any():
                 head = Headline(f"Predicted end of dispatch-bound: {about}", beneath)
-                yield f"{BOUND}{stem}", predicted.draw_bound(own, head, styles, error)[0]
+                yield f"{BOUND}{stem}", draw_bound(own, head, styles, error)[0]

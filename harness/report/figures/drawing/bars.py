@@ -12,6 +12,7 @@ import matplotlib.figure
 import numpy as np
 import pandas as pd
 
+from harness.report.figures.drawing.bar_rows import end_of_bar, row_name, word_in_row
 from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
 from harness.report.figures.drawing.style import ModeStyle
@@ -74,11 +75,11 @@ def _bar(
     unit: str,
 ) -> None:
     """y: middle of the bar, in inches. A mode without a value gets its status instead."""
-    panel.text(panel.left - 0.07, y, mode, ha="right", va="center")
+    row_name(panel, y, mode)
     value = row[lengths.column] / scale
     if not (row["ok"] and value > 0):
         status = "not sampled" if row["ok"] else str(row["status"])
-        panel.text(panel.left + 0.07, y, status, ha="left", va="center", color="#666666", style="italic")
+        word_in_row(panel, y, status)
         return
     low, high = (row[name] / scale for name in lengths.interval or (lengths.column, lengths.column))
     tip, bottom, top = panel.across([value, max(low, panel.x.low), high]).tolist()
@@ -86,8 +87,6 @@ def _bar(
     if row["marked"]:
         look |= {"facecolor": "white", "hatch": "////"}
     panel.rectangle(panel.left, y - HALF_BAR, tip - panel.left, 2 * HALF_BAR, **look)
-    known = lengths.interval is not None and bottom <= top
-    if known:
-        panel.segments([[(bottom, y), (top, y)]], colors="#222222", linewidths=1.2, zorder=3)
+    interval = (bottom, top) if lengths.interval is not None and bottom <= top else None
     text = f"{significant(value)} {unit}" + (" *" if row["marked"] else "")
-    panel.text(max(tip, top if known else tip) + 0.07, y, text, ha="left", va="center")
+    end_of_bar(panel, y, tip, interval, text, {"colors": "#222222", "linewidths": 1.2})

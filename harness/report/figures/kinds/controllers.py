@@ -9,10 +9,10 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from harness.report.figures.drawing.series import draw_modes
+from harness.report.figures.drawing.over_devices import draw_over_devices
 from harness.report.figures.drawing.sheet import Headline, hollow_entry, legend_entry, sheet
 from harness.report.figures.drawing.style import FAINT, controller_styles
-from harness.report.figures.drawing.ticks import RATE_UNITS, log_y, measured_x, unit_for
+from harness.report.figures.drawing.ticks import RATE_UNITS, unit_for
 from harness.report.figures.kind import DOTTED, Context, Kind, present, warned
 from harness.report.table.formats import listed
 from harness.report.table.slices import Slice, hardest_cell
@@ -67,11 +67,14 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     low, high = min([*rows["y"], *ends]), max([*rows["y"], *ends])
     for mode, own, start, panel in zip(modes, parts, starts, paper.panels, strict=True):
         panel.title(mode)
-        measured_x(panel, rows["devices"])
-        log_y(panel, low, high)
-        if start == start:
-            panel.line([1.0, most], [start, start * most], color=FAINT, **DOTTED)
-        draw_modes(panel, own, styles, x="devices", interval=None, by="controller")
+        ideal = [(([1.0, most], [start, start * most]), FAINT)] if start == start else []
+        draw_over_devices(
+            *(panel, own, styles),
+            devices=rows["devices"],
+            reach=(low, high),
+            ideals=ideal,
+            by="controller",
+        )
     paper.name_axes("devices", f"throughput ({unit})")
     caption = (
         f"All samples per second at depth {depth}, batch {batch}, where issuing costs most beside the work; both "

@@ -13,6 +13,7 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.patches import Patch
 
+from harness.report.figures.drawing.bar_rows import end_of_bar, row_name, word_in_row
 from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
 from harness.report.figures.drawing.ticks import TIME_UNITS, linear_ticks, spaced, unit_for
@@ -101,12 +102,11 @@ def _bars(panel: Panel, own: pd.DataFrame, found: Attribution, modes: Sequence[s
     for place, mode in enumerate(modes):
         y = float(panel.up([place])[0])
         if panel.leftmost:
-            panel.text(panel.left - 0.07, y, mode, ha="right", va="center")
+            row_name(panel, y, mode)
         if mode in found.modes:
             _bar(panel, y, found.modes[mode], own.loc[mode], size)
         elif mode in own.index:
-            look = {"ha": "left", "va": "center", "color": "#666666", "style": "italic"}
-            panel.text(panel.left + 0.07, y, str(own.loc[mode, "status"]), **look)
+            word_in_row(panel, y, str(own.loc[mode, "status"]))
 
 
 def _bar(panel: Panel, y: float, parts: Parts, row: Mapping[str, Any], size: float) -> None:
@@ -122,11 +122,10 @@ def _bar(panel: Panel, y: float, parts: Parts, row: Mapping[str, Any], size: flo
     tip, low, high = panel.across(
         [begin, max(row["step_us_low"], 0) / size, row["step_us_high"] / size]
     ).tolist()
-    known = low <= high
-    if known:
-        panel.segments([[(low, y), (high, y)]], colors="#111111", linewidths=1.1, zorder=3)
+    interval = (low, high) if low <= high else None
     text = significant(begin) + (" *" if row["marked"] else "")
-    panel.text(max(tip, high if known else tip) + 0.06, y, text, ha="left", va="center", size=8)
+    line = {"colors": "#111111", "linewidths": 1.1}
+    end_of_bar(panel, y, tip, interval, text, line, gap=0.06, size=8)
 
 
 def _caption(rows: pd.DataFrame, found: Sequence[Attribution], shown: int, of: int) -> str:

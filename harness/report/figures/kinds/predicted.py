@@ -1,7 +1,7 @@
-"""Predicted against measured, and predictions over devices.
+"""Predicted against measured.
 
-In: a slice of measured points, or a table of predictions. Out: figure and caption, which always give the model's
-error. Must not know other kinds, nor how costs are fitted.
+In: a slice of measured points. Out: figure and caption, which always give the model's error. Must not know other kinds,
+nor how costs are fitted.
 """
 
 from __future__ import annotations
@@ -14,20 +14,17 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from harness.costs.step import Fit, fit, fittable
-from harness.report.figures.drawing.curves import evenly
-from harness.report.figures.drawing.panel import Panel, Scale
-from harness.report.figures.drawing.series import MARKER_SIZE, draw_modes
-from harness.report.figures.drawing.sheet import Headline, Sheet, hollow_entry, legend_entry, sheet
+from harness.report.figures.drawing.panel import Panel
+from harness.report.figures.drawing.series import MARKER_SIZE
+from harness.report.figures.drawing.sheet import Headline, hollow_entry, legend_entry, sheet
 from harness.report.figures.drawing.style import FAINT, ModeStyle
-from harness.report.figures.drawing.ticks import TIME_UNITS, log_ticks, log_y, measured_x, unit_for
+from harness.report.figures.drawing.ticks import TIME_UNITS, log_ticks, log_y, unit_for
 from harness.report.figures.kind import Context, Kind, present, warned
 from harness.report.table.accuracy import error_words
 from harness.report.table.formats import percent
 from harness.report.table.slices import WITHIN_DEVICE, Slice
 
 MARK = 0.15  # the error that the model is meant to stay within
-MOST_ROWS = 3
-UTILISATIONS = (0, 0.25, 0.5, 0.75, 1)
 THIN = {"linewidth": 0.9, "zorder": 2}
 DOTS = (0, (2, 2))
 
@@ -106,69 +103,6 @@ def _scatter(panel: Panel, rows: pd.DataFrame, styles: Mapping[str, ModeStyle]) 
                     zorder=3,
                     **look,
                 )
-
-
-def _grid(
-    table: pd.DataFrame, headline: Headline, styles: Mapping[str, ModeStyle], rows: int
-) -> tuple[Sheet, list[str]]:
-    """A panel per controller, `rows` times."""
-    controllers = list(dict.fromkeys(table["controller"]))
-    own = present(styles, table)
-    handles = [legend_entry(mode, style) for mode, style in own.items()]
-    handles += [hollow_entry("hollow: outside of what was fitted")] if table["marked"].any() else []
-    size = (2.4, 1.7) if len(controllers) > 1 else (4.2, 2.0)
-    columns = len(controllers)
-    return sheet(headline, rows * columns, size, columns=columns, handles=handles), controllers
-
-
-def draw_utilisation(
-    table: pd.DataFrame, headline: Headline, styles: Mapping[str, ModeStyle], error: str
-) -> tuple[matplotlib.figure.Figure, str]:
-    """table: predictions of one model, workload and number format."""
-    # Where nothing is dispatch-bound any more, all panels would be the same.
-    bound = table[table["dispatch_bound"] == "yes"]
-    shown = bound if len(bound) else table
-    batches = evenly(sorted({int(batch) for batch in shown["batch"]}), MOST_ROWS)
-    paper, controllers = _grid(table, headline, styles, len(batches))
-    for batch, panels in zip(batches, paper.rows, strict=True):
-        for controller, panel in zip(controllers, panels, strict=True):
-            own = table[(table["controller"] == controller) & (table["batch"] == batch)]
-            measured_x(panel, table["devices"])
-            panel.y = Scale(0, 1.08)
-            panel.grid_y(UTILISATIONS)
-            draw_modes(panel, own.assign(y=own["utilisation"]), styles, x="devices", interval=None)
-            panel.title(f"{controller}, batch {batch}")
-    paper.name_axes("devices", "utilisation")
-    caption = (
-        "Predicted, not measured: the share of a step in which the device works, against the number of devices. A "
-        "`loop`, and `threads` where the interpreter has a lock, issue to the devices of one node in turn. "
-        "Drawn: the smallest, a middle and the largest batch at which a mode is dispatch-bound. "
-    )
-    return paper.figure, f"{caption}The model is {error}."
-
-
-def draw_bound(
-    table: pd.DataFrame, headline: Headline, styles: Mapping[str, ModeStyle], error: str
-) -> tuple[matplotlib.figure.Figure, str]:
-    """table: predictions of one width, workload and number format, with at least one `bound_until_batch`."""
-    cells = table.drop_duplicates(["mode", "controller", "depth", "devices"])
-    depths = evenly(sorted({int(depth) for depth in table["depth"]}), MOST_ROWS)
-    paper, controllers = _grid(table, headline, styles, len(depths))
-    found = cells["bound_until_batch"].dropna()
-    for depth, panels in zip(depths, paper.rows, strict=True):
-        for controller, panel in zip(controllers, panels, strict=True):
-            own = cells[(cells["controller"] == controller) & (cells["depth"] == depth)]
-            measured_x(panel, table["devices"])
-            log_y(panel, float(found.min()), float(found.max()))
-            own = own.assign(y=own["bound_until_batch"].astype("float64"))
-            draw_modes(panel, own, styles, x="devices", interval=None)
-            panel.title(f"{controller}, depth {depth}")
-    paper.name_axes("devices", "device-bound from batch")
-    caption = (
-        "Predicted, not measured: the batch per device from which on the device and not the issuing of work decides "
-        "on the step time, against the number of devices. Where a curve is missing there is no such batch up to 2^30. "
-    )
-    return paper.figure, f"{caption}The model is {error}."
 
 
 # All cells of a run and device are held against each other in one figure.

@@ -11,11 +11,12 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from harness.report.figures.drawing.over_devices import draw_over_devices
 from harness.report.figures.drawing.panel import Scale
 from harness.report.figures.drawing.series import draw_modes
 from harness.report.figures.drawing.sheet import Headline, hollow_entry, legend_entry, sheet
 from harness.report.figures.drawing.style import FAINT, ModeStyle
-from harness.report.figures.drawing.ticks import RATE_UNITS, log_y, measured_x, unit_for
+from harness.report.figures.drawing.ticks import RATE_UNITS, measured_x, unit_for
 from harness.report.figures.kind import DOTTED, Context, Kind, corners, present, warned
 from harness.report.table.formats import count, listed
 from harness.report.table.slices import Slice
@@ -78,11 +79,8 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     top = max(1.05, 1.08 * best) if best == best else 1.05
     for cell, own, ideal, above, under in zip(cells, parts, ideals, *paper.rows, strict=True):
         above.title(f"depth {cell[0]}, batch {cell[1]}")
-        measured_x(above, rows["devices"])
-        log_y(above, low, high)
-        for mode, line in ideal.items():
-            above.line(*line, color=styles[mode].colour, **DOTTED)
-        draw_modes(above, own, styles, x="devices", interval=None)
+        lines = [(line, styles[mode].colour) for mode, line in ideal.items()]
+        draw_over_devices(above, own, styles, devices=rows["devices"], reach=(low, high), ideals=lines)
         measured_x(under, rows["devices"])
         under.y = Scale(0, top)
         under.grid_y([share for share in SHARES if share <= top])

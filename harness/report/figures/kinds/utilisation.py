@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from harness.core.warnings import UTILISATION_DIFFERS
+from harness.report.figures.drawing.bar_rows import row_name
 from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
 from harness.report.figures.drawing.style import ALARM, FAINT, INK
@@ -91,8 +92,7 @@ def _rows(
 ) -> None:
     for place, mode in enumerate(modes):
         if panel.leftmost:
-            y = float(panel.up([place])[0])
-            panel.text(panel.left - 0.07, y, mode, ha="right", va="center")
+            row_name(panel, float(panel.up([place])[0]), mode)
         if mode not in own.index:
             continue
         row = own.loc[mode]
