@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.sampled.window import Rank, Window
-from harness.records.lines import whole_number
+from harness.core.numbers import whole_number
 from harness.records.raw import MAYBE, RawData
 
 BLOCK_COLUMNS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import axes, schema
 from harness.core.controllers import CONTROLLERS, issuing_threads
-from harness.records.lines import is_number
+from harness.core.numbers import is_number
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from harness.analysis.collect import MeasuredCell
 from harness.analysis.planned import Planned
 from harness.analysis.rounds import Series, median
 from harness.core import schema, warnings
+from harness.core.numbers import is_number, whole_number
 from harness.core.warnings import PointWarning
-from harness.records.lines import is_number, whole_number
 
 # A rank whose main thread had a core for less than this share of its timed blocks, on a CPU, where the
 # thread does all the work and never waits for a device, was waiting for a core.

@@ -20,9 +20,9 @@ from harness.analysis.sampled.join import Join
 from harness.analysis.sampled.samples import Sampling
 from harness.analysis.sampled.window import Rank, Steady, Window
 from harness.core import schema, warnings
+from harness.core.numbers import is_number, whole_number
 from harness.core.stats import Interval, median_interval
 from harness.core.warnings import PointWarning
-from harness.records.lines import is_number, whole_number
 
 
 @dataclass

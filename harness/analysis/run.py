@@ -25,6 +25,7 @@ from harness.core.files import beneath
 from harness.core.files.plain import read_json
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.lines import told
+from harness.records.merged import merged_notes
 from harness.records.raw import RAW, RawData, read_raw
 
 
@@ -59,6 +60,7 @@ def load_run(directory: Path) -> Run:
         collected = collect(raw)
         table = make_table(raw, collected, samplings)
     notes = [*_notes(directory, raw, table), *notes_on_sampling(samplings, collected.ranks, table.sampled)]
+    notes += merged_notes(directory)
     return Run(
         label=_label(directory, config),
         directory=directory,

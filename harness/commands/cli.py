@@ -66,16 +66,9 @@ def _predict() -> Command:
 
 
 def _export() -> Command:
-    from ground.private import private_temporary_folder
-    from harness.export.export import main as export
+    from harness.commands.export import main as export
 
-    def in_private(arguments: list[str]) -> int:
-        # Of the whole process, which is this command's alone: inductor keeps what it compiles in a temporary folder
-        # whose name another user can have taken, and remembers it.
-        with private_temporary_folder("export"):
-            return export(arguments)
-
-    return in_private
+    return export
 
 
 def _merge() -> Command:
@@ -122,34 +115,12 @@ def _parse_and_run(arguments: list[str]) -> int:
     doctor.add_argument("--json", action="store_true", help="the environment as JSON, without advice")
     parsed = parser.parse_args(arguments)
     if parsed.command == "report":
-        return _report(parsed.run, parsed.out, parsed.all_figures)
+        from harness.commands.report import report as run_report
+
+        return run_report(parsed.run, parsed.out, parsed.all_figures)
     from harness.commands.doctor import doctor as run_doctor
 
     return run_doctor(as_json=parsed.json)
-
-
-def _report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
-    from datetime import datetime, timezone
-
-    from rich.console import Console
-
-    from harness.analysis.run import load_run
-    from harness.commands.merge import with_notes
-    from harness.report import print_summary, write_report
-
-    try:
-        runs = [with_notes(load_run(directory)) for directory in directories]
-    except OSError as error:
-        raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
-    if out is None:
-        stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
-        out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp
-    try:
-        paths = write_report(runs, out, all_figures=all_figures)
-    except OSError as error:
-        raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
-    print_summary(Console(), runs, paths)
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`harness export`: a compiled model with its parameters in a file, to be run without Python.
+"""A compiled model with its parameters in a file, to be run without Python.
 
 In: a model's options, a mode, a file name. Out: the file, and a reference to check it against. The file
 holds code of its author, as a program does; nothing is unpickled here. Must not know sweeps or timing.
@@ -6,7 +6,6 @@ holds code of its author, as a program does; nothing is unpickled here. Must not
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 import warnings
@@ -20,20 +19,12 @@ from harness.core.axes import AXES
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import beneath
 from harness.core.schema import yes_no
-from harness.export.options import MODES, Order, read_order
+from harness.export.options import Order
 from harness.export.reference import is_reference, reference_path, write_reference
 from harness.modes import get_mode
 
 if TYPE_CHECKING:
     import torch
-
-EPILOG = """\
-options of the model, as in a sweep but one value each:
-  depth=64 width=64, or hidden=[256,128]; in_features=512 out_features=2; batch=1; dtype=float32; seed=0;
-  device=cpu or device=cuda
-
-FILE holds code, which runs when it is loaded: load only files from authors you trust. docs/export.md
-"""
 
 
 @dataclass(frozen=True)
@@ -45,23 +36,6 @@ class Saved:
     save_s: float
     load_s: float
     gap: float
-
-
-def main(arguments: list[str]) -> int:
-    """Run `harness export` with these arguments. Answers the exit status; raises HarnessError for refusals."""
-    parser = argparse.ArgumentParser(
-        prog="harness export",
-        description="Save a compiled model with its parameters, checked against eager, to be run without Python.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("options", nargs="*", metavar="KEY=VALUE", help="the model (see below)")
-    parser.add_argument("--mode", required=True, help=f"how it is compiled: {', '.join(MODES)}")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="aoti: must end in .pt2")
-    parsed = parser.parse_intermixed_args(arguments)
-    order = read_order(parsed.options, parsed.mode, parsed.out)
-    _report(order, export(order))
-    return 0
 
 
 def export(order: Order) -> Saved:
@@ -182,21 +156,3 @@ def _fields(order: Order) -> dict[str, object]:
     mode = get_mode(order.point.mode)
     of_mode = {name: yes_no(getattr(mode, name)) for name in ("needs_python", "holds_lock")}
     return {"key": order.point.key, **axes, **of_mode, "nodes": 1, "device_kind": order.device, **versions}
-
-
-def _report(order: Order, saved: Saved) -> None:
-    from harness.modes.native_build import problem, program_link
-
-    point, reason = order.point, problem()
-    runner = f"{program_link()} {order.out}   (make native builds the runner)"
-    for name, value in (
-        ("saved", f"{order.out} ({point.mode}) and {reference_path(order.out).name}"),
-        ("model", f"{point.model}, batch {point.batch}, {point.dtype}, {order.device}"),
-        ("size", f"{saved.size / 2**20:.2f} MiB, {saved.parameters:,} parameters"),
-        ("save", f"{saved.save_s:.3f} s"),
-        ("load", f"{saved.load_s:.3f} s"),
-        ("checked", f"the output differs from eager's by {saved.gap:.1e} of its largest value"),
-        ("run it", f"the runner cannot be built here: {reason}" if reason else runner),
-        ("trust", "the file holds code: load only files from authors you trust"),
-    ):
-        print(f"{name:<8} {value}")

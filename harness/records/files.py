@@ -18,7 +18,7 @@ from harness.records.naming import session_id, shard_name
 CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
 # What a start makes, by which a folder without a config is known to be of one.
 OF_A_START = (LOCK_FILE, LOG_FILE, CONFIG_FILE, ENVIRONMENT_FILE, "raw/", "monitor/", "sessions/")
-SESSIONS = "sessions"
+SESSIONS, MONITOR = "sessions", "monitor"
 
 
 def default_path(name: str, job: str | None = None, shard: tuple[int, int] | None = None) -> Path:

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeGuard
+from typing import IO, Any
 
 from harness.core.files import beneath
 from harness.core.files.plain import DEEPEST, is_deep
@@ -22,10 +22,6 @@ except ImportError:  # a machine that lacks it reads more slowly, but reads
     def parse(line: bytes) -> Any:  # type: ignore[misc]
         """json.loads, without the numbers that are none, which JSON does not have."""
         return json.loads(line, parse_constant=_no_number)
-
-
-# Half of what a 64-bit integer holds, so that two of them can be added: nothing that we write comes near.
-LARGEST = 2**62
 
 
 class Writer:
@@ -101,18 +97,6 @@ def _is_text(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value is a finite number that a table of 64-bit numbers can hold."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return -LARGEST < value < LARGEST  # false for infinities, and for what is not a number
-
-
-def whole_number(value: object) -> int | None:
-    """The value if it is a whole number that a table can hold, else None."""
-    return value if is_number(value) and type(value) is int else None
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import beneath
-from harness.records.lines import LARGEST, is_number, read_lines
+from harness.core.numbers import LARGEST, is_number
+from harness.records.lines import read_lines
 
 RAW, LAUNCHER_FILE = "raw", "launcher.jsonl"
 _NUMBER = (int, float)

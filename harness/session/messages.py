@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.numbers import is_number
 from harness.core.text import shown
-from harness.records.lines import is_number
 
 # No plan has so many: what is larger is no count of points, ranks or characters of ours.
 MOST = 10**6

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.export import main
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.schema import COLUMNS
 from harness.core.stats import median_interval
-from harness.export.export import main
 from harness.export.options import read_order
 from harness.modes import native_build
 

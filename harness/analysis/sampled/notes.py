@@ -14,7 +14,8 @@ from typing import Any
 from harness.analysis.sampled.samples import Sampling, Samplings
 from harness.analysis.sampled.window import Rank, Steady
 from harness.core.controllers import issuing_threads
-from harness.records.lines import is_number, told
+from harness.core.numbers import is_number
+from harness.records.lines import told
 
 # Calls that take longer than that are counted by the sampler.
 SLOW_CALL_MS = 250

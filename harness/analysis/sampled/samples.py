@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.files import beneath
-from harness.records.lines import is_number, read_lines, whole_number
-
-FOLDER = "monitor"
+from harness.core.numbers import is_number, whole_number
+from harness.records.files import MONITOR
+from harness.records.lines import read_lines
 
 # What a device's sample may say in a number, by the name that it has there.
 NUMBERS = ("util", "power_w", "energy_j", "sm_active")
@@ -83,16 +83,16 @@ def read_samples(directory: Path) -> Samplings:
     """Read monitor/node-*.jsonl of a run directory; never fails."""
     result = Samplings()
     try:
-        names = beneath.names(directory, FOLDER, "node-*.jsonl")
+        names = beneath.names(directory, MONITOR, "node-*.jsonl")
     except OSError as error:
-        result.unreadable.append(f"{FOLDER}: {error.strerror or error}")
+        result.unreadable.append(f"{MONITOR}: {error.strerror or error}")
         return result
     for name in names:
         try:
-            descriptor = beneath.open_file(directory, f"{FOLDER}/{name}")
+            descriptor = beneath.open_file(directory, f"{MONITOR}/{name}")
             result.found += _samplings(read_lines(descriptor, result.skipped, _is_record), result.skipped)
         except OSError as error:
-            result.unreadable.append(f"{FOLDER}/{name}: {error.strerror or error}")
+            result.unreadable.append(f"{MONITOR}/{name}: {error.strerror or error}")
     return result
 
 

@@ -12,9 +12,10 @@ import yaml
 from raw_runs import RawRun, cell_of, key_of
 
 from harness.analysis.run import load_run
-from harness.commands.merge import MERGED_FILE, merge, with_notes
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
+from harness.records.merge import merge
+from harness.records.merged import MERGED_FILE
 from harness.records.node_speeds import node_speeds
 from harness.records.raw import read_raw
 from harness.sweep.announce import point_record
@@ -72,11 +73,11 @@ def test_the_merged_run_has_every_point_once_in_the_order_of_the_plan(tmp_path: 
 def test_a_run_can_be_merged_anew_when_a_shard_has_come(tmp_path: Path) -> None:
     first = shard(tmp_path / "1", 1)
     merge([first], tmp_path / "all")
-    run = with_notes(load_run(tmp_path / "all"))
+    run = load_run(tmp_path / "all")
     assert len(run.points) == 6
     assert any("Not there: shard 2 of 2" in note for note in run.notes)
     merge([first, shard(tmp_path / "2", 2)], tmp_path / "all")
-    run = with_notes(load_run(tmp_path / "all"))
+    run = load_run(tmp_path / "all")
     assert len(run.points) == 8
     assert not any("Not there" in note for note in run.notes)
 
@@ -136,7 +137,7 @@ class TestNodes:
     def test_a_node_that_is_slower_by_more_than_5_per_cent_is_named(self, tmp_path: Path) -> None:
         (note,) = self.notes(tmp_path, 1.08)
         assert note.startswith("Node n2 is 8 % slower than the quickest node, by 2 points measured on both")
-        assert note in with_notes(load_run(tmp_path / "all")).notes
+        assert note in load_run(tmp_path / "all").notes
 
     def test_a_node_that_is_slower_by_less_is_not(self, tmp_path: Path) -> None:
         assert self.notes(tmp_path, 1.03) == []

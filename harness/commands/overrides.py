@@ -1,0 +1,34 @@
+"""Overrides of the command line, and the Config that comes of them.
+
+In: words, and what Hydra composed of them. Out: a Config, not checked yet. Must not know what becomes of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.commands.keys import NESTED, known_keys
+from harness.core.errors import ConfigError
+from harness.plan.config import Config
+
+
+def without_group(argument: str) -> str:
+    """`sweep.depth=[4]` is `depth=[4]`: the axes stand at the top, since a sweep is the whole config."""
+    return re.sub(r"^(\+{0,2}|~)sweep\.(?=\w)", r"\1", argument)
+
+
+def config_of(composed: DictConfig) -> Config:
+    """The dataclass of a composed config. Raises ConfigError for a key that was added with `+`."""
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, Config)
+    for prefix, part, plain in (
+        ("", config, composed),
+        *((f"{g}.", getattr(config, g), composed[g]) for g in NESTED if composed[g] is not None),
+    ):
+        for key in plain:
+            if key not in {field.name for field in fields(part)}:
+                raise ConfigError(f"{prefix}{key}", plain[key], known_keys(f"{prefix}{key}"))
+    return config

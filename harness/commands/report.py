@@ -1,0 +1,35 @@
+"""The command `harness report`: CSV, figures and page of runs, anew.
+
+In: arguments. Out: files, a summary on the terminal, an exit status. Must not know how anything is written. What
+reports is imported when it reports.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+
+
+def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
+    """out: where to; None: the run itself, for several a new folder beside the first. Answers the exit status."""
+    from datetime import datetime, timezone
+
+    from rich.console import Console
+
+    from harness.analysis.run import load_run
+    from harness.report import print_summary, write_report
+
+    try:
+        runs = [load_run(directory) for directory in directories]
+    except OSError as error:
+        raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
+    if out is None:
+        stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
+        out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp
+    try:
+        paths = write_report(runs, out, all_figures=all_figures)
+    except OSError as error:
+        raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
+    print_summary(Console(), runs, paths)
+    return 0

@@ -1,0 +1,104 @@
+"""The run directories of a sweep's shards, merged into one run directory.
+
+In: the shards' run directories. Out: a run directory as if one job had measured all. Must not know torch, or how the
+shards were run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.errors import ConfigError
+from harness.core.files import beneath
+from harness.core.files.made import Made
+from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, MONITOR
+from harness.records.merged import MERGED_FILE
+from harness.records.naming import SHARD
+from harness.records.node_speeds import node_speeds
+from harness.records.raw import LAUNCHER_FILE, RAW, RawData, read_raw
+from harness.records.shards import Shard, check_shards, read_shard
+
+
+def merge(directories: Sequence[Path], out: Path) -> None:
+    """Make `out` from shards, or make it anew. Raises ConfigError if they do not belong together, or `out` is
+    something else."""
+    shards = check_shards([read_shard(directory) for directory in directories])
+    made = _destination(out)
+    raw = {shard.number: read_raw(shard.path) for shard in shards}
+    for shard in shards:
+        # Sessions of a shard are named after it, so that their files differ already.
+        for name in beneath.names(shard.path, RAW, "*.jsonl"):
+            if name != LAUNCHER_FILE:
+                _copy(shard.path, f"{RAW}/{name}", made, f"{RAW}/{name}")
+        for name in beneath.names(shard.path, MONITOR, "node-*.jsonl"):
+            of_shard = f"node-{SHARD}{shard.number}-{name.removeprefix('node-')}"
+            _copy(shard.path, f"{MONITOR}/{name}", made, f"{MONITOR}/{of_shard}")
+    lines = [json.dumps(record) + "\n" for record in _launcher_records(raw)]
+    made.write_text(f"{RAW}/{LAUNCHER_FILE}", "".join(lines))
+    made.write_text(CONFIG_FILE, yaml.safe_dump({**shards[0].config, "shard": None}, sort_keys=False))
+    made.write_text(ENVIRONMENT_FILE, json.dumps(shards[0].environment, indent=2) + "\n")
+    made.write_text(MERGED_FILE, json.dumps(_about(shards, read_raw(out)), indent=1) + "\n")
+
+
+def _destination(out: Path) -> Made:
+    """The folder to merge into, without what was merged there before.
+
+    Raises ConfigError where it holds a run that was measured there, or files of others where ours go.
+    """
+    made = Made(out)
+    if beneath.exists(out, RAW) and MERGED_FILE not in made:
+        raise ConfigError("--out", out, "a new folder, or one that was merged before; it holds a run")
+    ours = (MERGED_FILE, CONFIG_FILE, ENVIRONMENT_FILE, f"{RAW}/", f"{MONITOR}/")
+    made.check(*ours)
+    if out.is_dir():
+        for folder in (RAW, MONITOR):
+            made.check(*(f"{folder}/{name}" for name in beneath.names(out, folder, "*")))
+    # Only now, when nothing is refused any more: a name on the list may be replaced from here on.
+    made.claim(*ours)
+    for folder in (RAW, MONITOR):
+        beneath.make_folder(out, folder)
+        made.remove(made.below(f"{folder}/"))
+    return made
+
+
+def _copy(source: Path, name: str, made: Made, copy: str) -> None:
+    """A shard may be anybody's: what is no plain file there is left out, as where it is read."""
+    with contextlib.suppress(beneath.NotPlain):
+        descriptor = beneath.open_file(source, name)
+        with os.fdopen(descriptor, "rb") as file:
+            made.write(copy, file)
+
+
+def _launcher_records(raw: dict[int, RawData]) -> list[dict[str, Any]]:
+    """The launchers' words of all shards: the points in the order of the plan, each once."""
+    records = [record for data in raw.values() for record in data.files.get(LAUNCHER_FILE, [])]
+    points = {record["key"]: record for record in records if record["type"] == "point"}
+    planned = sorted(points.values(), key=lambda record: record.get("place", 0))
+    others = [record for record in records if record["type"] != "point"]
+    return [
+        *(r for r in others if r["type"] == "start"),
+        *planned,
+        *(r for r in others if r["type"] != "start"),
+    ]
+
+
+def _about(shards: Sequence[Shard], raw: RawData) -> dict[str, Any]:
+    missing = [n for n in range(1, shards[0].shards + 1) if n not in {shard.number for shard in shards}]
+    speeds = node_speeds(raw)
+    notes = [speed.sentence for speed in speeds if speed.slower]
+    if missing:
+        of = f"of {shards[0].shards}"
+        notes.insert(0, f"Not there: shard {', '.join(map(str, missing))} {of}; its points have no row.")
+    return {
+        "shards": [{"path": str(shard.path), "shard": shard.config["shard"]} for shard in shards],
+        "missing": missing,
+        "nodes": {s.node: {"ratio": s.ratio, "points": s.points, "sure": s.sure} for s in speeds},
+        "notes": notes,
+    }
