@@ -1,1 +1,4 @@
-"""The ground: what every stage stands on, and what knows no stage."""
+"""The ground: what every room stands on, and what knows no room.
+
+In: nothing. Out: words, numbers, errors, files, processes. Must not know any stage.
+"""

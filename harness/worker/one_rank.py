@@ -27,9 +27,9 @@ from harness.records.naming import rank_file
 from harness.session.spec import SessionSpec
 from harness.timing.blocks import time_block
 from harness.timing.clock import clock_cost_ns
-from harness.worker.agreement import SessionBroken
 from harness.worker.arrival import Arrival
-from harness.worker.bench import Bench
+from harness.worker.cells.agreement import SessionBroken
+from harness.worker.cells.bench import Bench
 from harness.worker.issuers import open_issuers
 from harness.worker.ranks import Ranks
 from harness.worker.visits import measure_cells

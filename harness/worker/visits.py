@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.plan.points import Cell
-from harness.worker.bench import Bench
-from harness.worker.cell import CellRun
+from harness.worker.cells.bench import Bench
+from harness.worker.cells.cell import CellRun
 
 
 def measure_cells(cells: Sequence[Cell], bench: Bench) -> None:

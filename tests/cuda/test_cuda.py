@@ -25,7 +25,7 @@ from harness.plan.layout import make_plan
 from harness.plan.points import Point
 from harness.timing.blocks import time_block
 from harness.timing.bursts import time_burst
-from harness.worker.graph_check import replayed
+from harness.worker.cells.graph_check import replayed
 from harness.worker.issuers import InTurn
 from harness.workloads.comparison import TOLERANCE, difference
 from harness.workloads.workload import WORKLOADS

@@ -15,7 +15,7 @@ from harness.plan.points import Cell
 from harness.records.lines import Writer
 from harness.records.raw import read_raw
 from harness.session.progress import Sender
-from harness.worker.bench import Bench
+from harness.worker.cells.bench import Bench
 from harness.worker.issuers import InTurn
 from harness.worker.visits import measure_cells
 

@@ -16,8 +16,8 @@ from harness.plan.points import Cell
 from harness.records.lines import Writer
 from harness.records.raw import read_raw
 from harness.session.progress import Sender
-from harness.worker.agreement import Agreement, SessionBroken, described
-from harness.worker.bench import Bench
+from harness.worker.cells.agreement import Agreement, SessionBroken, described
+from harness.worker.cells.bench import Bench
 from harness.worker.issuers import InTurn
 from harness.workloads.comparison import Mismatch
 

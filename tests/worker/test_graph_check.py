@@ -9,7 +9,7 @@ import pytest
 
 from harness.devices.device import Device
 from harness.timing.bursts import Burst
-from harness.worker.graph_check import LEAST_HOLD_NS, MOST_HOLD_NS, NOT_REPLAYED, longer_hold, replayed
+from harness.worker.cells.graph_check import LEAST_HOLD_NS, MOST_HOLD_NS, NOT_REPLAYED, longer_hold, replayed
 from harness.worker.issuers import InTurn
 from harness.workloads.workload import Step
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from harness.worker.agreement import Agreement
-from harness.worker.bench import Bench
-from harness.worker.rounds import Interleaved
+from harness.worker.cells.agreement import Agreement
+from harness.worker.cells.bench import Bench
+from harness.worker.cells.rounds import Interleaved
 
 
 def run_steadily(cell_id: str, bench: Bench, agreement: Agreement, rounds: Interleaved) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from harness.core import schema
 from harness.devices.out_of_memory import is_out_of_memory
 from harness.plan.points import Cell, Point
-from harness.worker.bench import Bench
+from harness.worker.cells.bench import Bench
 from harness.workloads.comparison import Mismatch
 
 T = TypeVar("T")

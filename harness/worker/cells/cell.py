@@ -11,12 +11,12 @@ import gc
 from harness.core.schema import UNFINISHED
 from harness.plan.points import Cell
 from harness.timing.stopping import Capped, Hopeless, Narrow, stop_reason
-from harness.worker.agreement import Agreement
-from harness.worker.bench import Bench
-from harness.worker.prepare import build_workloads, prepare_modes
-from harness.worker.prepared import Prepared
-from harness.worker.rounds import Interleaved
-from harness.worker.steady import run_steadily
+from harness.worker.cells.agreement import Agreement
+from harness.worker.cells.bench import Bench
+from harness.worker.cells.prepare import build_workloads, prepare_modes
+from harness.worker.cells.prepared import Prepared
+from harness.worker.cells.rounds import Interleaved
+from harness.worker.cells.steady import run_steadily
 from harness.workloads.workload import Workload
 
 # Why a cell ended whose modes have all failed.

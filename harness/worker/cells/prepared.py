@@ -11,7 +11,7 @@ from typing import Any
 from harness.plan.points import Point
 from harness.timing.blocks import Block
 from harness.timing.bursts import Burst
-from harness.worker.graph_check import LEAST_HOLD_NS, longer_hold
+from harness.worker.cells.graph_check import LEAST_HOLD_NS, longer_hold
 from harness.worker.issuers import BlockTimer, Issuers
 from harness.workloads.workload import Step
 

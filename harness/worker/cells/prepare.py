@@ -16,10 +16,10 @@ from harness.core.schema import REFERENCE_MODE
 from harness.modes import get_mode
 from harness.plan.points import Cell, Point
 from harness.timing.warm_up import WarmUp
-from harness.worker.agreement import Agreement
-from harness.worker.bench import Bench
-from harness.worker.graph_check import NOT_REPLAYED, Replay, replayed
-from harness.worker.prepared import Prepared
+from harness.worker.cells.agreement import Agreement
+from harness.worker.cells.bench import Bench
+from harness.worker.cells.graph_check import NOT_REPLAYED, Replay, replayed
+from harness.worker.cells.prepared import Prepared
 from harness.workloads.comparison import accepted, difference
 from harness.workloads.workload import WORKLOADS, Workload
 

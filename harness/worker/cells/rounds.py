@@ -14,9 +14,9 @@ from harness.core.schema import REFERENCE_MODE
 from harness.timing.blocks import Block
 from harness.timing.bursts import Burst
 from harness.timing.step_times import Rounds
-from harness.worker.agreement import Agreement
-from harness.worker.bench import Bench
-from harness.worker.prepared import Prepared, block_fields
+from harness.worker.cells.agreement import Agreement
+from harness.worker.cells.bench import Bench
+from harness.worker.cells.prepared import Prepared, block_fields
 
 # What stands for the time of a block that failed. It passes through `gather` as a number does.
 FAILED = float("nan")
