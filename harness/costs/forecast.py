@@ -16,10 +16,10 @@ import pandas as pd
 from harness.core.emulated import Profile
 from harness.costs import roofline
 from harness.costs.contention import ALONE
+from harness.costs.overlap import combined_us, turns
 from harness.costs.roofline import ITEM_BYTES, Shape
 from harness.costs.step import ModeCost
 from harness.costs.target import Target
-from harness.costs.usable import combined_us, turns
 
 # Where the search for the batch from which a mode is device-bound gives up.
 LARGEST_BATCH = 2**30
@@ -200,5 +200,5 @@ def _row(case: _Case, devices: int, until: int | None, batch: int) -> dict[str, 
         "extrapolated": " ".join(outside),
         "median_error": cost.error.median,
         "p90_error": cost.error.p90,
-        "error_cells": cost.error.cells,
+        "error_cells": cost.error.points,
     }

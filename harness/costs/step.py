@@ -13,16 +13,15 @@ import pandas as pd
 
 from harness.costs.contention import NO_CONTENTION, Contention, fit_contention
 from harness.costs.curve import FIXED, LAYER, Curve, fit_curve
+from harness.costs.overlap import combined_us, turns
 from harness.costs.roofline import Shape
 from harness.costs.usable import (
     GROUP,
     SYNCHRONOUS,
-    combined_us,
     halves,
     refusal,
     shapes_of,
     split_up,
-    turns,
     undivided,
     usable,
 )
@@ -48,7 +47,7 @@ class Error:
 
     median: float
     p90: float
-    cells: int
+    points: int
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The measured cells that a model of cost can be fitted on, and their two halves.
+"""The points that a model of cost can be fitted on, and their two halves.
 
 In: a table of points (columns of schema.COLUMNS). Out: usable rows with helper columns, why rows are refused, which
-half each is in; how issue and work of a device make a step. Must not know how anything is fitted.
+half each is in. Must not know how anything is fitted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import pandas as pd
 
 from harness.core import warnings
 from harness.core.schema import NO, OK, YES
-from harness.costs.roofline import ITEM_BYTES, Shape, exposed_us, sizes_of
+from harness.costs.overlap import turns
+from harness.costs.roofline import ITEM_BYTES, Shape, sizes_of
 
 # Here the core is host and device in one.
 SYNCHRONOUS = "cpu"
@@ -20,29 +21,6 @@ SYNCHRONOUS = "cpu"
 FEWEST_CELLS = 4
 GROUP = ("mode", "workload", "dtype", "device_kind", "threads")
 CELL = ("depth", "width", "batch")
-
-
-def turns(controller: str, devices: int, locked: bool) -> int:
-    """How many steps one thread, or one lock, issues after each other until all devices have theirs."""
-    one_after_the_other = controller == "loop" or (controller == "threads" and locked)
-    return devices if one_after_the_other else 1
-
-
-def combined_us(
-    issue_us: float,
-    work_us: float,
-    times: int,
-    controller: str,
-    synchronous: bool,
-    exchange_us: tuple[float, float] = (0.0, 0.0),
-) -> float:
-    """Step time from one device's issue and work, and the all-reduce of all and of the last bucket."""
-    exposed = exposed_us(*exchange_us, work_us)
-    if not synchronous:
-        return max(times * issue_us, work_us + exposed)
-    if controller == "loop":  # the one thread computes as well
-        return times * (issue_us + work_us) + exposed
-    return max(times * issue_us, issue_us + work_us) + exposed
 
 
 def shapes_of(rows: pd.DataFrame) -> list[Shape]:

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from harness.core.emulated import load_profile
+from harness.core.schema import yes_no
 from harness.costs.contention import ALONE, NO_CONTENTION
 from harness.costs.curve import FLOPS, LAYER, WEIGHTS, Curve, fit_curve
+from harness.costs.overlap import combined_us
 from harness.costs.roofline import (
     BUCKET,
     Links,
@@ -23,7 +25,6 @@ from harness.costs.roofline import (
     sizes_of,
 )
 from harness.costs.step import fit, fittable
-from harness.costs.usable import combined_us
 
 DEPTHS, BATCHES = (4, 16, 64), (1, 16, 256, 4096)
 ISSUE = {"eager": (5.0, 9.0), "script": (4.0, 3.0)}  # us a step, us a layer
@@ -74,6 +75,7 @@ def points(
                                 "device_name": "Test device",
                                 "status": "ok",
                                 "warnings": "",
+                                "holds_lock": yes_no(mode == "eager"),
                                 "gil": gil,
                                 "threads": 1,
                             }
@@ -113,7 +115,7 @@ def test_what_follows_the_model_is_predicted_without_error_by_the_other_half() -
         error = fit(points(kind=kind, widths=(64, 512))).error
         assert error.median < 0.01
         assert error.p90 < 0.05
-        assert error.cells == 2 * 2 * 12
+        assert error.points == 2 * 2 * 12
 
 
 def crowded(row: dict[str, Any]) -> float:

@@ -20,14 +20,14 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     from harness.costs.step import fit
 
     error = fit(part.rows).error
-    if error.cells < FEWEST_CELLS:
+    if error.points < FEWEST_CELLS:
         return []
     text = (
         f"{lead(part.values)}The cost model, fitted on half of the cells, predicts the other half within "
-        f"{percent(error.median)} (median; 90th percentile {percent(error.p90)}, {count(error.cells, 'point')})"
+        f"{percent(error.median)} (median; 90th percentile {percent(error.p90)}, {count(error.points, 'point')})"
         f"{aside(part.values, differing)}."
     )
-    return [Claim(float(error.cells), group_of(part.values), text)]
+    return [Claim(float(error.points), group_of(part.values), text)]
 
 
 FINDING = Finding("predicted", WITHIN_DEVICE, claims)
