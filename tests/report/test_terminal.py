@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
+from ladders import controller_points
 from rich.console import Console
 from synthetic import failed, make_points, make_run
 
 from harness.analysis.run import Run
 from harness.report import ReportPaths, print_summary, terminal_table
+from harness.report.table.tidy import MODE_ORDER
 
 PATHS = ReportPaths(Path("out/points.csv"), Path("out/report.html"), Path("out/report.md"), [])
 
@@ -73,3 +76,14 @@ def test_a_single_cell_prints_seconds_for_a_thousand_calls() -> None:
 
 def test_an_emulated_table_says_so() -> None:
     assert "EMULATED - modelled, not measured" in printed(make_run(make_points(device_kind="emulated")))
+
+
+def test_a_long_table_shows_both_ends_of_the_device_counts_with_eager() -> None:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(terminal_table(controller_points(modes=MODE_ORDER)))
+    text = captured.get()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert len(re.findall(r"  eager +\d", text)) == 6
+    assert "60 of 120 rows, those on the fewest and on the most devices" in " ".join(text.split())
+    assert " efficiency " in text

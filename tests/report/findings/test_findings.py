@@ -6,18 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from saying import said, speedup
 from synthetic import failed, make_points
 
 from harness.report import findings
 from harness.report.findings import FINDINGS
-
-
-def said(sentences: list[str], *parts: str) -> list[str]:
-    return [text for text in sentences if all(part in text for part in parts)]
-
-
-def speedup(value: float, low: float, high: float) -> dict[str, float]:
-    return {"speedup_vs_eager": value, "speedup_low": low, "speedup_high": high}
 
 
 def test_the_largest_gain_is_named_with_place_and_interval() -> None:

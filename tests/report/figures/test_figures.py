@@ -8,28 +8,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from saying import drawn, kinds
 from synthetic import failed, make_points, make_run
 
-from harness.core.files.made import Made
-from harness.report import Figure, write_report
-from harness.report.figures import draw
+from harness.report import write_report
 from harness.report.figures.choice import MOST_SLICES
 from harness.report.figures.drawing.ticks import log_ticks, spaced
 from harness.report.table.slices import chosen, split
 from harness.report.table.tidy import tidy
 
 ALL_KINDS = {"step_time", "speedup", "dispatch_share", "layer_time", "scaling"}
-
-
-def drawn(points: pd.DataFrame, folder: Path, **options: Any) -> tuple[list[Figure], list[str]]:
-    result = draw(tidy(points), Made(folder), **options)
-    assert not [text for text in result.omitted if text.startswith("Could not draw")]
-    return result.figures, result.omitted
-
-
-def kinds(figures: list[Figure]) -> set[str]:
-    """When predictions are drawn depends on the model of cost: test_predicted tells."""
-    return {figure.kind for figure in figures} - {"predicted"}
 
 
 def test_every_kind_is_written_as_svg_and_png(tmp_path: Path) -> None:
