@@ -91,7 +91,7 @@ def _export(order: Order, folder: Path) -> Saved:
             file = folder / order.out.name
             save_s = _seconds(lambda: _save(point.mode, model, inputs, file))
             loaded: list[Any] = []
-            load_s = _seconds(lambda: loaded.append(_load(point.mode, file, device)))
+            load_s = _seconds(lambda: loaded.append(load_saved(point.mode, file, device)))
             gap = difference([loaded[0](inputs)], [expected])
         except (RuntimeError, OSError, ImportError) as error:
             said = " ".join(str(error).split())[:500]
@@ -127,7 +127,7 @@ def _save(mode: str, model: torch.nn.Module, inputs: torch.Tensor, file: Path) -
     save(get_mode(mode).prepare(model, inputs), str(file))
 
 
-def _load(mode: str, file: Path, device: torch.device) -> Callable[..., Any]:
+def load_saved(mode: str, file: Path, device: torch.device) -> Callable[..., Any]:
     import torch
 
     # What this process has just written; of other authors nothing is loaded here.

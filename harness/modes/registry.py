@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-_REGISTRY: dict[str, Mode] = {}
+MODES: dict[str, Mode] = {}
 
 
 class Mode(ABC):
@@ -57,18 +57,18 @@ class Mode(ABC):
 
 def register(cls: type[Mode]) -> type[Mode]:
     """Class decorator: add a mode to the registry. The last one registered under a name holds."""
-    _REGISTRY[cls.name] = cls()
+    MODES[cls.name] = cls()
     return cls
 
 
 def mode_names() -> tuple[str, ...]:
     """Known modes in the order of registration, eager first."""
-    return tuple(_REGISTRY)
+    return tuple(MODES)
 
 
 def get_mode(name: str) -> Mode:
     """The mode of that name; raises KeyError for one that is not registered."""
-    return _REGISTRY[name]
+    return MODES[name]
 
 
 def load_plugins(modules: Sequence[str]) -> None:

@@ -61,12 +61,12 @@ class TestTable:
             def prepare(self, model, example):
                 return model
 
-        monkeypatch.setitem(modes._REGISTRY, "own", Own())
+        monkeypatch.setitem(modes.MODES, "own", Own())
         cell = cell_of(["eager", "own"])
         raw.plan(cell)
         raw.session("s", [cell])
         within = load_run(raw.directory).points
-        monkeypatch.delitem(modes._REGISTRY, "own")
+        monkeypatch.delitem(modes.MODES, "own")
         pd.testing.assert_frame_equal(load_run(raw.directory).points, within)
         assert within["dispatch_share"].notna().all()
 

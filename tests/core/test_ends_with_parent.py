@@ -129,13 +129,13 @@ def test_names_with_parentheses_and_spaces_do_not_mislead(tmp_path: Path) -> Non
     program.symlink_to("/bin/sleep")
     process = subprocess.Popen([str(program), "600"])
     try:
-        from harness.core.processes.ends_with_parent import _parent_of
+        from harness.core.processes.ends_with_parent import parent_of
 
         deadline = time.monotonic() + 10
         while psutil.Process(process.pid).name() != program.name and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert _parent_of(process.pid) == os.getpid()
+        assert parent_of(process.pid) == os.getpid()
     finally:
         process.kill()
         process.wait()
-    assert _parent_of(process.pid) is None
+    assert parent_of(process.pid) is None

@@ -243,7 +243,7 @@ def test_options_that_make_no_sense_are_refused_in_one_line(
 def test_an_export_whose_output_is_not_eagers_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.export.export._load", lambda *_: lambda x: x.new_zeros(4, 3))
+    monkeypatch.setattr("harness.export.export.load_saved", lambda *_: lambda x: x.new_zeros(4, 3))
     with pytest.raises(HarnessError, match=r"differs from eager's by .* nothing was written"):
         main([*MODEL, "--mode", "script", "--out", str(tmp_path / "model.pt")])
     assert list(tmp_path.iterdir()) == []

@@ -25,8 +25,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Mode]]:
     """A registry of which later tests see nothing."""
-    copy = dict(modes._REGISTRY)
-    monkeypatch.setattr(modes, "_REGISTRY", copy)
+    copy = dict(modes.MODES)
+    monkeypatch.setattr(modes, "MODES", copy)
     yield copy
 
 

@@ -1,8 +1,8 @@
 """Points and report of runs that were measured once are the same to the byte, whatever is done to the code.
 
-A run of each kind lies in stored/ as it was measured: on a CPU with one and two ranks, forward and train; on an emulated
-node, sampled, under two controllers; and one that was merged from two shards. A difference here is either a fault or
-meant: then `python tests/report/test_stored_runs.py` writes anew what is expected, and the commit says why.
+A run of each kind lies in stored/ as it was measured: on a CPU with one and two ranks, forward and train; on an
+emulated node, sampled, under two controllers; and one that was merged from two shards. A difference here is either a
+fault or meant: then `python tests/report/test_stored_runs.py` writes anew what is expected, and the commit says why.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
         window_s: float = 0.0,
     ) -> Records:
         if mode is not None:
-            monkeypatch.setitem(modes._REGISTRY, mode.name, mode)
+            monkeypatch.setitem(modes.MODES, mode.name, mode)
         path = tmp_path / "raw" / "s-rank0.jsonl"
         path.unlink(missing_ok=True)
         writer = Writer(path)

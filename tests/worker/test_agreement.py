@@ -125,7 +125,7 @@ def test_a_mode_that_breaks_the_session_is_not_caught_on_its_way(
     measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Alone, "world_size", 2)
-    monkeypatch.setitem(modes._REGISTRY, "eager", faulty(refuse))
+    monkeypatch.setitem(modes.MODES, "eager", faulty(refuse))
     with pytest.raises(SessionBroken, match="RuntimeError: this mode cannot be built"):
         measure(cell_of(["faulty"], workload="train"), mode=faulty(refuse))
 

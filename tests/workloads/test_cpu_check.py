@@ -51,7 +51,7 @@ def with_mode(monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Any], Any]) ->
         def prepare(self, model: Any, example: Any) -> Any:
             return prepare(model)
 
-    monkeypatch.setitem(modes._REGISTRY, "other", Other())
+    monkeypatch.setitem(modes.MODES, "other", Other())
     return replace(point(), mode="other")
 
 

@@ -48,11 +48,12 @@ def end_with_parent() -> None:
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     launcher = os.environ.get(LAUNCHER_PID)
-    if launcher and _parent_of(os.getppid()) != int(launcher):
+    if launcher and parent_of(os.getppid()) != int(launcher):
         os._exit(1)
 
 
-def _parent_of(pid: int) -> int | None:
+def parent_of(pid: int) -> int | None:
+    """None where there is no such process, or no /proc."""
     try:
         # The name in parentheses may hold spaces; the fields after it do not (proc(5)).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
