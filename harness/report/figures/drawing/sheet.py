@@ -105,17 +105,7 @@ def sheet(
     height = above + down * size[1] + (down - 1) * down_gap + bottom
     figure = matplotlib.figure.Figure(figsize=(width, height))
     _write_headline(figure, title, subtitle, headline.emulated)
-    rows: list[list[Panel]] = []
-    for index in range(count):
-        row, column = divmod(index, columns)
-        x = left + column * (size[0] + across_gap)
-        y = height - above - (row + 1) * size[1] - row * down_gap
-        if column == 0:
-            rows.append([])
-        # Without a panel below it, a panel is the lowest of its column, in whichever row.
-        panel = Panel(figure, x, y, *size, index + columns >= count, column == 0, left - 0.06)
-        panel.frame()
-        rows[-1].append(panel)
+    rows = _panels(figure, count, size, columns, (left, height - above), gaps)
     if handles:
         figure.legend(
             handles=list(handles),
@@ -127,6 +117,31 @@ def sheet(
             handlelength=2.4,
         )
     return Sheet(figure, rows)
+
+
+def _panels(
+    figure: matplotlib.figure.Figure,
+    count: int,
+    size: tuple[float, float],
+    columns: int,
+    corner: tuple[float, float],
+    gaps: tuple[float, float],
+) -> list[list[Panel]]:
+    """Panels with their frames, row by row from the upper left `corner`."""
+    left, top = corner
+    across_gap, down_gap = gaps
+    rows: list[list[Panel]] = []
+    for index in range(count):
+        row, column = divmod(index, columns)
+        x = left + column * (size[0] + across_gap)
+        y = top - (row + 1) * size[1] - row * down_gap
+        if column == 0:
+            rows.append([])
+        # Without a panel below it, a panel is the lowest of its column, in whichever row.
+        panel = Panel(figure, x, y, *size, index + columns >= count, column == 0, left - 0.06)
+        panel.frame()
+        rows[-1].append(panel)
+    return rows
 
 
 def _write_headline(
