@@ -21,7 +21,7 @@ from harness.cluster.allocation import job_name
 from harness.cluster.slurm_commands import is_alive
 from harness.core.errors import ConfigError
 from harness.core.files.plain import read_json
-from harness.records.claim import owner_file, owner_number
+from harness.records.ownership import owner_file, owner_number
 
 
 def job_of(environ: Mapping[str, str]) -> str | None:
@@ -78,16 +78,17 @@ def _names(path: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class JobClaim:
-    """A Claim (harness.records.claim) by a job. job: None outside one; then a living one is respected all the same."""
+class JobOwnership:
+    """An Ownership (harness.records.ownership) by a job. job: None outside one; then a living one is respected
+    all the same."""
 
     job: str | None
     alive: Callable[[str], bool | None] = is_alive
 
     @staticmethod
-    def of_this_process() -> JobClaim:
+    def of_this_process() -> JobOwnership:
         """By the job that this process is part of, if any."""
-        return JobClaim(job_of(os.environ))
+        return JobOwnership(job_of(os.environ))
 
     def check(self, path: Path, key: str) -> None:
         check_owner(path, key, self.job, self.alive)

@@ -123,8 +123,8 @@ def interface_of(address: str) -> str | None:
     """Name of this machine's interface that has the address; None where there is none."""
     with contextlib.suppress(OSError):
         number = socket.gethostbyname(address)
-        for name, held in psutil.net_if_addrs().items():
-            if any(each.address == number for each in held):
+        for name, addresses in psutil.net_if_addrs().items():
+            if any(each.address == number for each in addresses):
                 return str(name)
     return None
 

@@ -31,9 +31,9 @@ def resumed(path: Path, config: Config, overrides: list[str]) -> Config:
             )
     if config.out is not None:
         raise ConfigError("resume", path, "either resume=RUN or out=DIR")
-    held = read_config(path)
+    recorded = read_config(path)
     try:
-        again = config_of(OmegaConf.merge(OmegaConf.structured(Config), held))  # type: ignore[arg-type]
+        again = config_of(OmegaConf.merge(OmegaConf.structured(Config), recorded))  # type: ignore[arg-type]
     except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise ConfigError(
             "resume", path, f"a run of this version of the harness ({first_line(error)})"

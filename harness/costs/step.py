@@ -118,7 +118,7 @@ def error_of(held_out: pd.DataFrame) -> Error:
 
 def fit(points: pd.DataFrame) -> Fit:
     """Fit every group of a run's points."""
-    costs, held, refused = [], [], []
+    costs, tests, refused = [], [], []
     table = usable(points)
     for key, rows in table.groupby(list(GROUP), sort=False):
         good = rows[~rows["crowded"]]
@@ -128,8 +128,8 @@ def fit(points: pd.DataFrame) -> Fit:
         good = split_up(good)
         tested = _held_out(good)
         costs.append(_fitted(good, error_of(tested)))
-        held.append(tested)
-    together = pd.concat(held, ignore_index=True) if held else table.head(0)
+        tests.append(tested)
+    together = pd.concat(tests, ignore_index=True) if tests else table.head(0)
     return Fit(costs, together, refused)
 
 

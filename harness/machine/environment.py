@@ -130,8 +130,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     found = [
         f"{key}: {before.get(key)} then, {now[key]} now" for key in IDENTITY if before.get(key) != now[key]
     ]
-    held = before.get("torch")
-    then, here = held.get("torch") if isinstance(held, dict) else None, now["torch"]["torch"]
+    recorded = before.get("torch")
+    then, here = recorded.get("torch") if isinstance(recorded, dict) else None, now["torch"]["torch"]
     return found + ([f"torch: {then} then, {here} now"] if then != here else [])
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from harness.monitor.loop import Ending, Sampling, Spec
+from harness.monitor.loop import SamplingLoop, Spec, StopSignal
 
 
 def main(arguments: list[str]) -> int:
@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> int:
         # A batch process does not push another one off its core when it wakes up (sched(7)): a sample may come
         # some milliseconds late, which its time says; a step may not.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    ending = Ending(spec.ends_with_stdin)
-    sampling = Sampling(spec)
+    ending = StopSignal(spec.ends_with_stdin)
+    sampling = SamplingLoop(spec)
     print("ready", flush=True)
     sampling.run(ending)
     return 0

@@ -100,9 +100,9 @@ def _advise_one(device: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if settings.get("compute_mode") == _PROHIBITED:
         yield "no process may compute on it", "Allow it: nvidia-smi -c DEFAULT."
-    if held := sorted(set(device["throttle"] or []) - HARMLESS):
+    if lowered := sorted(set(device["throttle"] or []) - HARMLESS):
         yield (
-            f"clocks are held down now ({', '.join(held)})",
+            f"clocks are held down now ({', '.join(lowered)})",
             "Wait until it has cooled down, or see to power and cooling; such rows carry `throttled`.",
         )
     if users := device["users"]:

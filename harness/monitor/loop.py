@@ -41,7 +41,7 @@ class Spec:
     ends_with_stdin: bool = False
 
 
-class Sampling:
+class SamplingLoop:
     """One node under watch. now_ns: the clock of schedule and stamps, which a test can set."""
 
     def __init__(
@@ -125,7 +125,7 @@ class Sampling:
                     self._writer.close()
             self._writer = None
 
-    def run(self, ending: Ending) -> None:
+    def run(self, ending: StopSignal) -> None:
         """Sample at every tick of an absolute schedule until told to end; ticks that were missed are left out."""
         period = round(1e9 / self.spec.hz)
         began, cpu = self._now_ns(), time.process_time()
@@ -167,7 +167,7 @@ class Sampling:
         return tick % max(1, round(seconds * self.spec.hz)) == 0
 
 
-class Ending:
+class StopSignal:
     """Waits, and knows when to stop: at SIGTERM, or when standard input ends, which the parent's end ends too."""
 
     def __init__(self, with_stdin: bool) -> None:

@@ -45,8 +45,8 @@ def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[
             blocks = 1 if inventory.kind == "cpu" else 2
             round_seconds = blocks * sum(max(timing.block_ms / 1e3, step) for step in steps)
             fewest = FEWEST_FOR_INTERVAL * round_seconds
-            held = window_seconds(config, inventory.kind)
-            warm_up = sum(WARM_UP_SECONDS + held + 8 * step for step in steps)
+            window = window_seconds(config, inventory.kind)
+            warm_up = sum(WARM_UP_SECONDS + window + 8 * step for step in steps)
             least += warm_up + max(fewest, min(blocks * timing.max_cell_s, timing.min_rounds * round_seconds))
             most += warm_up + max(fewest, min(blocks * timing.max_cell_s, timing.max_rounds * round_seconds))
     return least, most

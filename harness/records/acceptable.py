@@ -14,23 +14,23 @@ from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.made import LIST, Made
 from harness.plan.config import Config, measured_config
-from harness.records.claim import Claim, owner_number
 from harness.records.files import CONFIG_FILE, describe_os_error, read_config
 from harness.records.naming import SHARD
+from harness.records.ownership import Ownership, owner_number
 
 
-def check_path(path: Path, config: Config, key: str = "out", claim: Claim | None = None) -> None:
+def check_path(path: Path, config: Config, key: str = "out", ownership: Ownership | None = None) -> None:
     """Refuse a path that cannot become, or is not, this sweep's run directory; changes nothing.
 
-    claim: how it is held for more than this process, as in open_run.
+    ownership: how it is held for more than this process, as in open_run.
     """
     try:
-        _check_path(path, config, key, claim)
+        _check_path(path, config, key, ownership)
     except OSError as error:  # a name that is too long, a folder that may not be searched
         raise ConfigError(key, path, f"a folder that can be written; {told_of(error)}") from None
 
 
-def _check_path(path: Path, config: Config, key: str, claim: Claim | None) -> None:
+def _check_path(path: Path, config: Config, key: str, ownership: Ownership | None) -> None:
     if path.exists() and not path.is_dir():
         raise ConfigError(key, path, "a folder, new or of the same sweep; this is a file")
     if not path.exists():
@@ -42,14 +42,14 @@ def _check_path(path: Path, config: Config, key: str, claim: Claim | None) -> No
         return
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(key, path, "a folder that can be written; this one is read-only")
-    if claim is not None:
-        claim.check(path, key)
+    if ownership is not None:
+        ownership.check(path, key)
     if beneath.exists(path, CONFIG_FILE):
-        held = read_config(path, key)
+        there = read_config(path, key)
         ours = yaml.safe_load(yaml.safe_dump(measured_config(config)))
-        changed = [name for name in sorted({*held, *ours}) if held.get(name) != ours.get(name)]
+        changed = [name for name in sorted({*there, *ours}) if there.get(name) != ours.get(name)]
         if changed:
-            told = ", ".join(f"{n}={held.get(n)!r} there, {ours.get(n)!r} here" for n in changed[:3])
+            told = ", ".join(f"{n}={there.get(n)!r} there, {ours.get(n)!r} here" for n in changed[:3])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise ConfigError(
                 key,

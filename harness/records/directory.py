@@ -23,7 +23,6 @@ from harness.core.files.made import Made
 from harness.core.files.plain import read_json
 from harness.plan.config import Config, measured_config
 from harness.records.acceptable import check_path, told_of
-from harness.records.claim import Claim
 from harness.records.files import (
     CONFIG_FILE,
     ENVIRONMENT_FILE,
@@ -33,6 +32,7 @@ from harness.records.files import (
     SESSIONS,
     session_folder,
 )
+from harness.records.ownership import Ownership
 
 # A line of a round, per mode; and what figures and page take. Generous: being wrong only asks for more room.
 BYTES_PER_BLOCK = 250
@@ -100,13 +100,15 @@ class RunDirectory:
         self._lock.close()  # closing the file gives up the lock
 
 
-def open_run(path: Path, config: Config, key: str = "out", claim: Claim | None = None) -> RunDirectory:
+def open_run(
+    path: Path, config: Config, key: str = "out", ownership: Ownership | None = None
+) -> RunDirectory:
     """Make the run directory or open it again, and lock it.
 
-    claim: how it is held where the lock does not reach; None where the lock is enough.
+    ownership: how it is held where the lock does not reach; None where the lock is enough.
     Raises ConfigError if it is a file, cannot be written, holds another sweep or other files, or is in use.
     """
-    check_path(path, config, key, claim)
+    check_path(path, config, key, ownership)
     try:
         path.mkdir(parents=True, exist_ok=True)
         # The lock is the kernel's (flock): it ends with the process however that ends, so a killed sweep
@@ -119,26 +121,26 @@ def open_run(path: Path, config: Config, key: str = "out", claim: Claim | None =
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in NO_LOCKS:
-            return _opened(path, config, key, claim, lock)
+            return _opened(path, config, key, ownership, lock)
         lock.seek(0)
         holder = lock.read(200).strip() or "another process"
         lock.close()
         raise ConfigError(
             key, path, f"a run directory that no other sweep writes to; it is locked by {holder}"
         ) from None
-    return _opened(path, config, key, claim, lock)
+    return _opened(path, config, key, ownership, lock)
 
 
-def _opened(path: Path, config: Config, key: str, claim: Claim | None, lock: IO[str]) -> RunDirectory:
+def _opened(path: Path, config: Config, key: str, ownership: Ownership | None, lock: IO[str]) -> RunDirectory:
     """Check and make what a run needs, now that nobody else on this machine can."""
     try:
-        owner = claim.take(path, key) if claim else None
+        owner = ownership.take(path, key) if ownership else None
         lock.seek(0)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
         lock.flush()
         # Once more, now that nobody else can change it.
-        check_path(path, config, key, claim)
+        check_path(path, config, key, ownership)
         beneath.make_folder(path, "raw")
     except OSError as error:
         lock.close()

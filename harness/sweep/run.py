@@ -16,7 +16,7 @@ from rich.console import Console
 
 from harness.cluster.allocation import run_name
 from harness.cluster.choice import SLURM, make_launcher
-from harness.cluster.job_owner import JobClaim
+from harness.cluster.job_owner import JobOwnership
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
 from harness.launch.launcher import Launcher
@@ -55,7 +55,7 @@ def run_sweep(config: Config, console: Console) -> int:
 
 def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
     """As run_sweep without the report; answers the exit status where there is nothing to report."""
-    check_path(path, config, _key(config), JobClaim.of_this_process())
+    check_path(path, config, _key(config), JobOwnership.of_this_process())
     launcher = make_launcher(config)
     with device_variables(launcher.node_config().emulator) as variables:
         machine = _look_around(config, launcher, variables)
@@ -65,7 +65,7 @@ def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
             todo = remaining(plan, done(path))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
             return 0
-        run = open_run(path, config, _key(config), JobClaim.of_this_process())
+        run = open_run(path, config, _key(config), JobOwnership.of_this_process())
         try:
             _measure(config, run, machine, plan, whole, console)
         except OSError as error:

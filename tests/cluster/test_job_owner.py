@@ -10,7 +10,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from harness.cluster.job_owner import JobClaim, check_owner, take
+from harness.cluster.job_owner import JobOwnership, check_owner, take
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
 from harness.records.directory import RunDirectory, open_run
@@ -104,7 +104,7 @@ class TestOpeningARun:
     """Each is left as by a job that is killed."""
 
     def open(self, path: Path, job: str | None) -> RunDirectory:
-        return open_run(path, Config(name="test"), claim=JobClaim(job, everybody))
+        return open_run(path, Config(name="test"), ownership=JobOwnership(job, everybody))
 
     def test_a_requeued_job_opens_its_run_again(self, tmp_path: Path) -> None:
         self.open(tmp_path / "run", "41")
@@ -122,9 +122,9 @@ class TestOpeningARun:
         assert not list((tmp_path / "run").glob("owner.*"))
 
 
-def test_the_claim_of_a_sweep_is_that_of_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ownership_of_a_sweep_is_that_of_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
         monkeypatch.delenv(name, raising=False)
-    assert JobClaim.of_this_process().job is None
+    assert JobOwnership.of_this_process().job is None
     monkeypatch.setenv("SLURM_JOB_ID", "41")
-    assert JobClaim.of_this_process().job == "41"
+    assert JobOwnership.of_this_process().job == "41"

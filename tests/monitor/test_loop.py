@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from faked import FakeNvml
 
-from harness.monitor.loop import Sampling, Spec
+from harness.monitor.loop import SamplingLoop, Spec
 from harness.records.lines import Writer
 
 PERIOD_NS = 20_000_000
@@ -60,7 +60,7 @@ def stamps(folder: Path, count: int, late_ns: Callable[[int], int]) -> list[int]
     """When the samples of such ticks were taken, at a period of PERIOD_NS."""
     out, clock = folder / "node-0.jsonl", Clock()
     spec = Spec(str(out), 0, 1e9 / PERIOD_NS, os.getpid())
-    Sampling(spec, FakeNvml(1), now_ns=clock.now_ns).run(TimedTicks(count, clock, late_ns))  # type: ignore[arg-type]
+    SamplingLoop(spec, FakeNvml(1), now_ns=clock.now_ns).run(TimedTicks(count, clock, late_ns))  # type: ignore[arg-type]
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     return [line["t_ns"] for line in lines if line["type"] == "sample"]
 
@@ -70,7 +70,7 @@ def sampled(
 ) -> list[dict[str, Any]]:
     """The lines of a sampler that ran for so many ticks."""
     out = folder / "node-0.jsonl"
-    Sampling(Spec(str(out), 0, hz, os.getpid()), nvml, why).run(ticks)  # type: ignore[arg-type]
+    SamplingLoop(Spec(str(out), 0, hz, os.getpid()), nvml, why).run(ticks)  # type: ignore[arg-type]
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
@@ -135,7 +135,7 @@ def test_an_error_that_nobody_expected_costs_one_sample(tmp_path: Path) -> None:
     nvml = FakeNvml(1)
     out = tmp_path / "node-0.jsonl"
     # At 2 Hz the host is asked at every tick.
-    sampling = Sampling(Spec(str(out), 0, 2, os.getpid()), nvml)
+    sampling = SamplingLoop(Spec(str(out), 0, 2, os.getpid()), nvml)
 
     def fail_once(left: int) -> None:
         sampling.host.use = (lambda ranks: 1 / 0) if left == 2 else (lambda ranks: {})  # type: ignore
@@ -166,7 +166,7 @@ def test_a_full_disk_costs_the_samples_that_did_not_fit(
     def before(left: int) -> None:
         full[0] = left in (2, 3)
 
-    sampling = Sampling(Spec(str(out), 0, 20, os.getpid()), FakeNvml(1))
+    sampling = SamplingLoop(Spec(str(out), 0, 20, os.getpid()), FakeNvml(1))
     sampling.run(Ticks(5, before))  # type: ignore[arg-type]
     whole = [json.loads(line) for line in out.read_text().splitlines() if line.endswith("}")]
     assert [line["type"] for line in whole] == ["node", *["sample"] * 3, "end"]
@@ -176,6 +176,6 @@ def test_a_full_disk_costs_the_samples_that_did_not_fit(
 def test_it_ends_when_the_sweep_is_gone(tmp_path: Path) -> None:
     out = tmp_path / "node-0.jsonl"
     # No process has this number, and none can.
-    Sampling(Spec(str(out), 0, 20, 2**22 + 1), FakeNvml(1)).run(Ticks(1000))  # type: ignore[arg-type]
+    SamplingLoop(Spec(str(out), 0, 20, 2**22 + 1), FakeNvml(1)).run(Ticks(1000))  # type: ignore[arg-type]
     kinds = [json.loads(line)["type"] for line in out.read_text().splitlines()]
     assert kinds == ["node", "sample", "end"]

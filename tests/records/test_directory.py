@@ -18,9 +18,9 @@ from harness.core.errors import ConfigError
 from harness.plan.config import Config, TimingConfig
 from harness.records import directory
 from harness.records.acceptable import check_path
-from harness.records.claim import owner_file
 from harness.records.directory import RunDirectory, open_run, read_json
 from harness.records.files import default_path, read_config
+from harness.records.ownership import owner_file
 
 CONFIG = Config(name="test", depth=[2], width=[8])
 
@@ -293,18 +293,18 @@ class TestClaim:
 
     def test_what_another_holds_is_refused_before_anything_is_made(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="another's"):
-            open_run(tmp_path, CONFIG, claim=Held(None, others=True))
+            open_run(tmp_path, CONFIG, ownership=Held(None, others=True))
         assert not list(tmp_path.iterdir())
 
     def test_it_is_held_while_the_run_is_open(self, tmp_path: Path) -> None:
         file = tmp_path / "run" / owner_file(1)
-        run = open_run(tmp_path / "run", CONFIG, claim=Held(file))
+        run = open_run(tmp_path / "run", CONFIG, ownership=Held(file))
         assert file.exists()
         run.close()
         assert not file.exists()
 
-    def test_a_claim_that_makes_no_file_leaves_none(self, tmp_path: Path) -> None:
-        open_run(tmp_path / "run", CONFIG, claim=Held(None)).close()
+    def test_an_ownership_that_makes_no_file_leaves_none(self, tmp_path: Path) -> None:
+        open_run(tmp_path / "run", CONFIG, ownership=Held(None)).close()
 
     def test_a_file_system_without_locks_is_no_hindrance(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

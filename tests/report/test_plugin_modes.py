@@ -19,7 +19,7 @@ from harness.modes import Mode
 from harness.modes import registry as modes
 from harness.report.figures.kinds import dispatch_share
 from harness.report.findings import findings
-from harness.report.findings.causes import cause
+from harness.report.findings.saturation import saturated
 from harness.report.table.attribution import attributed
 from harness.report.table.tidy import tidy
 
@@ -46,9 +46,9 @@ def test_its_gain_is_drawn_as_the_share_of_dispatch_only_where_it_is_free_of_pyt
 
 def test_by_the_name_of_a_mode_without_python_it_still_splits_no_step() -> None:
     cell = tidy(with_plugin("script")).query("depth == 2 and batch == 1")
-    assert attributed(cell).reference == ""
+    assert attributed(cell).split_by == ""
     free = tidy(with_plugin("script", needs_python=NO)).query("depth == 2 and batch == 1")
-    assert attributed(free).reference == "script"
+    assert attributed(free).split_by == "script"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_by_the_name_of_a_mode_without_python_it_still_splits_no_step() -> None:
 def test_its_threads_wait_for_the_interpreter_only_if_it_holds_the_lock(holds_lock: str, limit: str) -> None:
     row = tidy(with_plugin(holds_lock=holds_lock)).query("mode == 'mine'").iloc[0].to_dict()
     row |= {"controller": "threads", "devices": 8, "cores": 16, "gil": "yes", "host_cpu_share": 1.2}
-    assert limit in cause({**row, "waits_s": 40_000.0, "preemptions_s": 10.0})
+    assert limit in saturated({**row, "waits_s": 40_000.0, "preemptions_s": 10.0})
 
 
 @pytest.mark.parametrize(("holds_lock", "in_turn"), [(YES, True), (NO, False)])

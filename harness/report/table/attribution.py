@@ -40,11 +40,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Attribution:
-    """modes: in the order of the rows. reference: which of SAME_OPERATIONS splits the host's time, or "".
+    """modes: in the order of the rows. split_by: which of SAME_OPERATIONS splits the host's time, or "".
     on_device: whether the device's time is known. borrowed: modes whose device time is another mode's."""
 
     modes: dict[str, Parts]
-    reference: str
+    split_by: str
     on_device: bool
     borrowed: tuple[str, ...] = ()
 
@@ -57,11 +57,11 @@ def attributed(rows: pd.DataFrame) -> Attribution:
     """rows: one cell of a tidy table; modes without a time are left out."""
     good = rows[rows["ok"] & (rows["step_us"] > 0)].drop_duplicates("mode")
     records: dict[str, dict[Any, Any]] = {row["mode"]: row for row in good.to_dict("records")}
-    reference = next((m for m in SAME_OPERATIONS if m in records and records[m]["python_free"]), "")
+    split_by = next((m for m in SAME_OPERATIONS if m in records and records[m]["python_free"]), "")
     devices = {mode: _own_device(row) for mode, row in records.items()}
-    # A mode without a device time of its own computes the same: the reference's stands for it, or any
+    # A mode without a device time of its own computes the same: that of the mode it is split by stands for it, or any
     # other's, or the step of the graph, in which next to nothing is left of the host.
-    known = [time for time in (devices.get(reference, math.nan), *devices.values()) if not math.isnan(time)]
+    known = [time for time in (devices.get(split_by, math.nan), *devices.values()) if not math.isnan(time)]
     fallback = (known or [float(records[GRAPH]["step_us"]) if GRAPH in records else math.nan])[0]
     if (good["device_kind"] == "cpu").any():
         fallback = math.nan
@@ -72,12 +72,12 @@ def attributed(rows: pd.DataFrame) -> Attribution:
     # min(NaN, x) is NaN: where no device time is known, all of a step is the host's.
     devices = {mode: min(time, totals[mode]) for mode, time in devices.items()}
     hosts = {m: totals[m] - (0.0 if math.isnan(devices[m]) else devices[m]) for m in totals}
-    needed = {mode: min(host, hosts.get(reference, host)) for mode, host in hosts.items()}
+    needed = {mode: min(host, hosts.get(split_by, host)) for mode, host in hosts.items()}
     modes = {
-        mode: Parts(totals[mode], devices[mode], needed[mode], host - needed[mode] if reference else math.nan)
+        mode: Parts(totals[mode], devices[mode], needed[mode], host - needed[mode] if split_by else math.nan)
         for mode, host in hosts.items()
     }
-    return Attribution(modes, reference, not math.isnan(fallback), borrowed)
+    return Attribution(modes, split_by, not math.isnan(fallback), borrowed)
 
 
 def is_ladder(rows: pd.DataFrame) -> bool:

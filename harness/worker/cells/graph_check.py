@@ -57,7 +57,7 @@ def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
         return NOT_REPLAYED
     again = Step(captured.replay, list)
     steps = min(device.burst_steps(1, "forward", captured.launches) or 1, most)
-    held: list[float] = []
+    queued: list[float] = []
     replays: list[float] = []
     hold_ns = float(LEAST_HOLD_NS)
     for _ in range(2 * PAIRS):  # the first ones find out for how long to hold
@@ -67,13 +67,13 @@ def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
             continue
         replay = issuers.burst(0, again, min(REPLAYS, most), hold_ns)
         if replay.device_ns is not None:
-            held.append(burst.device_ns)
+            queued.append(burst.device_ns)
             replays.append(replay.device_ns)
-        if len(held) == PAIRS:
+        if len(queued) == PAIRS:
             break
-    if not held:
+    if not queued:
         return Replay(captured.launches)
-    return Replay(captured.launches, statistics.median(held), statistics.median(replays))
+    return Replay(captured.launches, statistics.median(queued), statistics.median(replays))
 
 
 def _settle(device: Device) -> None:

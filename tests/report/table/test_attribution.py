@@ -66,13 +66,13 @@ def test_without_any_device_time_that_of_the_graph_counts_and_is_said_to() -> No
 
 def test_without_native_script_splits_and_is_named() -> None:
     result = found({"eager": (100, 10), "script": (50, 10), "cudagraph": (10, 10)})
-    assert result.reference == "script"
+    assert result.split_by == "script"
     assert result.modes["eager"] == Parts(100, 10, 40, 50)
 
 
 def test_a_mode_that_fuses_operations_never_splits_the_hosts_time() -> None:
     result = found({"eager": (100, 10), "aoti": (20, 10), "cudagraph": (10, 10)})
-    assert result.reference == ""
+    assert result.split_by == ""
     assert result.modes["eager"].framework == 90
     assert math.isnan(result.modes["eager"].interpreter)
 

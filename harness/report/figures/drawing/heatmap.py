@@ -34,7 +34,7 @@ class Shades:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Square:
     """A number with its place on the colour scale, or, where value is NaN, a word."""
 
     text: str
@@ -58,7 +58,7 @@ def _axes(panel: Panel) -> Axes:
     return axes
 
 
-def paint(panel: Panel, grid: list[list[Cell]], shades: Shades) -> None:
+def paint(panel: Panel, grid: list[list[Square]], shades: Shades) -> None:
     """Rows from top to bottom."""
     panel.x, panel.y = Scale(-0.5, len(grid[0]) - 0.5), Scale(len(grid) - 0.5, -0.5)
     values = np.array([[cell.value for cell in line] for line in grid])
@@ -89,7 +89,7 @@ def paint(panel: Panel, grid: list[list[Cell]], shades: Shades) -> None:
                 _word(panel, x, y, cell)
 
 
-def _word(panel: Panel, x: int, y: int, cell: Cell) -> None:
+def _word(panel: Panel, x: int, y: int, cell: Square) -> None:
     left, right = panel.across([x - 0.5, x + 0.5]).tolist()
     bottom, top = panel.up([y + 0.5, y - 0.5]).tolist()
     look: dict[str, Any] = {"facecolor": UNSURE} if cell.unsure else {"facecolor": "white", "hatch": "////"}

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
-from harness.report.figures.drawing.heatmap import Cell, Shades, colour_bar, numbers, paint
+from harness.report.figures.drawing.heatmap import Shades, Square, colour_bar, numbers, paint
 from harness.report.figures.drawing.sheet import Headline, sheet
 from harness.report.figures.kind import Context
 from harness.report.table.formats import listed
@@ -21,7 +21,7 @@ WIDEST = 10.8  # inches of panels side by side
 LEFT = 0.72
 NOT_SWEPT = "Hatched cells were not measured and say why; - stands for what is not in the sweep."
 
-Maps = Mapping[str, Mapping[tuple[int, int], Cell]]
+Maps = Mapping[str, Mapping[tuple[int, int], Square]]
 Record = Mapping[Hashable, Any]
 
 
@@ -47,11 +47,11 @@ def axes(rows: pd.DataFrame) -> tuple[str, str]:
     return ("depth", "batch") if rows["batch"].nunique() >= 2 else ("batch", "depth")
 
 
-def cells(rows: pd.DataFrame, names: Sequence[str], cell: Callable[[Record], Cell]) -> Maps:
+def cells(rows: pd.DataFrame, names: Sequence[str], cell: Callable[[Record], Square]) -> Maps:
     """Maps by mode. names: the columns from which `cell` tells what stands in a cell."""
     down, across = axes(rows)
     records = rows[["mode", down, across, *names]].to_dict("records")
-    maps: dict[str, dict[tuple[int, int], Cell]] = {}
+    maps: dict[str, dict[tuple[int, int], Square]] = {}
     for record in records:
         place = (int(record[down]), int(record[across]))
         maps.setdefault(str(record["mode"]), {})[place] = cell(record)
@@ -88,7 +88,7 @@ def draw_maps(
     for mode, panel in zip(modes, paper.panels, strict=True):
         panel.title(mode)
         own = maps[mode]
-        paint(panel, [[own.get((row, column), Cell("-")) for column in columns] for row in lines], shades)
+        paint(panel, [[own.get((row, column), Square("-")) for column in columns] for row in lines], shades)
         numbers(panel, lines, columns)
     batch, depth = context.batch_label, "depth (layers)"
     paper.name_axes(*((batch, "depth") if across == "batch" else (depth, "batch")))

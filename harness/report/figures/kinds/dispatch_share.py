@@ -8,7 +8,7 @@ from __future__ import annotations
 import matplotlib.figure
 import pandas as pd
 
-from harness.report.figures.drawing.heatmap import Cell, Shades
+from harness.report.figures.drawing.heatmap import Shades, Square
 from harness.report.figures.drawing.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.kind import Context, Kind, warned
@@ -28,15 +28,15 @@ def drawable(rows: pd.DataFrame) -> bool:
     return two_ways(rows) and bool(measured.any())
 
 
-def _cell(row: Record) -> Cell:
+def _cell(row: Record) -> Square:
     if not row["ok"]:
-        return Cell(str(row["status"]))
+        return Square(str(row["status"]))
     share = row["dispatch_share"]
     if share != share:
-        return Cell("unknown")
+        return Square("unknown")
     # The same everywhere in the report: a share that noise made negative is none.
     share = min(max(share, 0.0), 1.0)
-    return Cell(f"{100 * share:.0f} %" + ("*" if row["marked"] else ""), share)
+    return Square(f"{100 * share:.0f} %" + ("*" if row["marked"] else ""), share)
 
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:

@@ -44,20 +44,18 @@ def drawable(rows: pd.DataFrame) -> bool:
 
 def _names(found: Sequence[Attribution]) -> dict[str, str]:
     """What the parts are called here, of those that occur."""
-    reference, on_device = found[0].reference, any(one.on_device for one in found)
-    if not reference:
+    split_by, on_device = found[0].split_by, any(one.on_device for one in found)
+    if not split_by:
         host = "host beyond the device" if on_device else "whole step"
     else:
         host = (
-            "framework dispatch"
-            if on_device
-            else f"as much as {reference} needs: dispatch in C++, arithmetic"
+            "framework dispatch" if on_device else f"as much as {split_by} needs: dispatch in C++, arithmetic"
         )
-    beyond = f"interpreter and module calls (beyond {reference})"
+    beyond = f"interpreter and module calls (beyond {split_by})"
     return {
         **({"device": "device"} if on_device else {}),
         "framework": host,
-        **({"interpreter": beyond} if reference else {}),
+        **({"interpreter": beyond} if split_by else {}),
     }
 
 
@@ -66,11 +64,11 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     shown = corners(ladders)
     rows = pd.concat([ladders[cell] for cell in shown])
     found = [attributed(ladders[cell]) for cell in shown]
-    # One legend for all panels: where one cell lacks the reference of the others, none is split by it.
-    if len({one.reference for one in found}) > 1:
-        common = next((one for one in found if one.reference != "native"), found[0])
-        shown = [cell for cell, one in zip(shown, found, strict=True) if one.reference == common.reference]
-        found = [one for one in found if one.reference == common.reference]
+    # One legend for all panels: where one cell lacks the mode that splits the others, none is split by it.
+    if len({one.split_by for one in found}) > 1:
+        common = next((one for one in found if one.split_by != "native"), found[0])
+        shown = [cell for cell, one in zip(shown, found, strict=True) if one.split_by == common.split_by]
+        found = [one for one in found if one.split_by == common.split_by]
     good = timed(rows)
     scale, unit = unit_for((good["step_us"] / good["depth"]).tolist(), TIME_UNITS)
     modes = [mode for mode in context.styles if mode in set(rows["mode"])]
@@ -129,12 +127,12 @@ def _bar(panel: Panel, y: float, parts: Parts, row: Mapping[str, Any], size: flo
 
 
 def _caption(rows: pd.DataFrame, found: Sequence[Attribution], shown: int, of: int) -> str:
-    reference, on_device = found[0].reference, any(one.on_device for one in found)
+    split_by, on_device = found[0].split_by, any(one.on_device for one in found)
     text = (
         f"Step time divided by the number of layers, {measured_on(rows)}, each panel with a scale of its own; dark "
         "lines are 95 % intervals of the whole. "
     )
-    if not reference:
+    if not split_by:
         why = (
             "neither native nor script nor trace was measured, so that the interpreter's part cannot be told"
         )
@@ -142,18 +140,18 @@ def _caption(rows: pd.DataFrame, found: Sequence[Attribution], shown: int, of: i
     elif on_device:
         text += (
             "Device: the time the device executes. Framework dispatch: what the host adds to that, as far as "
-            f"{reference} adds it too. The rest, beyond {reference}, is the interpreter and its module calls; in "
+            f"{split_by} adds it too. The rest, beyond {split_by}, is the interpreter and its module calls; in "
             "compile also guards and wrappers."
         )
     else:
         text += (
             "On CPU host and device are the same cores, so that dispatch in C++ and arithmetic are one part: what "
-            f"{reference} needs as well. The rest, beyond {reference}, is the interpreter and its module calls; in "
+            f"{split_by} needs as well. The rest, beyond {split_by}, is the interpreter and its module calls; in "
             "compile also guards and wrappers."
         )
-    if reference and reference != "native":
+    if split_by and split_by != "native":
         text += (
-            f" native was not measured here; {reference} stands for it, so that its one call from Python a step is "
+            f" native was not measured here; {split_by} stands for it, so that its one call from Python a step is "
             "counted as the framework's."
         )
     borrowed = list(dict.fromkeys(mode for one in found for mode in one.borrowed))

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.patches import Patch
 
 from harness.core.schema import REFERENCE_MODE
-from harness.report.figures.drawing.heatmap import UNSURE, Cell, Shades
+from harness.report.figures.drawing.heatmap import UNSURE, Shades, Square
 from harness.report.figures.drawing.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.ticks import spaced
@@ -44,17 +44,17 @@ def short_times(value: float) -> str:
     return f"{value:.2f}x" if value < 1.95 else f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
 
 
-def _cell(row: Record) -> Cell:
+def _cell(row: Record) -> Square:
     value, low, high = row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"]
     if not row["ok"]:
-        return Cell(str(row["status"]))
+        return Square(str(row["status"]))
     if not value > 0:
-        return Cell("no eager")
+        return Square("no eager")
     star = "*" if row["marked"] else ""
     # Without an interval nothing is shown, so that the cell must not look as if it were.
     if not (low > 1 or high < 1):
-        return Cell(f"{short_times(value)} ~{star}", unsure=True)
-    return Cell(short_times(value) + star, math.log2(value))
+        return Square(f"{short_times(value)} ~{star}", unsure=True)
+    return Square(short_times(value) + star, math.log2(value))
 
 
 def _bar_ticks(limit: float, width: float) -> dict[float, str]:

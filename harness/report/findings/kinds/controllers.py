@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.findings.causes import cause
 from harness.report.findings.claim import Claim, aside, cell, group_of, lead
 from harness.report.findings.finding import Finding
+from harness.report.findings.saturation import saturated
 from harness.report.table.formats import count, listed, significant
 from harness.report.table.slices import Slice, hardest_cell
 from harness.report.table.tidy import CONTROLLER_ORDER, controller_rank, mode_rank
@@ -63,7 +63,7 @@ def _gains(rows: pd.DataFrame, controller: str) -> list[dict[Any, Any]]:
         )
         if len(starts):
             gain = row["throughput_samples_s"] / starts["throughput_samples_s"].iloc[0]
-            why = cause(row, each.get(row["mode"], math.nan) / row["throughput_samples_s"])
+            why = saturated(row, each.get(row["mode"], math.nan) / row["throughput_samples_s"])
             found.append({**row, "gain": gain, "efficiency": gain / row["devices"], "cause": why})
     return sorted(found, key=lambda row: mode_rank(row["mode"]))
 

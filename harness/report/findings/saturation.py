@@ -1,6 +1,6 @@
 """Why a mode does not get faster with more devices: the cores, the interpreter, the thread, or the devices.
 
-In: one row of a tidy table. Out: the cause, in words. Must not know sentences around it.
+In: one row of a tidy table. Out: what is saturated, in words. Must not know sentences around it.
 The cores are asked about before the interpreter: where they are all busy, a free interpreter would not help.
 """
 
@@ -32,7 +32,7 @@ def cores_used(row: Mapping[str, Any]) -> float:
     return float(row["host_cpu_share"]) * ranks
 
 
-def cause(row: Mapping[str, Any], own_interpreters: float = math.nan) -> str:
+def saturated(row: Mapping[str, Any], own_interpreters: float = math.nan) -> str:
     """What a sentence on a mode that does not scale ends with.
 
     own_interpreters: throughput of the same mode on as many devices with a process, and so an interpreter, for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.findings.causes import cause
+from harness.report.findings.saturation import saturated
 
 
 def told(controller: str, own_interpreters: float = float("nan"), **row: Any) -> str:
@@ -15,7 +15,7 @@ def told(controller: str, own_interpreters: float = float("nan"), **row: Any) ->
         **{"host_cpu_share": 1.0, "main_thread_share": float("nan"), "waits_s": 50.0, "preemptions_s": 50.0},
         **{"device_us": 10.0, "dispatch_share": 0.9, "oversubscribed": False},
     }
-    return cause(usual | row, own_interpreters)
+    return saturated(usual | row, own_interpreters)
 
 
 def test_under_threads_handing_the_lock_over_all_the_time_is_the_interpreters_lock() -> None:

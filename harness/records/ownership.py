@@ -24,7 +24,7 @@ def owner_number(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-class Claim(Protocol):
+class Ownership(Protocol):
     """How a run directory is held for more than this process. key: what a refusal names."""
 
     def check(self, path: Path, key: str) -> None:
