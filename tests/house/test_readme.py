@@ -6,8 +6,6 @@ import re
 import subprocess
 from pathlib import Path
 
-from harness.core import schema
-
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -15,11 +13,6 @@ README = (ROOT / "README.md").read_text()
 def test_the_two_commands_stand_in_the_first_five_lines() -> None:
     first = "\n".join(README.splitlines()[:5])
     assert "make sweep" in first and "make test" in first
-
-
-def test_every_column_is_explained_in_the_words_of_the_schema() -> None:
-    for name, meaning in schema.COLUMNS.items():
-        assert f"| `{name}` | {meaning} |" in README
 
 
 def test_make_help_lists_the_targets_that_the_readme_names() -> None:

@@ -116,7 +116,8 @@ def _attribution(found: Attribution, own: pd.DataFrame) -> str:
 def _interval(found: Attribution, own: pd.DataFrame) -> tuple[str, bool]:
     """The 95 % interval of the interpreter's share, and whether it lies above 0.
 
-    (eager - native) / eager = 1 - 1 / speed-up of native (or what stands for it), whose interval is paired within rounds; where
+    (eager - native) / eager = 1 - 1 / speed-up of native (or what stands for it), whose interval is paired within
+    rounds; where
     the two have not the same device time, their difference (which has no interval) shifts both ends.
     """
     row = own[own["mode"] == found.split_by].iloc[0]
