@@ -1,7 +1,7 @@
 """The command line: `harness sweep|report|merge|predict|export|doctor`.
 
-In: arguments. Out: exit status. Imports of a command stand inside it, so that `--help` is quick and
-`report` needs no torch.
+In: arguments. Out: exit status. Must not know how a command does its work: each is imported
+when it is called, so that `--help` is quick and `report` needs no torch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The door to the emulator: its profiles, and what the environment of processes on an emulated node needs.
 
-In: a profile. Out: environment variables, for as long as the sweep runs. The only module that knows the emulator;
-to all others its devices are CUDA devices that compute nothing.
+In: a profile. Out: environment variables, for as long as the sweep runs. Must not know sweeps. The only module that
+knows the emulator; to all others its devices are CUDA devices that compute nothing.
 """
 
 from __future__ import annotations

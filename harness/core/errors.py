@@ -1,6 +1,6 @@
 """Errors that are the user's to mend, told in one line.
 
-In: nothing. Out: exception types with the exit status that the command line gives them.
+In: nothing. Out: exception types with the exit status that the command line gives them. Must not know any stage.
 """
 
 from __future__ import annotations

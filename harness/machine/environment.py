@@ -1,7 +1,7 @@
 """What the machine is: for environment.json, for the plan, and for `harness doctor`.
 
-In: the operating system, and torch asked in a process of its own. Out: plain data.
-The module itself must not import torch: planning and reporting use it.
+In: the operating system, and torch asked in a process of its own. Out: plain data. Must not
+import torch: planning and reporting use it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What is asked of a device: one function of pynvml each, and its answer as plain data.
 
 In: the module pynvml and a device's handle. Out: values in the units of their names; NVML's errors pass through.
-Only the border, nvml.py, calls these.
+Must
+not know files or points. Only the border, nvml.py, calls these.
 """
 
 from __future__ import annotations

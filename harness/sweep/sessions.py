@@ -1,7 +1,7 @@
 """The sessions of a plan, one after the other, each until it is measured or given up.
 
-In: what is left of a plan, and the Site to run it on. Out: records of every point. Must not know how a session is
-started or measured, nor what becomes of the records.
+In: what is left of a plan, and the Site to run it on. Out: records of every point. Must not know any way to start a
+session, how it is measured, nor what becomes of the records.
 """
 
 from __future__ import annotations

@@ -97,6 +97,6 @@ def room_of(module: str) -> str:
 
 def allowed(page: str) -> dict[str, set[str]]:
     """Room -> rooms that it may import, in the order of the table in docs/architecture.md."""
-    table = page[page.index("| room |") :]
+    table = page[page.index("| room |") :].partition("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", table, re.MULTILINE)
     return {room: set(re.findall(r"`(\w+)`", why)) - {"core"} for room, why in rows}

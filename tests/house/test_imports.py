@@ -28,7 +28,8 @@ MEANS: dict[str, tuple[str, ...]] = {
     r"HTML": ("jinja2",),
     r"the terminal": ("rich",),
     r"the command line": ("argparse", "hydra", "harness.commands."),
-    r"figures|how (figures|they|anything) (is|are) drawn": ("matplotlib", "harness.report.figures."),
+    r"figures": ("matplotlib", "harness.report.figures."),
+    r"how (figures|they|anything) (is|are) drawn": ("matplotlib",),
     r"pages?|the page( that shows them)?": ("harness.report.page",),
     r"sentences?( around it)?": ("harness.report.findings.",),
     r"records": ("harness.records.",),
@@ -53,8 +54,6 @@ MEANS: dict[str, tuple[str, ...]] = {
     r"runs": ("harness.analysis.run", "harness.records."),
     r"how (anything was launched|(a session is|the ranks are|ranks were) started)":
         ("harness.launch.", "harness.cluster."),
-    r"how (costs are|anything is) fitted|fits": ("harness.costs.step", "harness.costs.curve"),
-    r"how a model (is|was) (made or )?saved": ("harness.export.export",),
 }  # fmt: skip
 
 FREE_OF_TORCH = (
