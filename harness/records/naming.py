@@ -27,8 +27,8 @@ def session_id(controller: str, devices: int, number: int, shard: tuple[int, int
 
 def try_number(session: object) -> int:
     """Sessions of one kind are numbered as they are tried; 0 for what was known before any."""
-    number = str(session or "").rpartition(_TRY)[2]
-    return int(number) if number.isdigit() and len(number) < 10 else 0
+    _, found, number = str(session or "").rpartition(_TRY)
+    return int(number) if found and number.isdecimal() and len(number) < 10 else 0
 
 
 def rank_file(session: str, rank: int) -> str:
