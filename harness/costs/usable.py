@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.core import warnings
+from harness.core import axes, warnings
 from harness.core.schema import NO, OK, YES
 from harness.costs.overlap import turns
 from harness.costs.roofline import ITEM_BYTES, Shape, sizes_of
@@ -20,7 +20,7 @@ SYNCHRONOUS = "cpu"
 # Cells of a group below which a half says nothing of the other.
 FEWEST_CELLS = 4
 GROUP = ("mode", "workload", "dtype", "device_kind", "threads")
-CELL = ("depth", "width", "batch")
+CELL = axes.SIZES
 
 
 def shapes_of(rows: pd.DataFrame) -> list[Shape]:

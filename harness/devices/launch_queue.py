@@ -5,18 +5,16 @@ In: what a step launches, counted or estimated. Out: a number of steps. Must not
 
 from __future__ import annotations
 
+from harness.core.launches import AT_MOST
+
 # Launches that may be queued without the host being made to wait. CUDA's queue holds about 1,024; a
 # quarter of it leaves room for launches that the estimate below does not count.
 BURST_LAUNCHES = 256
-# Kernels per Linear layer: matrix product with bias, ReLU, and one for split-K reductions or casts.
-FORWARD_LAUNCHES = 3
-# Forward, backward by input and by weight, bias reduction, ReLU's backward, gradient copies, update.
-TRAIN_LAUNCHES = 12
 
 
 def launches_of_step(depth: int, workload: str) -> int:
     """An estimate, for steps whose launches could not be counted."""
-    return depth * (TRAIN_LAUNCHES if workload == "train" else FORWARD_LAUNCHES)
+    return depth * AT_MOST[workload]
 
 
 def steps_that_fit(launches: int) -> int | None:

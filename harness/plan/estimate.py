@@ -5,6 +5,7 @@ In: a Plan, a Config and the Inventory. Out: seconds, from least to most. Must n
 
 from __future__ import annotations
 
+from harness.core.launches import USUAL
 from harness.core.stats import FEWEST_FOR_INTERVAL
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
@@ -55,4 +56,5 @@ def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[
 def _step_seconds(point: Point, flop_s: float) -> float:
     multiplications = sum(a * b for a, b in zip(point.sizes, point.sizes[1:], strict=False))
     passes = 3 if point.workload == "train" else 1
-    return passes * (2 * point.rank_batch * multiplications / flop_s + 2 * point.depth * OPERATION_SECONDS)
+    work = passes * 2 * point.rank_batch * multiplications / flop_s
+    return work + point.depth * USUAL[point.workload] * OPERATION_SECONDS

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.run import Run
-from harness.core.axes import AXES
+from harness.core import axes
 from harness.core.schema import OK, STATUSES
 from harness.core.warnings import WARNINGS, names
 from harness.report.table.formats import significant, times
@@ -100,7 +100,7 @@ def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
     """Seconds for 1,000 calls of every mode, for sweeps of a single cell and for `hybridize`; else empty."""
     found = []
     for run, label in zip(runs, labels(runs), strict=True):
-        one_cell = len(run.points[[name for name in AXES if name != "mode"]].drop_duplicates()) == 1
+        one_cell = len(run.points[[*axes.CELL]].drop_duplicates()) == 1
         if not (one_cell or run.config.get("name") == ONE_CELL_SWEEP):
             continue
         for row in tidy(run.points).to_dict("records"):

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import pytest
 
+from harness.core.launches import AT_MOST, USUAL
+from harness.costs.roofline import Shape, launches
 from harness.devices.launch_queue import (
     BURST_LAUNCHES,
-    FORWARD_LAUNCHES,
-    TRAIN_LAUNCHES,
     launches_of_step,
     steps_that_fit,
 )
 
 
-@pytest.mark.parametrize("launches", [1, 3, 100, 255, 256, 257, 768, 769, 5000])
-def test_a_burst_fits_the_launch_queue_and_is_as_long_as_that_allows(launches: int) -> None:
-    steps = steps_that_fit(launches)
-    if launches <= BURST_LAUNCHES:
+@pytest.mark.parametrize("of_step", [1, 3, 100, 255, 256, 257, 768, 769, 5000])
+def test_a_burst_fits_the_launch_queue_and_is_as_long_as_that_allows(of_step: int) -> None:
+    steps = steps_that_fit(of_step)
+    if of_step <= BURST_LAUNCHES:
         assert steps is not None
-        assert steps * launches <= BURST_LAUNCHES < (steps + 1) * launches
-    elif launches <= 3 * BURST_LAUNCHES:
+        assert steps * of_step <= BURST_LAUNCHES < (steps + 1) * of_step
+    elif of_step <= 3 * BURST_LAUNCHES:
         assert steps == 1
     else:
         assert steps is None, "it would measure the queue and not the host"
 
 
-def test_a_step_launches_as_much_for_every_layer_and_more_where_it_trains() -> None:
-    assert launches_of_step(5, "forward") == 5 * FORWARD_LAUNCHES
-    assert launches_of_step(5, "train") == 5 * TRAIN_LAUNCHES
+@pytest.mark.parametrize("workload", ["forward", "train"])
+def test_estimates_are_those_of_the_kernels_that_the_cost_model_counts(workload: str) -> None:
+    """Of a deep model, in which what a step launches beside its layers is nothing."""
+    counted = launches(Shape((64,) * 1001, batch=1, workload=workload), "eager") / 1000
+    assert counted == pytest.approx(USUAL[workload], rel=0.05)
+    assert counted <= AT_MOST[workload]
+    assert launches_of_step(1000, workload) == 1000 * AT_MOST[workload]
 
 
 @pytest.mark.parametrize("workload", ["forward", "train"])

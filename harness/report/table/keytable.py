@@ -10,17 +10,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.core import warnings
+from harness.core import axes, warnings
 from harness.report.table.formats import MISSING, one_line, percent, ratio, significant
 from harness.report.table.tidy import EMULATED_MARK
 
 MOST_ROWS = 60
 
 # Left to right; of these only the axes with more than one value become a column.
-AXES = (
-    *("run", "device_name", "model", "depth", "width", "batch", "devices", "controller"),
-    *("workload", "dtype", "mode"),
-)
+AXES = ("run", "device_name", *axes.AXES)
 WIDEST_TEXT = 32
 
 
@@ -66,26 +63,26 @@ def _omitted(shown: int, of: int, which: str) -> str:
 def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
     """At most `limit` rows; of more, fewer columns too: what is left out is named, never dropped in silence."""
     many = len(table) > limit
-    axes = [name for name in AXES if table[name].nunique() > 1 or (name == "mode" and len(table))]
+    varied = [name for name in AXES if table[name].nunique() > 1 or (name == "mode" and len(table))]
     # Width and depth say what a uniform model's name says.
-    if "model" in axes and len(table[["model", "depth", "width"]].drop_duplicates()) == (
+    if "model" in varied and len(table[["model", "depth", "width"]].drop_duplicates()) == (
         len(table[["depth", "width"]].drop_duplicates())
     ):
-        axes.remove("model")
-    same = [name for name in ("device_name", "model", *AXES[3:-1]) if name not in axes and len(table)]
+        varied.remove("model")
+    same = [name for name in ("device_name", "model", *AXES[3:-1]) if name not in varied and len(table)]
     constant = ", ".join(
         one_line(str(table[name].iloc[0]), 60)
         if name in ("device_name", "model")
         else f"{name} {table[name].iloc[0]}"
         for name in same
-        if not (name == "model" and {"depth", "width"} & set(axes))
+        if not (name == "model" and {"depth", "width"} & set(varied))
     )
     shown, omitted = _chosen(table, limit)
     columns: dict[str, list[str]] = {}
-    for name in axes:
+    for name in varied:
         columns[name] = [one_line(str(value), WIDEST_TEXT) for value in shown[name]]
     columns |= _values(shown, many)
-    columns = {name: cells for name, cells in columns.items() if name in axes or any(cells)}
+    columns = {name: cells for name, cells in columns.items() if name in varied or any(cells)}
     if table["emulated"].any():
         columns["kind"] = ["EMULATED" if emulated else "measured" for emulated in shown["emulated"]]
         constant = f"{EMULATED_MARK}{' (marked rows)' if not table['emulated'].all() else ''}. {constant}"

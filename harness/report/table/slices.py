@@ -13,17 +13,18 @@ from typing import Any
 
 import pandas as pd
 
+from harness.core import axes
 from harness.report.table.formats import count
 from harness.report.table.tidy import EMULATED_MARK, controller_rank
 
 # Emulated and measured rows never share a slice, whatever they call their device.
 SLICE_AXES = (
     *("run", "device_kind", "device_name", "emulated", "family", "width", "devices"),
-    *("controller", "workload", "dtype"),
+    *axes.CELL_NAMES,
 )
 CELL_AXES = (*SLICE_AXES, "depth", "batch")
 # What rows of one run and device differ in, with and without the workload among it.
-WITHIN_DEVICE = frozenset({"family", "width", "devices", "controller", "workload", "dtype"})
+WITHIN_DEVICE = frozenset({"family", "width", "devices", *axes.CELL_NAMES})
 WITHIN_WORKLOAD = WITHIN_DEVICE - {"workload"}
 
 
