@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 
-from harness.core.places import PACKAGE
+from harness.core.files.places import PACKAGE
 
 
 @cache

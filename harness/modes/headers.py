@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ground.builds import ForeignBuild, cache_folder, make_own
 from ground.private import is_ours_alone
-from harness.core.places import CHECKOUT
+from harness.core.files.places import CHECKOUT
 
 FOLDER = "precompiled_headers"
 

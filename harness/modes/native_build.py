@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ground.builds import ForeignBuild, cache_folder, is_complete, keep_build
 from harness.core.errors import HarnessError, tell
-from harness.core.places import CHECKOUT, part
+from harness.core.files.places import CHECKOUT, part
 
 LIBRARY, PROGRAM = "libharness_native.so", "harness-native"
 SHARED = ("loop", "script")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from harness.core.emulated import Profile
-from harness.core.places import part
+from harness.core.files.places import part
 
 # What names a run or says what to do with it, but does not change what is measured.
 RUN_KEYS = ("out", "resume", "dry_run")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 # harness/ itself, and the folder it lies in: a checkout, or where packages are installed.
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 CHECKOUT = PACKAGE.parent
 
 
