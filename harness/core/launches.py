@@ -1,7 +1,7 @@
 """How many launches a layer is, for estimates: where they were not counted.
 
-In: nothing. Out: launches of each Linear layer, by workload. Must not know devices or costs: what a device's time is made
-of, kernel by kernel, is the cost model's, and a test holds the two together.
+In: nothing. Out: launches of each Linear layer, by workload. Must not know devices or costs: what a device's time is
+made of, kernel by kernel, is the cost model's, and a test holds the two together.
 """
 
 from __future__ import annotations
