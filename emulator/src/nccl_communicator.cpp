@@ -45,7 +45,7 @@ ncclResult_t emulator::join(ncclComm_t* out, int ranks, const ncclUniqueId& id, 
     if (ranks < 1 || ranks > MAX_RANKS || rank < 0 || rank >= ranks) return ncclInvalidArgument;
     const auto comm = std::make_shared<Communicator>();
     comm->device = current_index();
-    comm->rounds = Rounds::open(path_of(id), ranks, rank, std::move(known));
+    comm->rounds = Rounds::of_file(path_of(id), ranks, rank, std::move(known));
     if (!comm->rounds) {
         std::fprintf(stderr, "emulator: %s: %s\n", path_of(id).c_str(), std::strerror(errno));
         return ncclSystemError;

@@ -59,7 +59,7 @@ struct Rounds::Shared {
     char data[KEPT_ROUNDS][MAX_RANKS][KEPT_BYTES];
 };
 
-std::unique_ptr<Rounds> Rounds::open(const std::string& path, int ranks, int rank, std::vector<Process> known) {
+std::unique_ptr<Rounds> Rounds::of_file(const std::string& path, int ranks, int rank, std::vector<Process> known) {
     const int file = open_own(path, O_RDWR);
     if (file < 0) return nullptr;
     void* at = MAP_FAILED;

@@ -22,7 +22,7 @@ class Rounds {
    public:
     // The rank's seat; null, with errno, where the file cannot be had. known: the processes of the ranks, where
     // somebody knows them before they have joined; empty, or one a rank.
-    static std::unique_ptr<Rounds> open(const std::string& path, int ranks, int rank, std::vector<Process> known);
+    static std::unique_ptr<Rounds> of_file(const std::string& path, int ranks, int rank, std::vector<Process> known);
     // The rank leaves for good: the others wait for it no longer. Leaves no file behind, were all there or not.
     ~Rounds();
     Rounds(const Rounds&) = delete;
