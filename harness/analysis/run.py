@@ -6,8 +6,6 @@ Must not know torch, nor how anything was launched.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
 from harness.analysis.sampled.samples import read_samples
+from harness.core.collector import no_collections
 from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
@@ -55,7 +54,7 @@ def load_run(directory: Path) -> Run:
     config = read_config(directory, "RUN") if beneath.exists(directory, CONFIG_FILE) else {}
     if not (directory / RAW).is_dir() or (directory / RAW).is_symlink():
         raise ConfigError("RUN", directory, "a run directory made by `harness sweep` (with a folder raw/)")
-    with _uncollected():
+    with no_collections():  # a million small objects that all stay: looking for garbage among them finds none
         raw, samplings = read_raw(directory), read_samples(directory)
         collected = collect(raw)
         table = make_table(raw, collected, samplings)
@@ -70,18 +69,6 @@ def load_run(directory: Path) -> Run:
         notes=tuple(notes),
         timeline=make_timeline(samplings.found, raw),
     )
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Within: no search for garbage. Of a million small objects that all stay it finds none."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _notes(directory: Path, raw: RawData, table: PointTable) -> Iterator[str]:

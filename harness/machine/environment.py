@@ -23,8 +23,8 @@ from harness.core.cpu import usable_cores
 from harness.core.emulated import EMULATED
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.places import PACKAGE
+from harness.core.files.revision import revision
 from harness.core.processes.children import path_variables, python_module
-from harness.core.revision import revision
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 

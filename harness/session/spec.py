@@ -21,7 +21,7 @@ class SessionSpec:
     id: names its files. controller, devices: who issues to how many devices, of all ranks. store: file where
     the ranks meet; None where they do so in torchrun's store. threads: intra-op threads per rank. affinity: pin
     ranks to cores. usage: record CPU time around blocks. window_s: seconds for which each point is held for
-    samplers. revision: of the harness that made it (harness.core.revision), which alone may measure it.
+    samplers. revision: of the harness that made it (harness.core.files.revision), which alone may measure it.
     """
 
     id: str

@@ -15,7 +15,7 @@ from typing import IO
 
 from harness.analysis.progress import session_progress
 from harness.core import schema
-from harness.core.revision import revision
+from harness.core.files.revision import revision
 from harness.launch.launcher import Launcher, Start
 from harness.launch.run import DIED, FINISHED, Ending, run_session
 from harness.modes import get_mode

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import repeat as times
 from typing import Any
 
+from harness.core.collector import no_collections
 from harness.timing.clock import CLOCK, Clock
-from harness.timing.collector import no_collections
 
 
 @dataclass(frozen=True)

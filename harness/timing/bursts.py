@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import repeat as times
 from typing import Any, Protocol
 
+from harness.core.collector import no_collections
 from harness.timing.clock import CLOCK, Clock
-from harness.timing.collector import no_collections
 
 
 class Gate(Protocol):

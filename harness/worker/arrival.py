@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.core.cpu import pin_to_cores
 from harness.core.errors import HarnessError
-from harness.core.revision import revision
+from harness.core.files.revision import revision
 from harness.session.progress import Sender
 from harness.session.spec import SessionSpec
 from harness.worker.named_rank import name_rank

@@ -158,7 +158,7 @@ def test_a_rank_of_another_revision_refuses_to_measure(tmp_path: Path) -> None:
     """However it came to run: sources that were changed while a sweep runs, too."""
     from dataclasses import replace
 
-    from harness.core.revision import revision
+    from harness.core.files.revision import revision
     from harness.plan.config import TimingConfig
     from harness.session.spec import SessionSpec
 

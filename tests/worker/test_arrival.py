@@ -13,7 +13,7 @@ from raw_runs import cell_of
 from running import python_path
 
 from harness.core.errors import HarnessError
-from harness.core.revision import revision
+from harness.core.files.revision import revision
 from harness.plan.config import TimingConfig
 from harness.session.progress import SOCKET_PATH, Listener
 from harness.session.spec import SessionSpec

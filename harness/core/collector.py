@@ -1,6 +1,6 @@
-"""The garbage collector, kept off while something is timed.
+"""The garbage collector, kept off while something is timed, or while so much is made that stays.
 
-In: nothing. Out: a context. Must not know what is timed.
+In: nothing. Out: a context. Must not know what is done meanwhile.
 """
 
 from __future__ import annotations
