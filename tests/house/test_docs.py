@@ -13,6 +13,7 @@ from harness.plan.points import Point
 from harness.records.raw import REQUIRED
 
 ROOT = TESTS.parent
+MOST_MODULES = 14
 PAGES = [
     ROOT / "README.md",
     ROOT / "SECURITY.md",
@@ -89,11 +90,11 @@ def test_every_package_is_installed() -> None:
 
 
 def test_no_folder_is_crowded() -> None:
-    """12 modules at most, as a person can take in at once."""
+    """About 12 modules, as a person can take in at once; a little room, so that a subject is not split for one file."""
     for folder in [ROOT / "harness", *(ROOT / "harness").rglob("*")]:
         if folder.is_dir():
             modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-            assert len(modules) <= 12, folder
+            assert len(modules) <= MOST_MODULES, f"{folder}: split it by subject"
 
 
 def test_names_of_test_files_are_told_apart() -> None:
