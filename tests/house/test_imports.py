@@ -56,10 +56,9 @@ MEANS: dict[str, tuple[str, ...]] = {
         ("harness.launch.", "harness.cluster."),
 }  # fmt: skip
 
-FREE_OF_TORCH = (
-    *("timing", "plan", "records", "session", "monitor", "launch", "cluster", "analysis", "costs", "report"),
-    *("sweep", "commands"),
-)
+# Rooms that may import torch at all; of these `modes`, `export` and `machine` only when they are called.
+WITH_TORCH = {"devices", "workloads", "worker", "modes", "export", "machine"}
+FREE_OF_TORCH = sorted({*ALLOWED} - WITH_TORCH)
 
 
 def said(each: Import) -> str:
@@ -124,12 +123,29 @@ def test_one_module_knows_the_emulator() -> None:
     assert knows == {"harness.core.emulated", "harness.core.processes.run_module"}
 
 
-@pytest.mark.parametrize("room", FREE_OF_TORCH)
+def with_torch(house: House) -> list[str]:
+    """Imports of torch, however late, in rooms that must do without."""
+    return [
+        f"{house.modules[each.of].relative_to(house.root)}:{each.line} imports {each.name}"
+        for each in house.imports
+        if each.name.partition(".")[0] == "torch" and room_of(each.of) in FREE_OF_TORCH and not each.typing
+    ]
+
+
+def test_rooms_that_do_without_torch_import_it_nowhere() -> None:
+    assert with_torch(HOUSE) == []
+
+
+@pytest.mark.parametrize("room", [*FREE_OF_TORCH, "export", "machine"])
 def test_importing_a_room_loads_no_torch(room: str) -> None:
     for module in HOUSE.modules:
         if room_of(module) == room:
             loaded = HOUSE.loaded_by(module)
             assert not {name for name in loaded if name.partition(".")[0] == "torch"}, module
+
+
+def test_asking_which_modes_there_are_loads_no_torch() -> None:
+    assert "torch" not in {name.partition(".")[0] for name in HOUSE.loaded_by("harness.modes")}
 
 
 @pytest.mark.parametrize("module", ["harness.report", "harness.analysis.run", "harness.commands.report"])
@@ -190,6 +206,7 @@ def test_a_kind_knows_no_other_kind() -> None:
         ("harness/core/stats.py", "from harness.plan.points import Point", "harness.plan.points"),
         ("harness/records/lines.py", "from harness.sweep.run import run_sweep", "harness.sweep.run"),
         ("harness/costs/curve.py", "import emulator.profile", "emulator.profile"),
+        ("harness/report/page.py", "import torch", "torch"),
         ("emulator/build.py", "from harness.core.errors import HarnessError", "harness.core.errors"),
     ],
 )
@@ -205,7 +222,11 @@ def test_an_import_that_is_not_allowed_is_found_with_its_line(
     path.write_text(f"{path.read_text()}\n\ndef late() -> None:\n    {line}  # noqa\n")
     number = path.read_text().splitlines().index(f"    {line}  # noqa") + 1
     house = House(tmp_path)
-    assert f"{file}:{number} imports {what}" in forbidden(house, ALLOWED) + core_errors(house)
+    assert f"{file}:{number} imports {what}" in [
+        *forbidden(house, ALLOWED),
+        *core_errors(house),
+        *with_torch(house),
+    ]
 
 
 def core_errors(house: House) -> list[str]:
