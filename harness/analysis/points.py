@@ -36,7 +36,7 @@ def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> Poin
     launcher = raw.files.get(LAUNCHER_FILE, [])
     planned = planned_points(launcher)
     start = next((record for record in reversed(launcher) if record["type"] == "start"), None)
-    rows = measured_rows(collected, planned, int(start["cores"]) if start else None, samplings.found)
+    rows = measured_rows(collected, planned, int(start["cores"]) if start else None, samplings.of_samplers)
     for key, (status, error) in last_word([*_outcomes(launcher), *collected.drops]).items():
         rows.setdefault(key, Row({"status": status, "error": error}))
     device = {name: start[name] for name in ("device_kind", "device_name")} if start else {}

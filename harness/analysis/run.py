@@ -67,7 +67,7 @@ def load_run(directory: Path) -> Run:
         environment=read_json(directory / ENVIRONMENT_FILE) or {},
         points=table.frame,
         notes=tuple(notes),
-        timeline=make_timeline(samplings.found, raw),
+        timeline=make_timeline(samplings.of_samplers, raw),
     )
 
 

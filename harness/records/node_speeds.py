@@ -50,9 +50,9 @@ def node_speeds(raw: RawData) -> list[Speed]:
     for of_nodes in times.values():
         if len(of_nodes) < 2:
             continue
-        found = {node: median_interval(values) for node, values in of_nodes.items()}
-        quickest = min(found.values(), key=lambda interval: interval.median)
-        for node, interval in found.items():
+        intervals = {node: median_interval(values) for node, values in of_nodes.items()}
+        quickest = min(intervals.values(), key=lambda interval: interval.median)
+        for node, interval in intervals.items():
             shares[node].append((interval.median / quickest.median, interval.low > quickest.high))
     return [
         Speed(

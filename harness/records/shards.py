@@ -69,5 +69,5 @@ def check_shards(shards: Sequence[Shard]) -> list[Shard]:
 
 def _identity(environment: dict[str, Any]) -> dict[str, Any]:
     torch = environment.get("torch")
-    found = {key: environment.get(key) for key in SAME}
-    return {**found, "torch": torch.get("torch") if isinstance(torch, dict) else None}
+    same = {key: environment.get(key) for key in SAME}
+    return {**same, "torch": torch.get("torch") if isinstance(torch, dict) else None}

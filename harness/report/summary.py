@@ -74,16 +74,16 @@ def config_text(config: dict[str, Any]) -> str:
 
 def notes(runs: Sequence[Run]) -> list[str]:
     """The runs' notes, labelled where there are several, and how to read `batch` under strong scaling."""
-    found = []
+    lines = []
     for run, label in zip(runs, labels(runs), strict=True):
         start = f"{label}: " if len(runs) > 1 else ""
-        found += [f"{start}{note}" for note in run.notes]
+        lines += [f"{start}{note}" for note in run.notes]
         if is_strong(run):
-            found.append(
+            lines.append(
                 f"{start}strong scaling: batch counts the samples of all devices together, and each device "
                 "gets its part of them."
             )
-    return found
+    return lines
 
 
 def is_strong(run: Run) -> bool:
@@ -98,14 +98,14 @@ def devices_present(run: Run) -> int:
 
 def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
     """Seconds for 1,000 calls of every mode, for sweeps of a single cell and for `hybridize`; else empty."""
-    found = []
+    lines = []
     for run, label in zip(runs, labels(runs), strict=True):
         one_cell = len(run.points[[*axes.CELL]].drop_duplicates()) == 1
         if not (one_cell or run.config.get("name") == ONE_CELL_SWEEP):
             continue
         for row in tidy(run.points).to_dict("records"):
-            found.append({**({"run": label} if len(runs) > 1 else {}), **_calls(row, one_cell)})
-    return found
+            lines.append({**({"run": label} if len(runs) > 1 else {}), **_calls(row, one_cell)})
+    return lines
 
 
 def _calls(row: dict[Any, Any], one_cell: bool) -> dict[str, str]:

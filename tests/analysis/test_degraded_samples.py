@@ -153,7 +153,7 @@ class TestFiles:
         first, *lines = path.read_text().splitlines()
         path.write_text("\n".join([first, *reversed(lines)]) + "\n")
         assert row(raw)["util_mean_pct"] == 50.0
-        assert (read_samples(at).found[0].t_ns[1:] >= read_samples(at).found[0].t_ns[:-1]).all()
+        assert (read_samples(at).of_samplers[0].t_ns[1:] >= read_samples(at).of_samplers[0].t_ns[:-1]).all()
 
     def test_time_grows_about_linearly_with_the_number_of_samples(self, tmp_path: Path) -> None:
         """Eight times the samples may take 8 times as long; quadratic growth would take 64 times."""

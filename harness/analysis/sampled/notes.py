@@ -41,11 +41,11 @@ def notes_on_sampling(
         found.append(
             f"{samplings.skipped.total()} lines of samples were skipped ({told(samplings.skipped)})."
         )
-    for host in dict.fromkeys(sampling.host for sampling in samplings.found):
-        found += _of_host(host, [sampling for sampling in samplings.found if sampling.host == host])
-    found += _not_sampled(samplings.found, ranks, points)
+    for host in dict.fromkeys(sampling.host for sampling in samplings.of_samplers):
+        found += _of_host(host, [sampling for sampling in samplings.of_samplers if sampling.host == host])
+    found += _not_sampled(samplings.of_samplers, ranks, points)
     found += _of_points([point.steady for point in points if point.steady])
-    found += _shared_cores(samplings.found, points)
+    found += _shared_cores(samplings.of_samplers, points)
     return found
 
 

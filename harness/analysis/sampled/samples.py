@@ -74,7 +74,7 @@ class Sampling:
 class Samplings:
     """All that was sampled beside a run. skipped: kind of defect -> lines. unreadable: why a file was not read."""
 
-    found: list[Sampling] = field(default_factory=list)
+    of_samplers: list[Sampling] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
 
@@ -90,7 +90,9 @@ def read_samples(directory: Path) -> Samplings:
     for name in names:
         try:
             descriptor = beneath.open_file(directory, f"{MONITOR}/{name}")
-            result.found += _samplings(read_lines(descriptor, result.skipped, _is_record), result.skipped)
+            result.of_samplers += _samplings(
+                read_lines(descriptor, result.skipped, _is_record), result.skipped
+            )
         except OSError as error:
             result.unreadable.append(f"{MONITOR}/{name}: {error.strerror or error}")
     return result

@@ -68,22 +68,22 @@ def measured_on(rows: pd.DataFrame) -> str:
 def corners(cells: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """At most four (depth, batch): shallowest and deepest with their smallest and largest batch."""
     known = sorted(cells)
-    found = []
+    picked = []
     for depth in (known[0][0], known[-1][0]):
         batches = [batch for other, batch in known if other == depth]
-        found += [(depth, min(batches)), (depth, max(batches))]
-    return sorted(set(found))
+        picked += [(depth, min(batches)), (depth, max(batches))]
+    return sorted(set(picked))
 
 
 def warned(rows: pd.DataFrame) -> str:
     """A sentence on hollow markers; empty where no row has a marked warning."""
-    found = []
+    named = []
     for warning in HOLLOW:
         if number := int(carrying(rows, warning).sum()):
-            found.append(f"{warning.name} ({count(number, 'point')})")
-    if not found:
+            named.append(f"{warning.name} ({count(number, 'point')})")
+    if not named:
         return ""
-    text = f" Hollow or starred: {', '.join(found)}; what to do about it stands under Warnings."
+    text = f" Hollow or starred: {', '.join(named)}; what to do about it stands under Warnings."
     if carrying(rows, OVERSUBSCRIBED).any():
         text += " Where oversubscribed, waiting for a core is part of the time: do not read it as Python overhead."
     return text
@@ -94,5 +94,5 @@ def missing(rows: pd.DataFrame) -> str:
     statuses = rows.loc[~rows["ok"], "status"].value_counts()
     if statuses.empty:
         return ""
-    found = ", ".join(f"{number} {status}" for status, number in statuses.items())
-    return f" Not shown, since there is no time: {found}."
+    counted = ", ".join(f"{number} {status}" for status, number in statuses.items())
+    return f" Not shown, since there is no time: {counted}."

@@ -24,11 +24,11 @@ def chosen(kinds: Sequence[Sequence[Claim]], limit: int) -> list[Claim]:
 def explained(claims: Sequence[Claim]) -> list[Claim]:
     """The claims, with an explanation that several of them share in the first of those alone."""
     said: set[str] = set()
-    found = []
+    made = []
     for claim in claims:
-        found.append(claim if claim.once in said else replace(claim, text=claim.text + claim.once))
+        made.append(claim if claim.once in said else replace(claim, text=claim.text + claim.once))
         said.add(claim.once)
-    return found
+    return made
 
 
 def _by_turns(claims: Sequence[Claim]) -> list[Claim]:

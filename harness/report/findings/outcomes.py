@@ -25,7 +25,7 @@ _DID = {
 def failures(points: pd.DataFrame) -> list[str]:
     """A sentence per status, its reasons grouped, the most frequent first."""
     bad = points[~points["ok"]]
-    found = []
+    sentences = []
     for status in [*STATUSES, *sorted(set(bad["status"]) - set(STATUSES))]:
         rows = bad[bad["status"] == status]
         if rows.empty:
@@ -42,8 +42,8 @@ def failures(points: pd.DataFrame) -> list[str]:
         named = [f"{reason} ({times})" if len(groups) > 1 else reason for reason, times in groups.items()]
         more = len(named) - MOST_REASONS
         named = named[:MOST_REASONS] + ([f"and {count(more, 'other reason')}"] if more > 0 else [])
-        found.append(f"{text} ({count(len(points), 'point')} in all): {'; '.join(named)}.")
-    return found
+        sentences.append(f"{text} ({count(len(points), 'point')} in all): {'; '.join(named)}.")
+    return sentences
 
 
 def oversubscription(points: pd.DataFrame) -> str:

@@ -107,7 +107,7 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
 
 def _values(rows: pd.DataFrame, many: bool) -> dict[str, list[str]]:
     records = rows.to_dict("records")
-    found = {
+    columns = {
         "step us": [significant(row["step_us"]) for row in records],
         "low - high": [_range(row["step_us_low"], row["step_us_high"], significant) for row in records],
         "x eager": [ratio(row["speedup_vs_eager"]) for row in records],
@@ -118,9 +118,9 @@ def _values(rows: pd.DataFrame, many: bool) -> dict[str, list[str]]:
         "status": ["" if row["ok"] else row["status"] for row in records],
     }
     if (rows["devices"] == 1).all():
-        del found["efficiency"]  # one device is its own measure
+        del columns["efficiency"]  # one device is its own measure
     if many:
         # With several controllers it is what they differ in.
         for name in ("low - high", *(["efficiency"] if rows["controller"].nunique() <= 1 else [])):
-            found.pop(name, None)
-    return found
+            columns.pop(name, None)
+    return columns

@@ -42,9 +42,9 @@ def drawable(rows: pd.DataFrame) -> bool:
     return bool(_ladders(rows))
 
 
-def _names(found: Sequence[Attribution]) -> dict[str, str]:
+def _names(attributions: Sequence[Attribution]) -> dict[str, str]:
     """What the parts are called here, of those that occur."""
-    split_by, on_device = found[0].split_by, any(one.on_device for one in found)
+    split_by, on_device = attributions[0].split_by, any(one.on_device for one in attributions)
     if not split_by:
         host = "host beyond the device" if on_device else "whole step"
     else:
@@ -63,35 +63,39 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     ladders = _ladders(part.rows)
     shown = corners(ladders)
     rows = pd.concat([ladders[cell] for cell in shown])
-    found = [attributed(ladders[cell]) for cell in shown]
+    attributions = [attributed(ladders[cell]) for cell in shown]
     # One legend for all panels: where one cell lacks the mode that splits the others, none is split by it.
-    if len({one.split_by for one in found}) > 1:
-        common = next((one for one in found if one.split_by != "native"), found[0])
-        shown = [cell for cell, one in zip(shown, found, strict=True) if one.split_by == common.split_by]
-        found = [one for one in found if one.split_by == common.split_by]
+    if len({one.split_by for one in attributions}) > 1:
+        common = next((one for one in attributions if one.split_by != "native"), attributions[0])
+        shown = [
+            cell for cell, one in zip(shown, attributions, strict=True) if one.split_by == common.split_by
+        ]
+        attributions = [one for one in attributions if one.split_by == common.split_by]
     good = timed(rows)
     scale, unit = unit_for((good["step_us"] / good["depth"]).tolist(), TIME_UNITS)
     modes = [mode for mode in context.styles if mode in set(rows["mode"])]
-    names = _names(found)
+    names = _names(attributions)
     left = max(max(len(mode) for mode in modes) * LETTER + 0.3, 0.9)
     size = (4.4 if len(shown) == 1 else 3.3, ROW * len(modes) + 0.12)
     handles = [Patch(label=text, **LOOKS[name]) for name, text in names.items()]
     paper = sheet(
         headline, len(shown), size, columns=2, handles=handles, left=left, below=0.5, gaps=(0.25, 0.56)
     )
-    for cell, one, panel in zip(shown, found, paper.panels, strict=True):
+    for cell, one, panel in zip(shown, attributions, paper.panels, strict=True):
         panel.lowest = True  # each has a scale of its own
         panel.title(f"depth {cell[0]}, batch {cell[1]}")
         own = ladders[cell].drop_duplicates("mode").set_index("mode")
         _bars(panel, own, one, modes, cell[0] * scale)
     for panel in paper.panels[-2:] if len(shown) > 1 else paper.panels:
         panel.name_x(f"step time per layer ({unit})")
-    return paper.figure, _caption(rows, found, len(shown), len(ladders)) + warned(rows)
+    return paper.figure, _caption(rows, attributions, len(shown), len(ladders)) + warned(rows)
 
 
-def _bars(panel: Panel, own: pd.DataFrame, found: Attribution, modes: Sequence[str], size: float) -> None:
+def _bars(
+    panel: Panel, own: pd.DataFrame, attributions: Attribution, modes: Sequence[str], size: float
+) -> None:
     """size: what a step time in microseconds is divided by."""
-    ends = [own.loc[list(found.modes), name] / size for name in ("step_us", "step_us_high")]
+    ends = [own.loc[list(attributions.modes), name] / size for name in ("step_us", "step_us_high")]
     top = max(float(end.max()) for end in ends if end.notna().any())
     # Room for the numbers at the ends of the bars.
     panel.x, panel.y = Scale(0.0, top * 1.22), Scale(len(modes) - 0.4, -0.6)
@@ -101,8 +105,8 @@ def _bars(panel: Panel, own: pd.DataFrame, found: Attribution, modes: Sequence[s
         y = float(panel.up([place])[0])
         if panel.leftmost:
             row_name(panel, y, mode)
-        if mode in found.modes:
-            _bar(panel, y, found.modes[mode], own.loc[mode], size)
+        if mode in attributions.modes:
+            _bar(panel, y, attributions.modes[mode], own.loc[mode], size)
         elif mode in own.index:
             word_in_row(panel, y, str(own.loc[mode, "status"]))
 
@@ -126,8 +130,8 @@ def _bar(panel: Panel, y: float, parts: Parts, row: Mapping[str, Any], size: flo
     end_of_bar(panel, y, tip, interval, text, line, gap=0.06, size=8)
 
 
-def _caption(rows: pd.DataFrame, found: Sequence[Attribution], shown: int, of: int) -> str:
-    split_by, on_device = found[0].split_by, any(one.on_device for one in found)
+def _caption(rows: pd.DataFrame, attributions: Sequence[Attribution], shown: int, of: int) -> str:
+    split_by, on_device = attributions[0].split_by, any(one.on_device for one in attributions)
     text = (
         f"Step time divided by the number of layers, {measured_on(rows)}, each panel with a scale of its own; dark "
         "lines are 95 % intervals of the whole. "
@@ -154,7 +158,7 @@ def _caption(rows: pd.DataFrame, found: Sequence[Attribution], shown: int, of: i
             f" native was not measured here; {split_by} stands for it, so that its one call from Python a step is "
             "counted as the framework's."
         )
-    borrowed = list(dict.fromkeys(mode for one in found for mode in one.borrowed))
+    borrowed = list(dict.fromkeys(mode for one in attributions for mode in one.borrowed))
     if borrowed:
         text += f" Without a device time of their own, and given that of another mode: {listed(borrowed)}."
     if shown < of:

@@ -33,7 +33,7 @@ def claims(part: Slice, differing: Collection[str], *, of: str) -> list[Claim]:
     rows = part.rows[part.rows["ok"] & (part.rows["throughput_samples_s"] > 0)]
     if not (rows["controller"] != CONTROLLER_ORDER[0]).any():
         return []
-    found = []
+    made = []
     known = set(CONTROLLER_ORDER)
     told_by = {name: name if name in known else CONTROLLER_ORDER[0] for name in set(rows["controller"])}
     for controller in sorted((name for name, by in told_by.items() if by == of), key=controller_rank):
@@ -43,8 +43,8 @@ def claims(part: Slice, differing: Collection[str], *, of: str) -> list[Claim]:
             continue
         depth, batch = hardest_cell(several)
         here = rows[(rows["depth"] == depth) & (rows["batch"] == batch)]
-        found += _claim(here, controller, {**part.values, "controller": controller}, differing)
-    return found
+        made += _claim(here, controller, {**part.values, "controller": controller}, differing)
+    return made
 
 
 def _gains(rows: pd.DataFrame, controller: str) -> list[dict[Any, Any]]:
@@ -55,7 +55,7 @@ def _gains(rows: pd.DataFrame, controller: str) -> list[dict[Any, Any]]:
     alone = rows[rows["devices"] == 1]
     apart = rows[(rows["controller"] == CONTROLLER_ORDER[0]) & (rows["devices"] == own["devices"].max())]
     each = apart.drop_duplicates("mode").set_index("mode")["throughput_samples_s"].to_dict()
-    found = []
+    made = []
     for row in last.to_dict("records"):
         starts = alone[alone["mode"] == row["mode"]]
         starts = starts.sort_values(
@@ -64,8 +64,8 @@ def _gains(rows: pd.DataFrame, controller: str) -> list[dict[Any, Any]]:
         if len(starts):
             gain = row["throughput_samples_s"] / starts["throughput_samples_s"].iloc[0]
             why = saturated(row, each.get(row["mode"], math.nan) / row["throughput_samples_s"])
-            found.append({**row, "gain": gain, "efficiency": gain / row["devices"], "cause": why})
-    return sorted(found, key=lambda row: mode_rank(row["mode"]))
+            made.append({**row, "gain": gain, "efficiency": gain / row["devices"], "cause": why})
+    return sorted(made, key=lambda row: mode_rank(row["mode"]))
 
 
 def _claim(

@@ -25,28 +25,28 @@ def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
         return []
     group, start = group_of(part.values), lead(part.values)
     gained = rows[rows["speedup_low"] > 1]
-    found: list[Claim] = []
+    made: list[Claim] = []
     one_cell = len(part.rows[["depth", "batch"]].drop_duplicates()) == 1
     # The ladder's own sentence names every rung of one cell.
     if one_cell and not is_ladder(part.rows):
         for _, row in gained.iterrows():
             text = f"At {place(row, differing)}, {row['mode']} runs {speedup_words(row)} as fast as eager."
-            found.append(Claim(float(row["speedup_vs_eager"]), group, start + text))
+            made.append(Claim(float(row["speedup_vs_eager"]), group, start + text))
     elif len(gained):
         best = gained.loc[gained["speedup_vs_eager"].idxmax()]
         head = f"At {place(best, differing)}, {best['mode']} runs"
         text = f"{head} {speedup_words(best)} as fast as eager (largest gain)."
-        found.append(Claim(float(best["speedup_vs_eager"]), group, start + text))
+        made.append(Claim(float(best["speedup_vs_eager"]), group, start + text))
     else:
         where = f"{count(int(part.values['devices']), 'device')}{aside(part.values, differing)}"
         text = f"On {where} no mode could be shown to be faster than eager in any of {len(rows)} comparisons."
-        found.append(Claim(1.0, group, start + text))
-    return found
+        made.append(Claim(1.0, group, start + text))
+    return made
 
 
 def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode that is slower somewhere, with its worst cell."""
-    found = []
+    made = []
     for own in _by_mode(part):
         rows = own[own["speedup_high"] < 1]
         if rows.empty:
@@ -54,13 +54,13 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
         worst = rows.loc[rows["speedup_vs_eager"].idxmin()]
         text = f"At {place(worst, differing)}, {worst['mode']} is slower than eager: {speedup_words(worst)} as fast"
         weight = float(1 / worst["speedup_high"])
-        found.append(Claim(weight, group_of(part.values), f"{lead(part.values)}{text}{_share(rows, own)}."))
-    return found
+        made.append(Claim(weight, group_of(part.values), f"{lead(part.values)}{text}{_share(rows, own)}."))
+    return made
 
 
 def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode whose interval includes 1 somewhere."""
-    found = []
+    made = []
     for own in _by_mode(part):
         rows = own[~((own["speedup_low"] > 1) | (own["speedup_high"] < 1))]
         if rows.empty:
@@ -71,8 +71,8 @@ def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
             f"At {place(last, differing)} no difference between {last['mode']} and eager could be shown: "
             f"{speedup_words(last)}{_share(rows, own)}."
         )
-        found.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
-    return found
+        made.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
+    return made
 
 
 def _by_mode(part: Slice) -> Iterator[pd.DataFrame]:

@@ -87,24 +87,26 @@ def _notes(rungs: pd.DataFrame) -> dict[str, str]:
     return notes
 
 
-def _attribution(found: Attribution, own: pd.DataFrame) -> str:
+def _attribution(parts: Attribution, own: pd.DataFrame) -> str:
     """Eager's time of a layer in its parts; empty where nothing splits it."""
-    eager = found.modes.get(EAGER)
-    if eager is None or not found.split_by:
+    eager = parts.modes.get(EAGER)
+    if eager is None or not parts.split_by:
         return ""
     layers = float(own["depth"].iloc[0])
 
     def part(value: float, interval: str = "") -> str:
         return f"{significant(value / layers)} µs ({percent(value / eager.total)}{interval})"
 
-    stands = "" if found.split_by == SAME_OPERATIONS[0] else f", for want of {SAME_OPERATIONS[0]}"
-    beyond = f"interpreter and module calls (beyond {found.split_by}{stands})"
-    interval, shown = _interval(found, own)
+    stands = "" if parts.split_by == SAME_OPERATIONS[0] else f", for want of {SAME_OPERATIONS[0]}"
+    beyond = f"interpreter and module calls (beyond {parts.split_by}{stands})"
+    interval, shown = _interval(parts, own)
     rest = (
-        "framework dispatch" if found.on_device else f"what {found.split_by} needs too (dispatch, arithmetic)"
+        "framework dispatch"
+        if parts.on_device
+        else f"what {parts.split_by} needs too (dispatch, arithmetic)"
     )
     others = [f"{part(eager.framework)} {rest}"]
-    if found.on_device:
+    if parts.on_device:
         others.append(f"{part(eager.device)} device")
     text = (
         f"of eager's {significant(eager.total / layers)} µs per layer "
@@ -113,19 +115,19 @@ def _attribution(found: Attribution, own: pd.DataFrame) -> str:
     return text + ("" if shown else "; no part of it is shown to be the interpreter's")
 
 
-def _interval(found: Attribution, own: pd.DataFrame) -> tuple[str, bool]:
+def _interval(parts: Attribution, own: pd.DataFrame) -> tuple[str, bool]:
     """The 95 % interval of the interpreter's share, and whether it lies above 0.
 
     (eager - native) / eager = 1 - 1 / speed-up of native (or what stands for it), whose interval is paired within
     rounds; where
     the two have not the same device time, their difference (which has no interval) shifts both ends.
     """
-    row = own[own["mode"] == found.split_by].iloc[0]
+    row = own[own["mode"] == parts.split_by].iloc[0]
     low, high = float(row["speedup_low"]), float(row["speedup_high"])
     if not (low > 0 and high > 0):
         return "", True
-    eager, split_by = found.modes[EAGER], found.modes[found.split_by]
-    shift = (split_by.device - eager.device) / eager.total if found.on_device else 0.0
+    eager, split_by = parts.modes[EAGER], parts.modes[parts.split_by]
+    shift = (split_by.device - eager.device) / eager.total if parts.on_device else 0.0
     ends = [min(max(1 - 1 / end + shift, 0.0), 1.0) for end in (low, high)]
     return f" [{percent(ends[0])}, {percent(ends[1])}]", ends[0] > 0
 

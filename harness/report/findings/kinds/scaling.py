@@ -23,7 +23,7 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     if part.values["controller"] != CONTROLLER_ORDER[0]:
         return []
     rows = part.rows[part.rows["ok"] & part.rows["scaling_efficiency"].notna() & (part.rows["devices"] > 1)]
-    found = []
+    made = []
     for mode in sorted(set(rows["mode"]), key=mode_rank):
         own = rows[rows["mode"] == mode]
         counts = sorted(int(value) for value in own["devices"].unique())
@@ -40,8 +40,8 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         if len(at_end) > 1:
             least = f"{percent(worst['scaling_efficiency'])} at {cell(worst)}"
             text += f" (medians over {len(at_end)} cells; least {least})"
-        found.append(Claim(1.0 - last, group_of(part.values), text + "."))
-    return found
+        made.append(Claim(1.0 - last, group_of(part.values), text + "."))
+    return made
 
 
 FINDING = Finding("scaling", frozenset({"devices"}), claims)
