@@ -101,9 +101,7 @@ def _attribution(parts: Attribution, own: pd.DataFrame) -> str:
     beyond = f"interpreter and module calls (beyond {parts.split_by}{stands})"
     interval, shown = _interval(parts, own)
     rest = (
-        "framework dispatch"
-        if parts.on_device
-        else f"what {parts.split_by} needs too (dispatch, arithmetic)"
+        "framework dispatch" if parts.on_device else f"what {parts.split_by} needs too (dispatch, arithmetic)"
     )
     others = [f"{part(eager.framework)} {rest}"]
     if parts.on_device:
