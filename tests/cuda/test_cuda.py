@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from harness.core.launches import AT_MOST
 from harness.devices.accelerator import Accelerator
-from harness.devices.launch_queue import FORWARD_LAUNCHES
 from harness.devices.opening import open_device
 from harness.devices.out_of_memory import is_out_of_memory
 from harness.modes import get_mode, mode_names
@@ -94,7 +94,7 @@ def test_launches_are_counted_and_device_time_is_that_of_a_graphs_replay(
         time_block(step.call, 50, device.wait, repeat=step.repeat)
         found = replayed(InTurn([device]), step, most=50)
     # 16 matrix products and 15 activations, some of which may be fused or split.
-    assert found.launches is not None and 16 <= found.launches <= 16 * FORWARD_LAUNCHES
+    assert found.launches is not None and 16 <= found.launches <= 16 * AT_MOST["forward"]
     assert found.held_ns == pytest.approx(found.replay_ns, rel=0.1)
 
 
