@@ -66,9 +66,16 @@ def _predict() -> Command:
 
 
 def _export() -> Command:
+    from ground.private import private_temporary_folder
     from harness.commands.export import main as export
 
-    return export
+    def in_private(arguments: list[str]) -> int:
+        # Of the whole process, which is this command's alone: inductor keeps what it compiles in a temporary folder
+        # whose name another user can have taken, and remembers it.
+        with private_temporary_folder("export"):
+            return export(arguments)
+
+    return in_private
 
 
 def _merge() -> Command:

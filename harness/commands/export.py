@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ground.private import private_temporary_folder
 from harness.export.export import Saved, export
 from harness.export.options import MODES, Order, read_order
 from harness.export.reference import reference_path
@@ -34,11 +33,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--mode", required=True, help=f"how it is compiled: {', '.join(MODES)}")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="aoti: must end in .pt2")
     parsed = parser.parse_intermixed_args(arguments)
-    # Of the whole process, which is this command's alone: inductor keeps what it compiles in a temporary folder
-    # whose name another user can have taken, and remembers it.
-    with private_temporary_folder("export"):
-        order = read_order(parsed.options, parsed.mode, parsed.out)
-        _report(order, export(order))
+    order = read_order(parsed.options, parsed.mode, parsed.out)
+    _report(order, export(order))
     return 0
 
 

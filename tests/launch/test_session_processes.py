@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +26,15 @@ def test_no_process_is_left_after_an_exception(session: Session, raised: type[Ba
     session.assert_gone(*session.events[0]["pids"])
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises, as in a terminal: a test that a shell has started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_to_the_launcher_leaves_no_process(session: Session) -> None:
     with pytest.raises(KeyboardInterrupt):
         session.run(TWO_THAT_SLEEP, on_event=lambda message: os.kill(os.getpid(), signal.SIGINT))
