@@ -16,7 +16,10 @@ LONG = "takes long: CI=true make test runs it, as .ci/run does"
 
 # Files of whole sweeps, a minute or more each. Two workers take a file each in this order: one of these at the end
 # would keep one of them waiting.
-WHOLE_SWEEPS = ("slurm/test_jobs.py", "test_kill.py", "emulated/test_sweep.py", "test_end_to_end.py")
+WHOLE_SWEEPS = (
+    *("slurm/test_jobs.py", "test_kill.py", "emulated/test_sweep.py", "test_end_to_end.py"),
+    *("security/test_run_directory.py", "security/test_current_directory.py"),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

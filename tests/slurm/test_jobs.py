@@ -53,6 +53,7 @@ def test_a_sweep_runs_on_as_many_nodes_as_its_devices_need(jobs: Jobs) -> None:
     assert jobs.log(job).splitlines()[-1].endswith("points.csv"), "the summary comes last"
 
 
+@pytest.mark.long
 def test_an_emulated_sweep_runs_on_two_nodes_of_8_devices(jobs: Jobs) -> None:
     one = ("depth=[2]", "batch=[1]", "devices=[1,10]", "workload=[forward,train]", "mode=[eager]")
     run = jobs.finish(jobs.sweep("sweep=smoke", "device=emulated", *QUICK, *one, nodes=2))
@@ -68,6 +69,7 @@ def test_an_emulated_sweep_runs_on_two_nodes_of_8_devices(jobs: Jobs) -> None:
     assert len(set(identities)) == 10, "each rank has a device of its own"
 
 
+@pytest.mark.long
 def test_shards_and_their_report_have_the_points_of_the_whole(jobs: Jobs) -> None:
     overrides = (*SMOKE, "devices=[1,2]")
     said = jobs.run("slurm/submit", "3", f"--output={jobs.folder}/%A-%a.out", *overrides)
@@ -129,6 +131,7 @@ def test_a_killed_rank_costs_its_cell_and_is_named_with_its_node(jobs: Jobs) -> 
     assert cause in jobs.log(job)
 
 
+@pytest.mark.long
 def test_a_rank_that_hangs_is_a_timeout_and_says_where_it_is(jobs: Jobs) -> None:
     faulty = ("plugins=[faulty_modes]", "mode=[eager,hangs]", "depth=[3,2]", "batch=[1]", "devices=[2]")
     one = ("launcher.devices_per_node=1", "timeout_s=5")
@@ -140,6 +143,7 @@ def test_a_rank_that_hangs_is_a_timeout_and_says_where_it_is(jobs: Jobs) -> None
     assert where and all(line.startswith(("n1: ", "n2: ")) for line in where)
 
 
+@pytest.mark.long
 def test_an_exception_of_a_rank_reaches_the_jobs_log_with_rank_and_node(jobs: Jobs) -> None:
     """A plugin that cannot be imported on one node, which ends a rank before ranks have met."""
     (jobs.folder / "broken_there.py").write_text(
@@ -156,6 +160,7 @@ def test_an_exception_of_a_rank_reaches_the_jobs_log_with_rank_and_node(jobs: Jo
     assert errors.str.contains(f"rank 1 on {node} exited with status 1: .*not on this node").all()
 
 
+@pytest.mark.long
 def test_a_cancelled_job_is_not_requeued(jobs: Jobs) -> None:
     """Its nodes are told in the same way as at preemption."""
     job = jobs.sweep(*SLOW_ON_TWO, nodes=2)
@@ -166,6 +171,7 @@ def test_a_cancelled_job_is_not_requeued(jobs: Jobs) -> None:
     assert not ends(run)[1:]
 
 
+@pytest.mark.long
 def test_two_jobs_cannot_write_to_one_run_directory(jobs: Jobs, tmp_path: Path) -> None:
     out = f"out={tmp_path / 'run'}"
     long = ("timing.min_rounds=9999", "timing.max_rounds=9999", "timing.max_cell_s=300")
