@@ -48,7 +48,7 @@ def claims(part: Slice, differing: Collection[str], *, of: str) -> list[Claim]:
 
 
 def _gains(rows: pd.DataFrame, controller: str) -> list[dict[Any, Any]]:
-    """The controller's rows on most devices, with `cause` and `gain`: throughput over that on one device,
+    """The controller's rows on most devices, with `limit` and `gain`: throughput over that on one device,
     under this controller or, where that was not measured, under any: there each of them is one issuer."""
     own = rows[rows["controller"] == controller]
     last = own[own["devices"] == own["devices"].max()].drop_duplicates("mode")
@@ -64,7 +64,7 @@ def _gains(rows: pd.DataFrame, controller: str) -> list[dict[Any, Any]]:
         if len(starts):
             gain = row["throughput_samples_s"] / starts["throughput_samples_s"].iloc[0]
             why = saturated(row, each.get(row["mode"], math.nan) / row["throughput_samples_s"])
-            made.append({**row, "gain": gain, "efficiency": gain / row["devices"], "cause": why})
+            made.append({**row, "gain": gain, "efficiency": gain / row["devices"], "limit": why})
     return sorted(made, key=lambda row: mode_rank(row["mode"]))
 
 
@@ -77,7 +77,7 @@ def _claim(
     groups: dict[str, list[dict[Any, Any]]] = {}
     for row in gains:
         groups.setdefault("" if row["efficiency"] >= SCALES else _reason(row), []).append(row)
-    texts = [_group(own, own[0]["cause"] if reason else "no saturation") for reason, own in groups.items()]
+    texts = [_group(own, own[0]["limit"] if reason else "no saturation") for reason, own in groups.items()]
     devices = int(gains[0]["devices"])
     named = [name for name in differing if name != "controller"]
     head = f"{lead(values)}On {count(devices, 'device')} under {controller} at {cell(gains[0])}{aside(values, named)}"
@@ -87,8 +87,8 @@ def _claim(
 
 
 def _reason(row: Mapping[str, Any]) -> str:
-    """A cause without its numbers: modes with the same one share a clause."""
-    return str(row["cause"]).partition(" (")[0]
+    """A limit without its numbers: modes with the same one share a clause."""
+    return str(row["limit"]).partition(" (")[0]
 
 
 def _group(own: list[dict[Any, Any]], reason: str) -> str:
