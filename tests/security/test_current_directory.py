@@ -121,6 +121,7 @@ def test_a_library_below_a_relative_entry_of_the_path_is_not_loaded(tmp_path: Pa
     assert "__editable__.x.__path_hook__" not in sys.path
 
 
+@pytest.mark.long
 def test_going_on_within_a_run_directory_runs_none_of_it(hostile: Path) -> None:
     done = as_installed(hostile, "sweep", *SWEEP, f"out={hostile.parent / 'run'}")
     assert_innocent(hostile, done)

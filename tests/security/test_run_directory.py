@@ -239,6 +239,7 @@ class TestWriting:
         assert victim.read_text() == PRECIOUS
         assert not (tmp_path / "not there yet").exists()
 
+    @pytest.mark.long
     def test_everything_at_once_is_written_around(self, harness: Callable, run: Path, tmp_path: Path) -> None:
         """Files that are written whole replace a link; folders and logs that are links are not followed."""
         victims = tmp_path / "victims"

@@ -101,6 +101,7 @@ def test_shards_and_their_report_have_the_points_of_the_whole(jobs: Jobs) -> Non
     ],
     ids=["signal", "preemption"],
 )
+@pytest.mark.long
 def test_a_signalled_job_is_requeued_and_goes_on_where_it_was(
     jobs: Jobs, options: list[str], why: str
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_signalled_job_is_requeued_and_goes_on_where_it_was(
     assert not list(run.glob("owner.*")), "the job has given its run directory back"
 
 
+@pytest.mark.long
 def test_a_killed_rank_costs_its_cell_and_is_named_with_its_node(jobs: Jobs) -> None:
     job = jobs.sweep(*SLOW_ON_TWO, nodes=2)
     run = jobs.wait_for_cell(job, 1)
@@ -183,6 +185,7 @@ def test_two_jobs_cannot_write_to_one_run_directory(jobs: Jobs, tmp_path: Path) 
     assert f"it is held by job {first}" in jobs.log(second)
 
 
+@pytest.mark.long
 def test_a_session_that_lost_a_node_is_tried_again(jobs: Jobs, cluster: Cluster) -> None:
     job = jobs.sweep(*SLOW_ON_TWO, nodes=2)
     run = jobs.wait_for_cell(job, 1)

@@ -135,6 +135,7 @@ def test_strong_scaling_divides_the_batch(harness, tmp_path: Path) -> None:
     assert product.between(0.6 * 512, 1.4 * 512).all()
 
 
+@pytest.mark.long
 def test_device_counts_that_are_not_there_become_rows_and_the_rest_runs(harness, tmp_path: Path) -> None:
     many = 4096
     done = harness("sweep", *SMALL, f"devices=[1,{many}]", "oversubscribe=false", "depth=[2]", "out=run")
@@ -217,6 +218,7 @@ def test_hybridize_prints_total_seconds_for_a_thousand_calls(harness, tmp_path: 
     assert set(points["status"]) == {"ok"}
 
 
+@pytest.mark.long
 def test_one_process_drives_two_devices_by_threads_and_in_turn(harness, tmp_path: Path) -> None:
     done = harness(
         *("sweep", *SMALL, "depth=[4]", "batch=[1]", "devices=[2]", "controller=[threads,loop]", "out=run"),

@@ -63,6 +63,7 @@ def assert_resumes(harness, run: Path) -> None:
     assert list(points["status"]) == ["ok"] * 2 * len(DEPTHS)
 
 
+@pytest.mark.long
 def test_each_signal_to_the_sweep_loses_the_cell_in_flight_at_most(start, harness, tmp_path: Path) -> None:
     """One after the other and on the same run, which must stand each."""
     run = tmp_path / "run"
@@ -102,6 +103,7 @@ def test_a_killed_rank_costs_its_cell_and_the_session_goes_on(start, harness, tm
     assert_resumes(harness, run)
 
 
+@pytest.mark.long
 def test_everything_killed_at_once_can_go_on(start, harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(*SLOW)
@@ -128,6 +130,7 @@ def test_killed_while_the_ranks_start_leaves_no_process(start, harness, tmp_path
     assert not session_processes(run)
 
 
+@pytest.mark.long
 def test_a_rank_that_hangs_is_a_timeout_and_the_session_goes_on(harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = [a.replace("eager,slow", "eager,hangs") for a in SLOW]
