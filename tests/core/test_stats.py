@@ -1,19 +1,20 @@
-"""Intervals of a median: the ranks are those of the binomial distribution, and they cover what they claim."""
+"""Intervals cover what they claim: of a median, and of what was repeated in several sessions."""
 
 from __future__ import annotations
 
+import math
 import random
 from statistics import median
 
 import pytest
 from scipy.stats import binom
 
-from harness.core.stats import (
+from harness.core.stats.intervals import (
     FEWEST_FOR_INTERVAL,
     Interval,
     median_interval,
     order_statistic_rank,
-    relative_spread,
+    over_sessions,
 )
 
 COUNTS = [*range(FEWEST_FOR_INTERVAL, 130), 200, 399, 400, 1000, 1023, 1024, 1025, 1500]
@@ -56,14 +57,13 @@ def test_the_median_is_the_median_whatever_the_order(count: int) -> None:
     values = [float(v * v) for v in range(count)]
     random.Random(3).shuffle(values)
     interval = median_interval(values)
-    assert interval.median == median(values)
-    assert interval.low <= interval.median <= interval.high
+    assert interval.estimate == median(values)
+    assert interval.low <= interval.estimate <= interval.high
 
 
 def test_the_values_are_left_in_their_order() -> None:
     values = [3.0, 1.0, 2.0]
     median_interval(values)
-    relative_spread(values)
     assert values == [3.0, 1.0, 2.0]
 
 
@@ -74,28 +74,63 @@ def test_the_relative_half_width_is_half_the_interval_over_the_median() -> None:
 
 def test_a_median_of_zero_is_never_narrow() -> None:
     assert Interval(0.0, 0.0, 0.0).relative_half_width == float("inf")
-    assert relative_spread([0.0, 0.0, 0.0]) == float("inf")
 
 
 def test_no_values_have_no_median() -> None:
     with pytest.raises(ValueError):
         median_interval([])
     with pytest.raises(ValueError):
-        relative_spread([])
+        over_sessions([])
 
 
-def test_the_spread_of_single_values_does_not_fall_with_their_number() -> None:
-    source = random.Random(5)
-    few, many = ([source.gauss(100.0, 5.0) for _ in range(n)] for n in (100, 1600))
-    assert relative_spread(many) == pytest.approx(relative_spread(few), rel=0.4)
-    assert relative_spread(many) == pytest.approx(1.349 * 0.05, rel=0.15)
-    # The interval does fall, with the root of the number: a quarter here.
-    widths = [median_interval(v).relative_half_width for v in (few, many)]
-    assert widths[1] < 0.5 * widths[0]
-
-
-def test_one_outlier_moves_neither_spread_nor_interval() -> None:
+def test_one_outlier_does_not_move_the_interval_of_a_median() -> None:
     values = [100.0 + v / 10 for v in range(40)]
-    spoilt = [*values[:-1], 1e9]
-    assert relative_spread(spoilt) == relative_spread(values)
-    assert median_interval(spoilt) == median_interval(values)
+    assert median_interval([*values[:-1], 1e9]) == median_interval(values)
+
+
+class TestSessions:
+    """Values of sessions that differ by more than their rounds know: only the sessions tell by how much."""
+
+    @pytest.mark.parametrize("sessions", [3, 5, 10])
+    def test_intervals_cover_the_true_value_as_often_as_they_say(self, sessions: int) -> None:
+        source = random.Random(sessions)
+        covered = 0
+        for _ in range(2000):
+            interval = over_sessions([math.exp(source.gauss(1.0, 0.02)) for _ in range(sessions)]).interval()
+            covered += interval.low <= math.e <= interval.high
+        # Three standard errors of 2,000 trials are 1.5 %.
+        assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+    def test_the_estimate_is_the_geometric_mean(self) -> None:
+        assert over_sessions([1.0, 4.0]).estimate == pytest.approx(2.0)
+
+    def test_one_session_is_itself_and_has_no_interval(self) -> None:
+        interval = over_sessions([3.3]).interval()
+        assert interval.estimate == 3.3
+        assert math.isnan(interval.low) and math.isnan(interval.high)
+        assert math.isnan(interval.relative_half_width)
+
+    def test_sessions_that_agree_leave_no_doubt(self) -> None:
+        interval = over_sessions([2.0, 2.0, 2.0]).interval()
+        assert (interval.low, interval.high) == (interval.estimate, interval.estimate)
+
+    def test_a_quotient_of_two_that_share_no_session_covers_the_true_one(self) -> None:
+        """With spreads that differ ten times, where pooled variances would fail."""
+        source = random.Random(4)
+        covered = 0
+        for _ in range(2000):
+            ours = over_sessions([math.exp(source.gauss(0.5, 0.03)) for _ in range(5)])
+            theirs = over_sessions([math.exp(source.gauss(0.0, 0.003)) for _ in range(5)])
+            interval = ours.over(theirs).interval()
+            covered += interval.low <= math.exp(0.5) <= interval.high
+        assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+    def test_a_quotient_with_what_was_measured_once_has_no_interval(self) -> None:
+        several, once = over_sessions([2.0, 2.1, 1.9]), over_sessions([4.0])
+        for quotient in (several.over(once), once.over(several)):
+            assert math.isnan(quotient.interval().low)
+
+    def test_what_is_left_of_one_has_its_ends_in_order(self) -> None:
+        left = Interval(0.3, 0.2, 0.4).taken_from_one(0.0)
+        assert (left.estimate, left.low, left.high) == pytest.approx((0.7, 0.6, 0.8))
+        assert Interval(1.1, 1.0, 1.2).taken_from_one(0.0) == Interval(0.0, 0.0, 0.0)
