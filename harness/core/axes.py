@@ -10,7 +10,8 @@ SIZES = ("depth", "width", "batch")
 COUNTS = (*SIZES, "devices")
 MODEL, MODE = "model", "mode"
 # Named; each value is a word.
-CELL_NAMES = ("controller", "workload", "dtype")
+AUTOGRAD = "autograd"
+CELL_NAMES = ("controller", "workload", "dtype", AUTOGRAD)
 NAMES = (*CELL_NAMES, MODE)
 
 AXES = (MODEL, *COUNTS, *NAMES)
@@ -19,3 +20,6 @@ CELL = tuple(axis for axis in AXES if axis != MODE)
 # What follows from a point's place besides: in its record, as the axes are.
 NODES, SCALING = "nodes", "scaling"
 RECORDED = (*AXES, NODES, SCALING)
+# Axes that came later, with the value of all that was measured before. A point at that value has the key that it had
+# then, and a record that lacks the axis is read as having it.
+DEFAULTS = {AUTOGRAD: "inference"}

@@ -41,6 +41,9 @@ def check_exclude(rules: Sequence[dict[str, Any]]) -> None:
 
 
 def is_excluded(rule: dict[str, Any], point: Point) -> bool:
+    # Of a training step the axis says nothing: a rule on it must not leave training out.
+    if axes.AUTOGRAD in rule and point.workload != "forward":
+        return False
     return all(matches(wanted, getattr(point, axis)) for axis, wanted in rule.items())
 
 

@@ -10,6 +10,8 @@ from harness.modes import mode_names
 
 WORKLOADS = ("forward", "train")
 DTYPES = ("float32", "float64", "bfloat16", "float16")
+# From what costs most to what costs least.
+AUTOGRADS = ("grad", "no_grad", "inference", "inference_model")
 SCALINGS = ("weak", "strong")
 DEVICE_KINDS = ("auto", "cpu", "cuda", "emulated")
 LAUNCHERS = ("local", "slurm")
@@ -21,5 +23,6 @@ def words_of(axis: str) -> tuple[str, ...]:
         "controller": tuple(CONTROLLERS),
         "workload": WORKLOADS,
         "dtype": DTYPES,
+        "autograd": AUTOGRADS,
     }
     return known[axis]

@@ -59,6 +59,6 @@ class Rehearsal:
         return self._last[1], self._last[2]
 
     def _step(self, workload: Workload, mode: str) -> Step:
-        step = workload.prepare(get_mode(mode))
+        step = workload.built(get_mode(mode))
         step.call()  # as in a cell: under `train` both have made one step
         return step

@@ -12,29 +12,25 @@ import torch
 from torch import nn
 
 
-class MLP(nn.Module):
-    """Linear layers with ReLU between them.
+class MLP(nn.Sequential):
+    """Linear layers with ReLU between them, built as users and textbooks build it: a module around the layers would
+    be one call more in every step of eager, 3 to 5 % of three layers.
 
     sizes: widths from input to output, so len(sizes) - 1 Linear layers.
     forward: (batch, sizes[0]) -> (batch, sizes[-1]).
     """
 
     def __init__(self, sizes: Sequence[int]) -> None:
-        super().__init__()
         layers: list[nn.Module] = []
         for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             if index:
                 layers.append(nn.ReLU())
             layers.append(nn.Linear(fan_in, fan_out))
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.layers(x)
-        return out
+        super().__init__(*layers)
 
 
 def build_empty_model(sizes: Sequence[int], *, dtype: str, device: torch.device) -> MLP:
-    """An MLP whose parameters hold whatever its memory does, for a device that computes nothing.
+    """An MLP whose parameters hold whatever its memory does: enough for a device that computes nothing.
 
     Built where it is to be: eight ranks with a copy each would not fit the host that a large node has
     memory for.
@@ -42,6 +38,16 @@ def build_empty_model(sizes: Sequence[int], *, dtype: str, device: torch.device)
     with torch.device("meta"):
         model = MLP(sizes)
     return model.to(getattr(torch, dtype)).to_empty(device=device)
+
+
+def copied(original: MLP, sizes: Sequence[int]) -> MLP:
+    """Another MLP of those sizes with the parameters of the original, on its device."""
+    first = next(original.parameters())
+    model = build_empty_model(sizes, dtype=str(first.dtype).removeprefix("torch."), device=first.device)
+    with torch.no_grad():
+        for ours, theirs in zip(model.parameters(), original.parameters(), strict=True):
+            ours.copy_(theirs)
+    return model
 
 
 def build_model(sizes: Sequence[int], *, dtype: str, device: torch.device, seed: int) -> MLP:
@@ -55,7 +61,7 @@ def build_model(sizes: Sequence[int], *, dtype: str, device: torch.device, seed:
     generator = torch.Generator().manual_seed(seed)
     model = MLP(sizes)
     with torch.no_grad():
-        for layer in model.layers:
+        for layer in model:
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
                 nn.init.uniform_(layer.bias, -0.1, 0.1, generator=generator)

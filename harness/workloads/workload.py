@@ -6,7 +6,7 @@ Must not know timing, rounds or records.
 
 from __future__ import annotations
 
-import copy
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,7 +21,9 @@ from torch.nn.parallel import DistributedDataParallel
 from harness.devices.device import Device
 from harness.modes import Mode
 from harness.plan.points import Point
-from harness.workloads.model import MLP, build_batch, build_empty_model, build_model
+from harness.workloads.autograd import calling, checked, making
+from harness.workloads.model import MLP, build_batch, build_empty_model, build_model, copied
+from harness.workloads.places import moved
 
 # Small enough that thousands of steps on one batch neither diverge nor come to rest.
 LEARNING_RATE = 1e-4
@@ -33,11 +35,13 @@ class Step:
 
     outcome() makes one step more and returns the tensors to hold against eager's. driven: what makes steps
     by itself, with `repeat(steps)` and `joined(others)`; None where each step is a call from Python.
+    built: what the mode made of the model, by which it proves what it is.
     """
 
     call: Callable[[], Any]
     outcome: Callable[[], list[torch.Tensor]]
     driven: Any = None
+    built: Any = None
 
     @property
     def repeat(self) -> Callable[[int], Any] | None:
@@ -60,21 +64,26 @@ def in_turn(steps: Sequence[Step]) -> tuple[Callable[[], Any], Callable[[int], A
 
 
 class Workload(ABC):
-    """The shared part: model and shard of a cell, built once and given to every mode."""
+    """The shared part: parameters and shard of a cell. Every mode gets a model of its own, all built alike."""
 
-    def __init__(self, point: Point, device: Device, shard: int, seed: int) -> None:
-        """shard: number of the device among those of all ranks; each has samples of its own."""
+    def __init__(self, point: Point, device: Device, shard: int, seed: int, places: str = "") -> None:
+        """shard: number of the device among those of all ranks; each has samples of its own. places: whatever tells
+        this build from others; decides where its models lie."""
         self.device = device
-        self.model: MLP
+        self.autograd = point.autograd
+        self._point = point
+        self._places = random.Random(f"{seed}:{shard}:{places}")
+        self._held: list[object] = []
+        # None where nothing is computed: memory holds whatever it does.
+        self._original: MLP | None = None
         if not device.computes:
             where = device.torch_device
-            self.model = build_empty_model(point.sizes, dtype=point.dtype, device=where)
             self.inputs = torch.empty(
                 point.rank_batch, point.sizes[0], dtype=getattr(torch, point.dtype), device=where
             )
             self.labels = torch.empty(point.rank_batch, dtype=torch.int64, device=where)
             return
-        self.model = build_model(point.sizes, dtype=point.dtype, device=device.torch_device, seed=seed)
+        self._original = build_model(point.sizes, dtype=point.dtype, device=device.torch_device, seed=seed)
         self.inputs, self.labels = build_batch(
             point.rank_batch,
             point.sizes[0],
@@ -84,29 +93,47 @@ class Workload(ABC):
             seed=seed * 100_003 + shard + 1,
         )
 
+    def new_model(self) -> MLP:
+        """A model with the cell's parameters, in places of their own.
+
+        Built as its users build it and filled then: a deep copy has modules whose dictionaries share no keys, and is
+        slower by more than a per cent for that.
+        """
+        point, device = self._point, self.device.torch_device
+        self._held += moved(self._places)
+        with torch.inference_mode(False), making(self.autograd):
+            if self._original is None:
+                return build_empty_model(point.sizes, dtype=point.dtype, device=device)
+            return copied(self._original, point.sizes)
+
     def context(self) -> AbstractContextManager[Any]:
         """What every call of the workload runs under."""
         return nullcontext()
 
+    def built(self, mode: Mode) -> Step:
+        """The mode's step on a model of its own."""
+        return self.prepare(mode, self.new_model())
+
     @abstractmethod
-    def prepare(self, mode: Mode) -> Step:
-        """Build the mode's step; what this takes is the mode's preparation time."""
+    def prepare(self, mode: Mode, model: MLP) -> Step:
+        """Build the mode's step on a new model; what this takes is the mode's preparation time."""
 
 
 class Forward(Workload):
-    """Inference: one call of the model on this rank's shard."""
+    """One call of the model on this rank's shard, under what `autograd` says."""
 
-    def __init__(self, point: Point, device: Device, shard: int, seed: int) -> None:
-        super().__init__(point, device, shard, seed)
-        self.model.eval()
+    def new_model(self) -> MLP:
+        return super().new_model().eval()
 
     def context(self) -> AbstractContextManager[Any]:
-        return torch.inference_mode()
+        return calling(self.autograd)
 
-    def prepare(self, mode: Mode) -> Step:
-        run = mode.prepare(self.model, self.inputs)
+    def prepare(self, mode: Mode, model: MLP) -> Step:
+        run = mode.prepare(model, self.inputs)
         call = partial(run, self.inputs)
-        return Step(call, lambda: [call()], run if hasattr(run, "repeat") else None)
+        return Step(
+            call, lambda: [checked(call(), self.autograd)], run if hasattr(run, "repeat") else None, run
+        )
 
 
 class Train(Workload):
@@ -114,8 +141,8 @@ class Train(Workload):
 
     replicated = True
 
-    def prepare(self, mode: Mode) -> Step:
-        prepared = mode.prepare(copy.deepcopy(self.model), self.inputs)
+    def prepare(self, mode: Mode, model: MLP) -> Step:
+        prepared = mode.prepare(model, self.inputs)
         if not isinstance(prepared, nn.Module):
             raise TypeError(f"mode {mode.name} builds no module, so that there is nothing to train")
         replica: nn.Module = prepared
@@ -140,7 +167,7 @@ class Train(Workload):
             gradients = [p.grad for p in replica.parameters() if p.grad is not None]
             return [loss.detach(), *gradients]
 
-        return Step(call, outcome)
+        return Step(call, outcome, built=prepared)
 
 
 class TrainAlone(Train):

@@ -21,14 +21,14 @@ def batch_of(samples: int, features: int = 64, classes: int = 64, dtype: str = "
 
 
 def test_the_layers_have_the_widths_asked_for_with_relu_between() -> None:
-    layers = list(model_of((512, 256, 128, 2)).layers)
+    layers = list(model_of((512, 256, 128, 2)))
     assert [type(layer) for layer in layers] == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
     shapes = [(x.in_features, x.out_features) for x in layers if isinstance(x, nn.Linear)]
     assert shapes == [(512, 256), (256, 128), (128, 2)]
 
 
 def test_a_single_layer_has_no_relu() -> None:
-    assert [type(layer) for layer in model_of((8, 4)).layers] == [nn.Linear]
+    assert [type(layer) for layer in model_of((8, 4))] == [nn.Linear]
 
 
 def test_the_same_seed_gives_the_same_parameters_whatever_ran_before() -> None:
@@ -66,7 +66,7 @@ def test_the_output_of_64_layers_depends_on_each_of_them() -> None:
     for index in (0, 64, 126):
         model = model_of()
         with torch.no_grad():
-            model.layers[index].weight.mul_(-1)
+            model[index].weight.mul_(-1)
         assert (model(inputs) - before).abs().max() > 0.05 * before.abs().max()
 
 

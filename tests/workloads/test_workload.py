@@ -40,7 +40,7 @@ class Altered(Mode):
 
     def prepare(self, model, example):
         with torch.no_grad():
-            model.layers[0].weight[0, 0] += self.by
+            model[0].weight[0, 0] += self.by
         return model
 
 
@@ -49,25 +49,25 @@ class TestForward:
     def test_a_step_is_one_call_of_the_model_on_the_shard(self, mode: str) -> None:
         workload = Forward(POINT, Device(), shard=0, seed=1)
         with workload.context():
-            step = workload.prepare(get_mode(mode))
-            assert difference([step.call()], [workload.model(workload.inputs)]) <= TOLERANCE["float32"]
-            assert difference(step.outcome(), [workload.model(workload.inputs)]) <= TOLERANCE["float32"]
+            step = workload.built(get_mode(mode))
+            assert difference([step.call()], [workload.new_model()(workload.inputs)]) <= TOLERANCE["float32"]
+            assert difference(step.outcome(), [workload.new_model()(workload.inputs)]) <= TOLERANCE["float32"]
 
     def test_no_graph_for_gradients_is_kept(self) -> None:
         workload = Forward(POINT, Device(), shard=0, seed=1)
         with workload.context():
-            assert not workload.prepare(get_mode("eager")).call().requires_grad
+            assert not workload.built(get_mode("eager")).call().requires_grad
 
     def test_a_wrong_mode_differs_by_more_than_the_tolerance(self) -> None:
         workload, other = (Forward(POINT, Device(), shard=0, seed=1) for _ in range(2))
         with workload.context():
-            reference = workload.prepare(get_mode("eager")).outcome()
-            outcome = other.prepare(Altered(0.1)).outcome()
+            reference = workload.built(get_mode("eager")).outcome()
+            outcome = other.built(Altered(0.1)).outcome()
         assert difference(outcome, reference) > TOLERANCE["float32"]
 
     def test_ranks_share_the_model_and_not_the_samples(self) -> None:
         first, second = (Forward(POINT, Device(), shard=rank, seed=1) for rank in (0, 1))
-        for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        for a, b in zip(first.new_model().parameters(), second.new_model().parameters(), strict=True):
             assert torch.equal(a, b)
         assert not torch.equal(first.inputs, second.inputs)
 
@@ -87,41 +87,44 @@ class TestTrain:
     @pytest.mark.parametrize("mode", ["eager", "script", "trace"])
     def test_every_mode_trains_as_eager_does(self, mode: str) -> None:
         workload = self.workload()
-        steps = [workload.prepare(get_mode(name)) for name in ("eager", mode)]
+        steps = [workload.built(get_mode(name)) for name in ("eager", mode)]
         for _ in range(3):
             reference, outcome = (step.outcome() for step in steps)
             assert difference(outcome, reference) <= TOLERANCE["float32"]
 
     def test_the_outcome_is_the_loss_and_a_gradient_for_each_parameter(self) -> None:
         workload = self.workload()
-        outcome = workload.prepare(get_mode("eager")).outcome()
-        assert [t.shape for t in outcome] == [torch.Size(()), *(p.shape for p in workload.model.parameters())]
+        outcome = workload.built(get_mode("eager")).outcome()
+        assert [t.shape for t in outcome] == [
+            torch.Size(()),
+            *(p.shape for p in workload.new_model().parameters()),
+        ]
         assert all(tensor.abs().max() > 0 for tensor in outcome)
 
     def test_a_step_moves_the_parameters_against_the_gradient(self) -> None:
         workload = self.workload()
-        step = workload.prepare(get_mode("eager"))
+        step = workload.built(get_mode("eager"))
         first = step.outcome()
         second = step.outcome()
         downhill = sum(float((g * g).sum()) for g in first[1:])
         assert (first[0] - second[0]).item() == pytest.approx(LEARNING_RATE * downhill, rel=0.2)
 
     def test_hundreds_of_steps_neither_diverge_nor_come_to_rest(self) -> None:
-        step = self.workload().prepare(get_mode("eager"))
+        step = self.workload().built(get_mode("eager"))
         losses = [step.call().item() for _ in range(200)]
         assert 0.8 * losses[0] < losses[-1] < losses[0]
 
     def test_each_mode_has_parameters_of_its_own(self) -> None:
         workload = self.workload()
-        before = [p.clone() for p in workload.model.parameters()]
-        first = workload.prepare(get_mode("eager"))
+        before = [p.clone() for p in workload.new_model().parameters()]
+        first = workload.built(get_mode("eager"))
         for _ in range(3):
             first.call()
-        assert all(torch.equal(a, b) for a, b in zip(before, workload.model.parameters(), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(before, workload.new_model().parameters(), strict=True))
 
     def test_gradients_of_one_step_are_not_added_to_the_last(self) -> None:
         """The gradient after 20 steps of little change is that of one step, not 20 times as large."""
-        step = self.workload().prepare(get_mode("eager"))
+        step = self.workload().built(get_mode("eager"))
         first = step.outcome()
         for _ in range(20):
             last = step.outcome()
@@ -129,17 +132,17 @@ class TestTrain:
 
     def test_a_wrong_mode_differs_by_more_than_the_tolerance(self) -> None:
         workload = self.workload()
-        reference = workload.prepare(get_mode("eager")).outcome()
-        assert difference(workload.prepare(Altered(0.1)).outcome(), reference) > TOLERANCE["float32"]
+        reference = workload.built(get_mode("eager")).outcome()
+        assert difference(workload.built(Altered(0.1)).outcome(), reference) > TOLERANCE["float32"]
 
     def test_parameters_that_get_no_gradient_are_a_difference(self) -> None:
         class Frozen(Mode):
             name, needs_python = "frozen", True
 
             def prepare(self, model, example):
-                model.layers[0].weight.requires_grad_(False)
+                model[0].weight.requires_grad_(False)
                 return model
 
         workload = self.workload()
-        reference = workload.prepare(get_mode("eager")).outcome()
-        assert difference(workload.prepare(Frozen()).outcome(), reference) == float("inf")
+        reference = workload.built(get_mode("eager")).outcome()
+        assert difference(workload.built(Frozen()).outcome(), reference) == float("inf")
