@@ -9,10 +9,15 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from harness.modes.proof import Unproven, compiled_graphs, compiler_switched_off
 from harness.modes.registry import Mode, register
 
 if TYPE_CHECKING:
     import torch
+
+
+# Where a compiled module keeps how many graphs there were before it.
+_BEFORE = "_graphs_before"
 
 
 def no_compiler() -> str | None:
@@ -42,13 +47,24 @@ class Compile(Mode):
         from harness.modes.fresh import with_code_of_its_own
         from harness.modes.headers import keep_precompiled_headers
 
+        if why := compiler_switched_off():
+            raise Unproven(why)
         keep_precompiled_headers()
+        before = compiled_graphs()
         # A part that cannot be compiled raises, and does not quietly stay in Python. Shapes are fixed, as in
         # every other mode that compiles.
         compiled: Any = torch.compile(
             with_code_of_its_own(model), fullgraph=True, dynamic=False, mode=self.compiler_mode
         )
+        object.__setattr__(compiled, _BEFORE, before)  # the wrapper would hand it on to the model
         return compiled
+
+    def proof(self, built: Any) -> str | None:
+        before = getattr(built, "__dict__", {}).get(_BEFORE)
+        if before is None or not hasattr(built, "_orig_mod"):
+            return f"torch.compile answered with a {type(built).__name__} in Python"
+        # Every model is compiled anew (with_code_of_its_own), so that one compiled before is no proof.
+        return None if compiled_graphs() > before else "dynamo compiled no frame of it: it runs in Python"
 
 
 @register
@@ -64,3 +80,21 @@ class CompileGraphs(Compile):
         if device_kind == "cpu":
             return "CUDA graphs need a CUDA device: on a CPU this is compile"
         return super().unsupported(workload=workload, dtype=dtype, device_kind=device_kind)
+
+    def unsupported_autograd(self, autograd: str) -> str | None:
+        if autograd == "grad":
+            return "torch replays a graph that recorded only once its backward has run, and forward has none"
+        return None
+
+    def proof(self, built: Any) -> str | None:
+        return super().proof(built) or _no_graph_trees()
+
+
+def _no_graph_trees() -> str | None:
+    """Why inductor captured nothing on the current device; None where it keeps graphs there."""
+    import torch
+    from torch._inductor.cudagraph_trees import get_container
+
+    if get_container(torch.accelerator.current_device_index()).tree_manager is None:
+        return "inductor captured no CUDA graph: it launches what it compiled one by one"
+    return None

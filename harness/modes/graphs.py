@@ -48,5 +48,13 @@ class CudaGraph(Mode):
             return "captured for inference alone: the all-reduce of DistributedDataParallel is not captured"
         return None
 
+    def unsupported_autograd(self, autograd: str) -> str | None:
+        return "a replay is one launch, in which autograd records nothing" if autograd == "grad" else None
+
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Replayed:
         return Replayed(model, example)
+
+    def proof(self, built: Any) -> str | None:
+        # A capture of nothing raises already (harness.devices.cuda_graph); what is left is whether it was made.
+        captured = isinstance(built, Replayed) and built.output is not None
+        return None if captured else "no graph was captured"

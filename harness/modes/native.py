@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.modes.registry import Mode, register
-from harness.modes.torchscript import no_torchscript
+from harness.modes.torchscript import no_torchscript, scripted
 
 if TYPE_CHECKING:
     import torch
@@ -49,14 +49,22 @@ class Native(Mode):
 
         return no_torchscript() or problem()
 
+    def unsupported_autograd(self, autograd: str) -> str | None:
+        if autograd == "inference_model":
+            return "the C++ loop loads parameters of its own, which are ordinary tensors"
+        return None if autograd == "inference" else "the C++ loop makes every step under inference mode"
+
     def make_ready(self) -> None:
         from harness.modes.native_build import build
 
         build()
 
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Driven:
-        import torch
-
         from harness.modes.native_loop import NativeLoop
 
-        return Driven(NativeLoop([(torch.jit.script(model), example)]))
+        return Driven(NativeLoop([(scripted(model), example)]))
+
+    def proof(self, built: Any) -> str | None:
+        if not isinstance(built, Driven) or not built.loop.modules:
+            return "the loop in C++ has no module loaded"
+        return None

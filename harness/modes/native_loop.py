@@ -57,6 +57,11 @@ class NativeLoop:
         self._pointers = (ctypes.c_void_p * len(handles))(*[handle.pointer for handle in handles])
         self._count = len(handles)
 
+    @property
+    def modules(self) -> int:
+        """How many modules C++ has loaded for it; 0 after close()."""
+        return sum(handle.pointer is not None for handle in self._handles)
+
     def run(self, steps: int) -> None:
         """Make so many steps: in each every module is called once, in turn, and its output dropped.
 

@@ -58,6 +58,13 @@ class Aoti(Mode):
             return "AOTInductor compiles for inference alone"
         return no_compiler() or (no_toolkit() if device_kind == "cuda" else None)
 
+    def unsupported_autograd(self, autograd: str) -> str | None:
+        return (
+            "AOTInductor compiles for inference alone: its code records nothing"
+            if autograd == "grad"
+            else None
+        )
+
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Callable[..., Any]:
         from torch._inductor import aoti_load_package
 
@@ -70,3 +77,10 @@ class Aoti(Mode):
                 str(package), device_index=-1 if index is None else index
             )
         return loaded
+
+    def proof(self, built: Any) -> str | None:
+        from torch.export.pt2_archive._package import AOTICompiledModel
+
+        if not isinstance(built, AOTICompiledModel):
+            return f"no package was loaded: what was prepared is a {type(built).__name__}"
+        return None if built.get_metadata() else "the package that was loaded says nothing of itself"

@@ -5,8 +5,9 @@ In: a model. Out: a module. Must not import torch when it is imported.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.modes.proof import not_straight
 from harness.modes.registry import Mode, register
 
 if TYPE_CHECKING:
@@ -38,3 +39,6 @@ class Symbolic(Mode):
         from harness.modes.straight import straight_program
 
         return straight_program(model)
+
+    def proof(self, built: Any) -> str | None:
+        return not_straight(built)

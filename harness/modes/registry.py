@@ -40,6 +40,10 @@ class Mode(ABC):
         """Why this mode cannot run there, or None where it can. device_kind: cpu, cuda or emulated."""
         return None
 
+    def unsupported_autograd(self, autograd: str) -> str | None:
+        """Why this mode's forward cannot run so, or None where it can. autograd: a value of that axis."""
+        return None
+
     def make_ready(self) -> None:  # noqa: B027  (most have nothing to make)
         """Called once where the sweep is started, before any rank: make what all ranks use.
 
@@ -52,7 +56,15 @@ class Mode(ABC):
 
         Under `train` what is built must be a module with the model's parameters. What has a method
         `repeat(steps)` beside is driven by that: it makes so many steps on the example by itself.
+        Raises Unproven (harness.modes.proof) where a switch makes something else of it.
         """
+
+    def proof(self, built: Any) -> str | None:
+        """Why what `prepare` built is not what the mode says, or None where it is; asked after its first call.
+
+        A mode that is not what it says is a row `unsupported`, and is not timed. By default it is believed.
+        """
+        return None
 
 
 def register(cls: type[Mode]) -> type[Mode]:

@@ -44,7 +44,7 @@ def straight_program(model: nn.Module) -> Straight:
         name = str(node.target)
         if name not in arguments:
             with graph.inserting_after(last_input):
-                arguments[name] = last_input = graph.placeholder(name.replace(".", "_"))
+                arguments[name] = last_input = graph.placeholder("p_" + name.replace(".", "_"))
         node.replace_all_uses_with(arguments[name])
         graph.erase_node(node)
     graph.lint()  # type: ignore[no-untyped-call]

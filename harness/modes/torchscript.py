@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from harness.modes.proof import Unproven, no_scripted_graph, not_frozen
 from harness.modes.registry import Mode, register
 
 if TYPE_CHECKING:
@@ -22,11 +23,29 @@ def no_torchscript() -> str | None:
     return None
 
 
+def scripted(model: torch.nn.Module) -> torch.jit.ScriptModule:
+    """torch.jit.script of a model, with a graph that no other model has.
+
+    Raises Unproven where torch hands back the model itself.
+    """
+    import torch
+
+    from harness.modes.fresh import with_class_of_its_own
+
+    module: torch.jit.ScriptModule = torch.jit.script(with_class_of_its_own(model))
+    if why := no_scripted_graph(module):
+        raise Unproven(why)
+    return module
+
+
 class _TorchScript(Mode):
     needs_python = False
 
     def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
         return no_torchscript()
+
+    def proof(self, built: Any) -> str | None:
+        return no_scripted_graph(built)
 
 
 @register
@@ -36,10 +55,7 @@ class Script(_TorchScript):
     name = "script"
 
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
-        import torch
-
-        scripted: torch.nn.Module = torch.jit.script(model)
-        return scripted
+        return scripted(model)
 
 
 @register
@@ -68,9 +84,17 @@ class Frozen(_TorchScript):
             return "frozen parameters are constants and cannot be trained"
         return super().unsupported(workload=workload, dtype=dtype, device_kind=device_kind)
 
+    def unsupported_autograd(self, autograd: str) -> str | None:
+        return (
+            "frozen parameters are constants: autograd has nothing to record" if autograd == "grad" else None
+        )
+
     def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
         import torch
 
         optimise: Any = torch.jit.optimize_for_inference
-        frozen: torch.nn.Module = optimise(torch.jit.freeze(torch.jit.script(model.eval())))
+        frozen: torch.nn.Module = optimise(torch.jit.freeze(scripted(model.eval())))
         return frozen
+
+    def proof(self, built: Any) -> str | None:
+        return not_frozen(built)
