@@ -14,6 +14,7 @@ from rich.table import Table
 
 from harness.machine.environment import describe_environment, probe_torch, take_inventory
 from harness.machine.limits import examine
+from harness.machine.others import share_of_others_now
 from harness.monitor import inspect
 from harness.plan.config import Config
 
@@ -26,6 +27,7 @@ def doctor(*, as_json: bool = False) -> int:
     probe = probe_torch()
     environment = describe_environment(take_inventory(Config(), probe), probe)
     environment["nvml"] = inspect.look()
+    environment["cpu"]["others_share"] = share_of_others_now()
     if as_json:
         print(json.dumps(environment, indent=2))
         return 0

@@ -10,7 +10,7 @@ import math
 import os
 import platform
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -30,21 +30,31 @@ def allowed_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def pin_to_cores(local_rank: int, ranks: int, threads: int) -> list[int] | None:
-    """Give this rank cores of its own, and answer which; None where there are too few for all.
+def own_cores(local_rank: int, ranks: int, threads: int) -> list[int] | None:
+    """The cores on which this rank issues, and no other does; None where there are too few for all.
 
-    Cores are shared out evenly, so that a rank's helper threads (NCCL, autograd) have room on a large
+    Shared out evenly, so that threads which take part in issuing (autograd's, one a device) have room on a large
     host; on too few cores nothing is pinned, since two ranks tied to one core would wait for each other
     while another core idles. Under a quota there are as many to share out as the quota is worth.
     """
     if not hasattr(os, "sched_setaffinity"):
         return None
-    share = usable_cores() // ranks
-    if share < threads:
-        return None
-    own = allowed_cores()[local_rank * share : (local_rank + 1) * share]
-    os.sched_setaffinity(0, own)
-    return own
+    return share_of(allowed_cores()[: usable_cores()], local_rank, ranks, threads)
+
+
+def share_of(cores: Sequence[int], place: int, parts: int, threads: int) -> list[int] | None:
+    """The cores of one of so many equal parts; None where a part has less than a core for each of its threads."""
+    share = len(cores) // parts
+    return None if share < threads else list(cores[place * share : (place + 1) * share])
+
+
+def pin_thread(cores: Sequence[int]) -> None:
+    """Tie the calling thread to these cores, and with it the threads that it starts from here on. Others stay as they
+    are: on Linux affinity is a thread's (sched_setaffinity(2)), whatever Python's manual says of processes.
+
+    Raises OSError where the process may use none of them.
+    """
+    os.sched_setaffinity(0, cores)
 
 
 def cgroup_quota(root: Path | None = None, membership: Path | None = None) -> float | None:

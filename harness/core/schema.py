@@ -6,9 +6,40 @@ In: nothing. Out: constants. Must not know torch, pandas or any stage.
 from __future__ import annotations
 
 from harness.core import axes, warnings
+from harness.core.stats.intervals import Interval
 
 # What every other mode is compared with.
 REFERENCE_MODE = "eager"
+
+# Figures whose ends have names of their own.
+_SHORT = {
+    "throughput_samples_s": "throughput",
+    "speedup_vs_eager": "speedup",
+    "null_ratio": "null",
+}
+
+
+def ends(figure: str) -> tuple[str, str]:
+    """The columns of both ends of a figure's interval."""
+    stem = _SHORT.get(figure, figure)
+    return f"{stem}_low", f"{stem}_high"
+
+
+def with_ends(figure: str, interval: Interval) -> dict[str, float]:
+    """A figure and its interval, by column."""
+    low, high = ends(figure)
+    return {figure: interval.estimate, low: interval.low, high: interval.high}
+
+
+def _figure(name: str, what: str) -> dict[str, str]:
+    """A figure that has an interval: its column and those of both ends."""
+    low, high = ends(name)
+    return {
+        name: f"{what}; over sessions the geometric mean of their medians over rounds",
+        low: f"lower end of the 95 % interval of {name}; empty where it was measured in one session",
+        high: f"upper end of the 95 % interval of {name}",
+    }
+
 
 # One row per point. Units stand in the name. The order here is the order in the file.
 COLUMNS: dict[str, str] = {
@@ -22,6 +53,7 @@ COLUMNS: dict[str, str] = {
     "controller": "who issues the work: processes (one per device), threads (one per device), loop (one thread)",
     "workload": "forward or train",
     "dtype": "element type of parameters and activations",
+    "autograd": "forward under grad, no_grad, inference or inference_model; train always records, and has the default",
     "mode": "how the model is executed: eager, script, trace, ... (docs/modes)",
     "needs_python": "whether the interpreter issues each operation of a step: yes or no",
     "holds_lock": "whether a thread that issues a step holds the interpreter's lock meanwhile: yes or no",
@@ -29,20 +61,25 @@ COLUMNS: dict[str, str] = {
     "device_name": "what the device calls itself",
     "status": "ok, unsupported, failed, oom, timeout or mismatch",
     "warnings": "semicolon-separated set of warnings; empty when there is none",
-    "step_us": "time of one step: per block the slowest rank's wall time / steps, then the median over rounds",
-    "step_us_low": "lower end of the 95 % interval of step_us",
-    "step_us_high": "upper end of the 95 % interval of step_us",
-    "issue_us": "host time to issue one step without waiting for the device; empty on synchronous devices",
-    "device_us": "time the device executes one step with the launch hidden; empty on CPU",
-    "dispatch_share": "share of the step in which the device waits; on CPU against the fastest mode without Python",
+    **_figure("step_us", "time of one step: per block the slowest rank's wall time / steps"),
+    **_figure(
+        "issue_us", "host time to issue one step without waiting for the device; empty on synchronous devices"
+    ),
+    **_figure("device_us", "time the device executes one step with the launch hidden; empty on CPU"),
+    **_figure(
+        "dispatch_share",
+        "share of the step in which the device waits; on CPU against the fastest mode without Python",
+    ),
     "feedable_devices": "device_us / issue_us: devices that one thread can keep busy",
-    "throughput_samples_s": "all samples / (last rank's end - first rank's start), median over rounds",
-    "speedup_vs_eager": "median over rounds of eager's step time / this mode's step time in the same round",
-    "speedup_low": "lower end of the 95 % interval of speedup_vs_eager",
-    "speedup_high": "upper end of the 95 % interval of speedup_vs_eager",
-    "scaling_efficiency": "throughput / (devices x throughput of the same point on one device)",
-    "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank",
-    "first_call_s": "time of the first call after that; slowest rank",
+    **_figure("throughput_samples_s", "all samples / (last rank's end - first rank's start)"),
+    **_figure("speedup_vs_eager", "eager's step time / this mode's in the same round"),
+    "verdict": "of the speed-up: faster, slower, same or undecided, beyond 1 % and the noise floor",
+    **_figure(
+        "null_ratio", "step time of eager / that of a second build of it in the same round: 1 but for noise"
+    ),
+    **_figure("scaling_efficiency", "throughput / (devices x throughput of the same point on one device)"),
+    "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank and build",
+    "first_call_s": "time of the first call after that; slowest rank and build",
     "memory_peak_mib": "peak memory while the mode warmed up: the device's, on CPU the whole process's",
     "util_mean_pct": "NVML's utilisation while the point was held steady, mean over devices; empty when not sampled",
     "sm_active_pct": "percentage of multiprocessors active there (GPM, Hopper and later); empty when not sampled",
@@ -52,24 +89,37 @@ COLUMNS: dict[str, str] = {
     "main_thread_share": "CPU time / wall time of a rank's issuing threads in timed blocks; the least of ranks",
     "preemptions_s": "times a second that a rank's process lost its core in timed blocks; the most of ranks",
     "waits_s": "times a second that a rank's process gave its core up to wait in timed blocks; the most of ranks",
+    "others_share": "share of the usable cores that other programs used while the cell's blocks ran",
     "threads": "intra-op threads that were set for each device",
     "cores": "cores that a rank may use",
     "gil": "whether the interpreter has a lock that lets one thread run at a time: yes or no",
     "launches": "launches of one step, counted in a CUDA graph of it; empty on CPU and where it cannot be captured",
     "replay_us": "device time of one step by the replay of that graph, against which device_us is checked",
     "rank_spread": "median over rounds of slowest device / fastest device - 1",
-    "rounds": "rounds measured",
+    "sessions": "sessions in which the point was measured, each of fresh processes",
+    "builds": "models of this mode that were built and measured, over all sessions",
+    "rounds": "rounds measured, over all builds",
     "steps": "timed steps per rank, over all rounds",
     "error": "why the status is not ok",
 }
 
-INTEGER_COLUMNS = (*axes.COUNTS, axes.NODES, "threads", "cores", "launches", "rounds", "steps")
+INTEGER_COLUMNS = (
+    *axes.COUNTS,
+    axes.NODES,
+    "threads",
+    "cores",
+    "launches",
+    "sessions",
+    "builds",
+    "rounds",
+    "steps",
+)
 # Of these the columns of YES_NO answer a question.
 YES, NO = "yes", "no"
 YES_NO = ("needs_python", "holds_lock", "gil")
 TEXT_COLUMNS = (
     *("key", axes.MODEL, *axes.NAMES, "device_kind", "device_name", "status", "warnings"),
-    *(*YES_NO, "error"),
+    *(*YES_NO, "verdict", "error"),
 )
 
 OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH = (
@@ -86,10 +136,9 @@ STATUSES = (OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH)
 # since what was lost there (a killed rank, a busy machine) need not be lost twice.
 FINAL_STATUSES = (OK, UNSUPPORTED, OOM, MISMATCH)
 
-# Why the rounds of a cell ended, as its `end` record says; two of them are warnings too.
-SETTLED, NOISY, CAPPED = "settled", warnings.NOISY.name, warnings.CAPPED.name
-# Not yet: what its session did not come to.
-UNFINISHED = "unfinished"
+# Why the rounds of a cell ended in a session, as its `end` record says: all were measured, or as many as there was
+# time for, or its session was ended before.
+COMPLETE, CAPPED, UNFINISHED = "complete", warnings.CAPPED.name, "unfinished"
 
 
 def yes_no(answer: object) -> str:

@@ -28,17 +28,27 @@ OVERSUBSCRIBED = PointWarning(
     "of the step time. Do not read it as Python overhead; use fewer devices, fewer threads or more cores",
     hollow=True,
 )
+LOADED = PointWarning(
+    "loaded",
+    "programs that are not the sweep's used a tenth of the cores or more while it was measured (others_share): "
+    "end them and measure again; intervals are wide and step times long because of them",
+)
 NOISY = PointWarning(
     "noisy",
-    "the interval stayed wide and the cap on rounds would have left it more than twice too wide: "
-    "quieten the machine (other jobs, frequency scaling), or read the interval and not the median",
+    "the interval stayed wider than timing.rel_width after all sessions: quieten the machine (other jobs, frequency "
+    "scaling), use timing=precise, or read the interval and not the estimate",
     hollow=True,
 )
 CAPPED = PointWarning(
     "capped",
-    "the limit of rounds or time came before the interval was narrow enough: "
-    "use timing=precise or raise timing.max_rounds and timing.max_cell_s",
+    "the interval stayed wider than timing.rel_width, and there was time for fewer rounds than asked for: "
+    "raise timing.max_cell_s",
     hollow=True,
+)
+STORED_SPREAD = PointWarning(
+    "stored_spread",
+    "measured in one session: the interval is that of earlier sweeps' sessions on this machine and not its own; "
+    "use timing=normal for figures that will be quoted",
 )
 BACK_PRESSURE = PointWarning(
     "back_pressure",
@@ -68,10 +78,13 @@ EMULATED = PointWarning(
 WARNINGS: dict[str, PointWarning] = {
     warning.name: warning
     for warning in (
-        *(NOISY, CAPPED, OVERSUBSCRIBED, BACK_PRESSURE, REPLAY_DIFFERS, SHARED, THROTTLED),
+        *(NOISY, CAPPED, STORED_SPREAD, OVERSUBSCRIBED, LOADED, BACK_PRESSURE, REPLAY_DIFFERS, SHARED),
+        THROTTLED,
         *(UTILISATION_DIFFERS, EMULATED),
     )
 }
+# Of intervals that are wider than asked for.
+WIDE = (NOISY, CAPPED)
 # In the order in which captions name them.
 HOLLOW = (OVERSUBSCRIBED, NOISY, CAPPED)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.processes.ends_with_parent import LAUNCHER_PID, ending_with_parent
+from harness.core.spoilers import for_ranks
 from harness.launch.local_reach import LOCAL
 from harness.launch.processes import Processes
 from harness.launch.reach import Reach
@@ -82,7 +83,7 @@ def _started(command: list[str], variables: Mapping[str, str], path: Path) -> su
     """path: where the launcher listens."""
     return subprocess.Popen(
         command,
-        env={**os.environ, **variables, SOCKET_PATH: str(path), LAUNCHER_PID: str(os.getpid())},
+        env={**for_ranks(os.environ), **variables, SOCKET_PATH: str(path), LAUNCHER_PID: str(os.getpid())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -25,6 +25,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.places import PACKAGE
 from harness.core.files.revision import revision
 from harness.core.processes.children import path_variables, python_module
+from harness.core.spoilers import spoilers_in
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 
@@ -113,12 +114,15 @@ def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[st
         "nvidia_driver": None if inventory.kind == "emulated" else nvidia_driver(),
         "source": source_revision(),
         "source_digest": revision(),
-        "variables": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_", "EMULATOR_"))
-        },
+        "variables": _variables(),
     }
+
+
+def _variables() -> dict[str, str]:
+    """Those that torch and what it rests on read, and those that distort."""
+    known = ("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_", "EMULATOR_")
+    distort = spoilers_in(os.environ)
+    return {n: value for n, value in sorted(os.environ.items()) if n.startswith(known) or n in distort}
 
 
 # What must not change between the parts of one run: rows measured apart are laid into one curve.

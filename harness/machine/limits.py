@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.cpu_time import LOADED_SHARE
+from harness.core.spoilers import told
+
 # A machine with more waiting processes than this share of its cores disturbs what is measured on it.
 BUSY_LOAD = 0.25
 
@@ -31,6 +34,10 @@ def examine(environment: dict[str, Any], of_devices: Iterable[tuple[str, str]] =
     yield from _without_devices(environment) if kind == "cpu" else _too_many_devices(environment)
     yield from _unlike_devices(environment["torch"])
     yield from _disturbed(environment["cpu"])
+    for what, does in told(environment.get("variables", {})):
+        yield Limit(
+            f"{what}.", f"{does[0].upper()}{does[1:]}. Unset it, or read what it does into every figure."
+        )
     yield from _fewer_cores(environment["cpu"])
     for what, advice in of_devices:
         yield Limit(what, advice)
@@ -95,6 +102,12 @@ def _unlike_devices(torch: dict[str, Any]) -> Iterator[Limit]:
 def _disturbed(cpu: dict[str, Any]) -> Iterator[Limit]:
     """What makes the same step take another time."""
     cores = cpu["cores_usable"]
+    share = cpu.get("others_share")
+    if share is not None and share >= LOADED_SHARE:
+        yield Limit(
+            f"Other programs use {100 * share:.0f} % of the cores.",
+            "End them before a sweep, or rows carry `loaded`, their intervals are wide and their step times long.",
+        )
     if cpu["load_before"] > BUSY_LOAD * cores:
         yield Limit(
             f"The machine is busy: load {cpu['load_before']:.2f} on {cores} cores.",

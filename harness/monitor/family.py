@@ -60,6 +60,11 @@ class Family:
         }
 
     @property
+    def own(self) -> set[int]:
+        """All processes that are the sweep's: its descendants, the one that runs it, and this sampler."""
+        return self.members | {self.parent, os.getpid()}
+
+    @property
     def orphaned(self) -> bool:
         """Whether the parent has gone, as of the last look."""
         return bool(self._parents) and self.parent not in self._parents
@@ -71,7 +76,7 @@ class Family:
         """
         if any(pid not in self._parents for pid in pids):
             self.refresh()
-        own = self.members | {self.parent, os.getpid()}
+        own = self.own
         self._trusted = self._trusted or any(pid in own for pid in pids)
         if not self._trusted:
             return [] if not pids else None

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+from harness.core.cpu import allowed_cores
+from harness.core.cpu_time import busy_seconds, process_seconds
 
 _LARGEST = 1 << 20
 _TICKS_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -25,6 +28,8 @@ class Host:
         self._proc = proc
         self._before: list[tuple[int, int]] = []
         self._ranks: dict[int, int] = {}
+        self._allowed = frozenset(allowed_cores())
+        self._own_s, self._own_before = 0.0, 0.0
         try:
             self._stat = os.open(proc / "stat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -40,6 +45,22 @@ class Host:
         if ranks or self._ranks:
             said["ranks"] = self._of_ranks(ranks)
         return said
+
+    def busy(self, own: Collection[int]) -> dict[str, float]:
+        """busy_s: CPU seconds so far of the cores that may be used here, own_s: of the sweep's processes `own`.
+
+        Empty where the system does not tell. Only differences mean anything.
+        """
+        if self._stat < 0:
+            return {}
+        busy_s = busy_seconds(os.pread(self._stat, _LARGEST, 0), self._allowed)
+        if busy_s is None:
+            return {}
+        own_s = process_seconds(own, self._proc)
+        # The sum falls where a process ends that nobody of the sweep waits for.
+        self._own_s += max(0.0, own_s - self._own_before)
+        self._own_before = own_s
+        return {"busy_s": round(busy_s, 2), "own_s": round(self._own_s, 2)}
 
     def mhz(self) -> float | None:
         """Mean clock of the cores. Asking wakes every one of them up, so ask rarely."""

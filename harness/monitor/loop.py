@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.cpu import allowed_cores, usable_cores
 from harness.monitor.family import Family
 from harness.monitor.host import Host
 from harness.monitor.nvml import NoNvml, Nvml
@@ -99,6 +100,8 @@ class SamplingLoop:
             t_ns=self._now_ns(),
             hz=self.spec.hz,
             cores=os.cpu_count() or 1,
+            allowed_cores=len(allowed_cores()),
+            usable_cores=usable_cores(),
             nvml=version,
             why=why,
             devices=[device.about() for device in self.devices],
@@ -157,7 +160,7 @@ class SamplingLoop:
         if self._due(tick, FAMILY_PERIOD_S):
             self.family.refresh()
         if self._due(tick, HOST_PERIOD_S):
-            host = self.host.use(self.family.ranks)
+            host = self.host.use(self.family.ranks) | self.host.busy(self.family.own)
         if self._due(tick, MHZ_PERIOD_S) and (mhz := self.host.mhz()):
             host["mhz"] = mhz
         self._write("sample", t_ns=began, took_ns=self._now_ns() - began, devices=devices, host=host)

@@ -5,6 +5,7 @@ In: a key as it is written on the command line, and its value. Out: nothing, or 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from harness.core.errors import ConfigError
@@ -27,7 +28,8 @@ def known_words(key: str, values: Sequence[str], known: Sequence[str]) -> None:
 
 def one_of(key: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise ConfigError(key, value, ", ".join(known))
+        close = difflib.get_close_matches(str(value), known, n=1)
+        raise ConfigError(key, value, ", ".join(known) + (f" (the nearest: {close[0]})" if close else ""))
 
 
 def at_least(key: str, value: int, least: int, allowed: str) -> None:

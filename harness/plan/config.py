@@ -43,18 +43,25 @@ class LauncherConfig:
 class TimingConfig:
     """How precisely is measured; docs/method.md explains each rule.
 
-    block_ms: wall time of one block, milliseconds. visit_rounds: rounds of a cell before the next cell's
-    turn. rel_width: half width of the 95 % interval over
-    the median at which a cell is done. warmup_max_s: per mode. max_cell_s: timed rounds of one cell.
+    block_ms: wall time of one block, milliseconds. sessions: how often the plan is measured, each time in fresh
+    processes. builds: of every cell in a session. rounds: of a build. visit_rounds: rounds of a cell before the next
+    cell's turn. rel_width: half width of a speed-up's 95 % interval over its estimate that is narrow enough;
+    rel_width_step: that of a step time, which differs more between processes. Cells with a point that is wider get
+    further sessions, max_sessions in all at most. null_every: one in so many cells holds a second build
+    of eager; 0: none does. warmup_max_s: per mode and build. max_cell_s: timed rounds of one cell in all its sessions.
     """
 
-    block_ms: float = 15.0
-    visit_rounds: int = 10
-    min_rounds: int = 40
-    max_rounds: int = 120
-    rel_width: float = 0.015
+    block_ms: float = 8.0
+    sessions: int = 5
+    max_sessions: int = 5
+    builds: int = 1
+    rounds: int = 8
+    visit_rounds: int = 8
+    rel_width: float = 0.02
+    rel_width_step: float = 0.05
+    null_every: int = 3
     warmup_max_s: float = 2.0
-    max_cell_s: float = 8.0
+    max_cell_s: float = 10.0
 
 
 @dataclass
@@ -86,6 +93,7 @@ class Config:
     controller: list[str] = field(default_factory=lambda: ["processes"])
     workload: list[str] = field(default_factory=lambda: ["forward"])
     dtype: list[str] = field(default_factory=lambda: ["float32"])
+    autograd: list[str] = field(default_factory=lambda: ["inference"])
     scaling: str = "weak"
     exclude: list[dict[str, Any]] = field(default_factory=list)
     oversubscribe: bool = True

@@ -6,10 +6,10 @@ In: a Plan, a Config and the Inventory. Out: seconds, from least to most. Must n
 from __future__ import annotations
 
 from harness.core.launches import USUAL
-from harness.core.stats import FEWEST_FOR_INTERVAL
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.points import Plan, Point
+from harness.plan.repeats import rounds_of_build
 
 # For the estimate alone, never for a result. A bare start of two ranks: importing torch and meeting.
 START_SECONDS = 5.0
@@ -35,22 +35,21 @@ def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[
     timing, flop_s = config.timing, FLOP_PER_SECOND[inventory.kind == "cpu"]
     if config.emulator is not None:
         flop_s = config.emulator.flop_s["float32"] * config.emulator.gemm_efficiency
-    least = most = 0.0
+    once = repeated = 0.0
     for session in plan.sessions:
-        least += START_SECONDS
-        most += START_SECONDS
+        repeated += START_SECONDS
         for cell in session.cells:
             in_turn = 1 if session.controller != "loop" else session.devices
             steps = [in_turn * _step_seconds(point, flop_s) for point in cell.points]
             # On asynchronous devices a burst beside every block, for issue or device time.
             blocks = 1 if inventory.kind == "cpu" else 2
             round_seconds = blocks * sum(max(timing.block_ms / 1e3, step) for step in steps)
-            fewest = FEWEST_FOR_INTERVAL * round_seconds
-            window = window_seconds(config, inventory.kind)
-            warm_up = sum(WARM_UP_SECONDS + window + 8 * step for step in steps)
-            least += warm_up + max(fewest, min(blocks * timing.max_cell_s, timing.min_rounds * round_seconds))
-            most += warm_up + max(fewest, min(blocks * timing.max_cell_s, timing.max_rounds * round_seconds))
-    return least, most
+            # One round before the first that counts, of every build.
+            rounds = 1 + rounds_of_build(timing, round_seconds)
+            build = sum(WARM_UP_SECONDS + 8 * step for step in steps) + rounds * round_seconds
+            once += len(steps) * window_seconds(config, inventory.kind)
+            repeated += timing.builds * build
+    return once + timing.sessions * repeated, once + timing.max_sessions * repeated
 
 
 def _step_seconds(point: Point, flop_s: float) -> float:

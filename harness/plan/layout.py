@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from harness.core import axes
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
 from harness.plan.exclude import is_excluded
@@ -42,7 +43,7 @@ def points_of(config: Config) -> Iterator[Point]:
         _once(config.workload),
         _once(config.dtype),
     ):
-        for mode in _once(config.mode):
+        for autograd, mode in product(_autograds(config, workload), _once(config.mode)):
             point = Point(
                 model=_model_name(sizes),
                 sizes=sizes,
@@ -55,6 +56,7 @@ def points_of(config: Config) -> Iterator[Point]:
                 dtype=dtype,
                 mode=mode,
                 scaling=config.scaling,
+                autograd=autograd,
             )
             if any(is_excluded(rule, point) for rule in config.exclude):
                 continue
@@ -72,6 +74,11 @@ def points_of(config: Config) -> Iterator[Point]:
                     "(an exclude rule can leave the pair out)",
                 )
             yield point
+
+
+def _autograds(config: Config, workload: str) -> list[str]:
+    """A training step always records: it is one point, not one for each value."""
+    return _once(config.autograd) if workload == "forward" else [axes.DEFAULTS[axes.AUTOGRAD]]
 
 
 def _models(config: Config) -> list[tuple[int, ...]]:

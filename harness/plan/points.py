@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.core import axes
 from harness.core.controllers import CONTROLLERS
 from harness.core.schema import REFERENCE_MODE
 
@@ -31,12 +32,12 @@ class Point:
     dtype: str
     mode: str
     scaling: str
+    autograd: str = axes.DEFAULTS[axes.AUTOGRAD]
 
     @property
     def key(self) -> str:
-        """Hash of the axes, 12 hexadecimal digits, the same in every run and on every machine."""
-        axes = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(axes.encode()).hexdigest()[:12]
+        """Hash of the axes, 12 hexadecimal digits, the same in every run, version and machine."""
+        return _hash(asdict(self))
 
     @property
     def rank_batch(self) -> int:
@@ -57,18 +58,31 @@ class Cell:
     @property
     def id(self) -> str:
         """Hash of the axes without the mode."""
-        axes = asdict(self.points[0])
-        axes.pop("mode")
-        return hashlib.sha256(json.dumps(axes, sort_keys=True).encode()).hexdigest()[:12]
+        place = asdict(self.points[0])
+        place.pop("mode")
+        return _hash(place)
 
     @property
     def label(self) -> str:
         """The cell in words, for logs and progress."""
         point = self.points[0]
+        later = [f" {axis} {value}" for axis in axes.DEFAULTS if (value := _unusual(point, axis))]
         return (
             f"{point.model} batch {point.batch} on {point.devices} {point.controller}, "
-            f"{point.workload} {point.dtype}"
+            f"{point.workload} {point.dtype}{''.join(later)}"
         )
+
+
+def _unusual(point: Point, axis: str) -> str:
+    """The value on an axis that came later; empty at its default."""
+    value = str(getattr(point, axis))
+    return "" if value == axes.DEFAULTS[axis] else value
+
+
+def _hash(place: dict[str, Any]) -> str:
+    """An axis that came later has no part in it at its default: what was measured before keeps its name."""
+    named = {axis: value for axis, value in place.items() if axes.DEFAULTS.get(axis) != value}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> st
                 f"{issuing} {who} x {threads} threads asked for, {cores} cores present "
                 "(oversubscribe=true runs it all the same)"
             )
-    return get_mode(point.mode).unsupported(
-        workload=point.workload, dtype=point.dtype, device_kind=inventory.kind
-    )
+    mode = get_mode(point.mode)
+    reason = mode.unsupported(workload=point.workload, dtype=point.dtype, device_kind=inventory.kind)
+    return reason or (mode.unsupported_autograd(point.autograd) if point.workload == "forward" else None)
 
 
 def _not_allocated(point: Point, inventory: Inventory) -> str | None:

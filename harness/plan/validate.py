@@ -8,7 +8,6 @@ from __future__ import annotations
 from harness.core import axes
 from harness.core.emulated import problems
 from harness.core.errors import ConfigError
-from harness.core.stats import FEWEST_FOR_INTERVAL
 from harness.modes import load_plugins
 from harness.plan.checks import at_least, known_words, one_of, positive, whole_numbers
 from harness.plan.config import Config, MonitorConfig
@@ -35,6 +34,7 @@ def validate(config: Config) -> Config:
         whole_numbers(key, getattr(config, key))
     for key in (axes.MODE, *axes.CELL_NAMES):
         known_words(key, getattr(config, key), words_of(key))
+    _check_autograd(config)
     one_of("scaling", config.scaling, SCALINGS)
     one_of("device.kind", config.device.kind, DEVICE_KINDS)
     one_of("launcher.kind", config.launcher.kind, LAUNCHERS)
@@ -63,6 +63,13 @@ def _check_model(config: Config) -> None:
             at_least(key, value, 1, "a whole number of at least 1, or null for the layers' width")
 
 
+def _check_autograd(config: Config) -> None:
+    default = axes.DEFAULTS[axes.AUTOGRAD]
+    if "forward" not in config.workload and set(config.autograd) != {default}:
+        allowed = f"[{default}], the default, without workload=forward: a training step always records"
+        raise ConfigError(axes.AUTOGRAD, config.autograd, allowed)
+
+
 def _check_emulator(config: Config) -> None:
     profile, emulated = config.emulator, config.device.kind == "emulated"
     if emulated and profile is None:
@@ -89,21 +96,19 @@ def _check_limits(config: Config) -> None:
     for key in ("block_ms", "warmup_max_s", "max_cell_s"):
         positive(f"timing.{key}", getattr(timing, key))
     _check_monitor(config.monitor)
-    if not 0 < timing.rel_width < 1:
-        raise ConfigError("timing.rel_width", timing.rel_width, "a number between 0 and 1, e.g. 0.02")
+    for key in ("rel_width", "rel_width_step"):
+        if not 0 < getattr(timing, key) < 1:
+            allowed = "a number between 0 and 1, e.g. 0.02"
+            raise ConfigError(f"timing.{key}", getattr(timing, key), allowed)
+    for key in ("sessions", "builds", "rounds", "visit_rounds"):
+        at_least(f"timing.{key}", getattr(timing, key), 1, "a whole number of at least 1")
     at_least(
-        "timing.min_rounds",
-        timing.min_rounds,
-        FEWEST_FOR_INTERVAL,
-        f"a whole number of at least {FEWEST_FOR_INTERVAL}: fewer rounds have no 95 % interval",
+        "timing.max_sessions",
+        timing.max_sessions,
+        timing.sessions,
+        f"a whole number of at least timing.sessions={timing.sessions}",
     )
-    at_least("timing.visit_rounds", timing.visit_rounds, 1, "a whole number of at least 1")
-    at_least(
-        "timing.max_rounds",
-        timing.max_rounds,
-        timing.min_rounds,
-        f"a whole number of at least timing.min_rounds={timing.min_rounds}",
-    )
+    at_least("timing.null_every", timing.null_every, 0, "a whole number: 1 for every cell, 0 for none")
 
 
 def _check_launcher(config: Config) -> None:

@@ -47,9 +47,11 @@ def _check_path(path: Path, config: Config, key: str, ownership: Ownership | Non
     if beneath.exists(path, CONFIG_FILE):
         there = read_config(path, key)
         ours = yaml.safe_load(yaml.safe_dump(measured_config(config)))
-        changed = [name for name in sorted({*there, *ours}) if there.get(name) != ours.get(name)]
+        # A key that came later stands for what was done before there was one.
+        before = {**measured_config(Config()), **there}
+        changed = [name for name in sorted({*before, *ours}) if before.get(name) != ours.get(name)]
         if changed:
-            told = ", ".join(f"{n}={there.get(n)!r} there, {ours.get(n)!r} here" for n in changed[:3])
+            told = ", ".join(f"{n}={before.get(n)!r} there, {ours.get(n)!r} here" for n in changed[:3])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise ConfigError(
                 key,

@@ -6,12 +6,18 @@ In: what a session is. Out: names, and what a name says. Must not know what is i
 from __future__ import annotations
 
 SHARD = "shard-"
+NULL_ENDING = ".null"
 _TRY, _RANK, _ENDING = "-try", "-rank", ".jsonl"
 
 
 def shard_name(shard: tuple[int, int]) -> str:
     """Of part i of n, from 1."""
     return f"{SHARD}{shard[0]}of{shard[1]}"
+
+
+def null_key(key: str) -> str:
+    """Under which the blocks of the null stand, a second build of the point with that key."""
+    return key + NULL_ENDING
 
 
 def session_kind(controller: str, devices: int) -> str:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.stats import FEWEST_FOR_INTERVAL, median_interval
+from harness.core.stats.intervals import over_sessions
 from harness.records.raw import LAUNCHER_FILE, RawData
 
 # A node that takes so much longer than the quickest is named.
@@ -50,10 +50,11 @@ def node_speeds(raw: RawData) -> list[Speed]:
     for of_nodes in times.values():
         if len(of_nodes) < 2:
             continue
-        intervals = {node: median_interval(values) for node, values in of_nodes.items()}
-        quickest = min(intervals.values(), key=lambda interval: interval.median)
+        intervals = {node: over_sessions(values).interval() for node, values in of_nodes.items()}
+        quickest = min(intervals.values(), key=lambda interval: interval.estimate)
         for node, interval in intervals.items():
-            shares[node].append((interval.median / quickest.median, interval.low > quickest.high))
+            # Of one session there is no interval, and so no certainty.
+            shares[node].append((interval.estimate / quickest.estimate, interval.low > quickest.high))
     return [
         Speed(
             node,
@@ -66,7 +67,8 @@ def node_speeds(raw: RawData) -> list[Speed]:
 
 
 def _times(raw: RawData) -> dict[str, dict[str, list[float]]]:
-    """Point key -> node -> step times in ns, of `forward` alone: of each round the node's slowest rank."""
+    """Point key -> node -> step times in ns, of `forward` alone: a session's median over rounds, of each the node's
+    slowest rank."""
     forward = {
         record["key"]
         for record in raw.files.get(LAUNCHER_FILE, [])
@@ -83,10 +85,10 @@ def _times(raw: RawData) -> dict[str, dict[str, list[float]]]:
                 place = (block["key"], node, session["session"], record["round"])
                 step = (block["end_ns"] - block["start_ns"]) / block["steps"]
                 rounds[place] = max(step, rounds.get(place, 0.0))
+    sessions: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for (key, node, name, _), step in rounds.items():
+        sessions[key, node, name].append(step)
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (key, node, _, _), step in rounds.items():
-        times[key][node].append(step)
-    return {
-        key: {node: steps for node, steps in nodes.items() if len(steps) >= FEWEST_FOR_INTERVAL}
-        for key, nodes in times.items()
-    }
+    for (key, node, _), steps in sessions.items():
+        times[key][node].append(statistics.median(steps))
+    return times

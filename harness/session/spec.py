@@ -18,14 +18,18 @@ from harness.plan.points import Cell, Point
 class SessionSpec:
     """One session as its ranks see it.
 
-    id: names its files. controller, devices: who issues to how many devices, of all ranks. store: file where
-    the ranks meet; None where they do so in torchrun's store. threads: intra-op threads per rank. affinity: pin
-    ranks to cores. usage: record CPU time around blocks. window_s: seconds for which each point is held for
-    samplers. revision: of the harness that made it (harness.core.files.revision), which alone may measure it.
+    id: names its files. draw: a random number, by which its processes, orders and places differ from
+    those of any other session. nulls: ids of cells that hold a second build of the reference mode. controller,
+    devices: who issues to how many devices, of all ranks. store: file where the ranks meet; None where they do so in
+    torchrun's store. threads: intra-op threads per rank. affinity: pin ranks to cores. usage: record CPU time
+    around blocks. window_s: seconds for which each point is held for samplers. revision: of the harness that made it
+    (harness.core.files.revision), which alone may measure it.
     """
 
     id: str
+    draw: int
     cells: tuple[Cell, ...]
+    nulls: tuple[str, ...]
     controller: str
     devices: int
     device_kind: str
@@ -53,6 +57,7 @@ class SessionSpec:
         plain["cells"] = tuple(
             Cell(tuple(Point.from_dict(point) for point in cell["points"])) for cell in plain["cells"]
         )
+        plain["nulls"] = tuple(plain["nulls"])
         plain["timing"] = TimingConfig(**plain["timing"])
         plain["plugins"] = tuple(plain["plugins"])
         plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])

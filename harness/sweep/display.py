@@ -6,6 +6,7 @@ In: messages of the ranks. Out: text. Must not decide anything.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -19,15 +20,29 @@ from harness.session.messages import Visit
 from harness.sweep.durations import in_words
 
 
+@dataclass
+class _Progress:
+    """How far a cell is. share: of the session that goes on."""
+
+    points: int
+    sessions: int = 0
+    share: float = 0.0
+
+    def worth(self, sessions: int) -> float:
+        """In points: all of its own when it was measured in so many sessions."""
+        return self.points * min((self.sessions + self.share) / sessions, 1.0)
+
+
 class Display:
     """Progress over points, the last result beside it, and the time left."""
 
     def __init__(self, console: Console, total: int, done: int, config: Config) -> None:
-        self.console, self.total, self.done = console, total, done
+        self.console, self.total = console, total
         self.first, self.started = done, time.monotonic()
         self.bar: Progress | None = None
-        # Points' worth of cells that will be visited again, by cell.
-        self.partly: dict[str, float] = {}
+        # By cell: points, the sessions that have measured them, and the share of the session that goes on.
+        self.cells: dict[str, _Progress] = {}
+        self.sessions = config.timing.sessions
         if console.is_terminal:
             # No refresh thread: the launcher forks, and a thread of ours would take time from the ranks.
             self.bar = Progress(
@@ -75,30 +90,43 @@ class Display:
         if visit is None:
             return
         result = _result(visit)
+        cell = self.cells.setdefault(visit.cell, _Progress(visit.points))
+        cell.share = visit.share % 1
         if visit.share < 1:
-            self.partly[visit.cell] = visit.points * visit.share
             if self.bar:
                 self._line(f"{result} | {visit.label}")
             return
-        self.done += visit.points
-        self.partly.pop(visit.cell, None)
+        cell.sessions += 1
         # The result first: on a terminal the line is cut at its end.
         self._line(f"{result} | {visit.label}" if self.bar else f"{visit.label}: {result}", counted=True)
 
     def lost(self, cell: Cell, points: int, status: str, reason: str) -> None:
         """Show a cell that broke its session, and took so many of its points with it."""
-        self.done += points
-        self.partly.pop(cell.id, None)
+        lost = self.cells.setdefault(f"{cell.id} lost", _Progress(0, self.sessions))
+        lost.points += points
+        if cell.id in self.cells:
+            known = self.cells[cell.id]
+            known.points, known.share = max(known.points - points, 0), 0.0
         self._line(f"{cell.label}: {status}: {reason}", counted=True)
+
+    def further(self, cells: int, sessions: int) -> None:
+        """Show that so many cells get further sessions, so many in all."""
+        self._line(f"{cells} cells have wide intervals: they are measured in up to {sessions} sessions")
+
+    @property
+    def done(self) -> float:
+        """Points' worth of what is measured."""
+        worth = sum(cell.worth(self.sessions) for cell in self.cells.values())
+        return min(self.first + worth, self.total)
 
     def tick(self) -> None:
         if self.bar:
-            self.bar.update(self.task, completed=self.done + sum(self.partly.values()), left=self._left())
+            self.bar.update(self.task, completed=self.done, left=self._left())
             self.bar.refresh()
 
     def _left(self) -> str:
         """Time left at the pace so far, at most; empty until some of it is done."""
-        so_far = self.done + sum(self.partly.values())
+        so_far = self.done
         if so_far <= self.first or so_far >= self.total:
             return ""
         seconds = (time.monotonic() - self.started) / (so_far - self.first) * (self.total - so_far)
@@ -106,12 +134,10 @@ class Display:
 
     def _line(self, text: str, *, counted: bool = False) -> None:
         if self.bar:
-            self.bar.update(
-                self.task, completed=self.done + sum(self.partly.values()), left=self._left(), last=text
-            )
+            self.bar.update(self.task, completed=self.done, left=self._left(), last=text)
             self.bar.refresh()
             return
-        where = f"[{self.done}/{self.total}] " if counted else ""
+        where = f"[{round(self.done)}/{self.total}] " if counted else ""
         left = f" ({self._left()})" if counted and self._left() else ""
         self.console.print(f"{where}{text}{left}", markup=False, highlight=False, soft_wrap=True)
 

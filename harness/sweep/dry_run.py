@@ -11,13 +11,24 @@ from rich.console import Console
 
 from harness.launch.launcher import Launcher
 from harness.launch.torchrun import shell_line
-from harness.plan.config import Config
+from harness.plan.config import Config, TimingConfig
 from harness.plan.estimate import estimate_seconds
 from harness.plan.inventory import Inventory
 from harness.plan.points import Plan
 from harness.plan.shards import shard_of
 from harness.records.files import next_session_id, session_folder
 from harness.sweep.durations import in_words
+
+
+def _repeated(timing: TimingConfig) -> str:
+    if timing.max_sessions == 1:
+        return "every session is measured once, so that nothing is known of how processes differ"
+    more = (
+        f", {timing.max_sessions} times where intervals stay wide"
+        if timing.max_sessions > timing.sessions
+        else ""
+    )
+    return f"every session is measured {timing.sessions} times, each time in fresh processes{more}"
 
 
 def print_plan(
@@ -42,6 +53,7 @@ def print_plan(
         f"{len(plan.points)} points; to measure: {measured} points in {cells} cells in "
         f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
     )
+    say(_repeated(config.timing))
     for session in plan.sessions:
         session_id = next_session_id(path, session.controller, session.devices, shard_of(config))
         say(

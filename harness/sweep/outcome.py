@@ -10,10 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.analysis.noise import between_sessions
 from harness.analysis.run import load_run
 from harness.core import schema
 from harness.core.errors import HarnessError
 from harness.core.files.made import Made
+from harness.machine.spreads import store_spreads
 
 
 def report(path: Path, console: Console) -> int:
@@ -30,6 +32,8 @@ def report(path: Path, console: Console) -> int:
             f"harness report {path}"
         ) from error
     print_summary(console, [run], paths)
+    if spreads := between_sessions(run.points):
+        store_spreads(run.environment, spreads)
     status = run.points["status"]
     tried = status[status != schema.UNSUPPORTED]
     return 1 if len(tried) and not (tried == schema.OK).any() else 0

@@ -1,6 +1,6 @@
 """Going on with a run: what of it is done, and what to type.
 
-In: a run directory and a Config. Out: keys of finished points, a command. Must not know how anything is measured.
+In: a run directory and a Config. Out: a Tally, a command. Must not know how anything is measured.
 """
 
 from __future__ import annotations
@@ -9,18 +9,15 @@ import shlex
 from pathlib import Path
 
 from harness.analysis.run import load_run
-from harness.core import schema
 from harness.plan.config import Config
 from harness.plan.executed import as_written, executed
 from harness.records.raw import RAW
+from harness.sweep.tally import Tally
 
 
-def done(path: Path) -> set[str]:
-    """Keys of points that have their final row already."""
-    if not (path / RAW).is_dir():
-        return set()
-    points = load_run(path).points
-    return set(points.loc[points["status"].isin(schema.FINAL_STATUSES), "key"])
+def tally_of(path: Path) -> Tally:
+    """What a run directory has of each point already."""
+    return Tally.of(load_run(path).points) if (path / RAW).is_dir() else Tally()
 
 
 def resume_command(path: Path, config: Config) -> str:

@@ -19,12 +19,15 @@ from harness.cluster.choice import SLURM, make_launcher
 from harness.cluster.job_owner import JobOwnership
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
+from harness.core.spoilers import told
 from harness.launch.launcher import Launcher
 from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
+from harness.machine.spreads import stored_spreads
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Plan, Point, remaining
+from harness.plan.repeats import cells_with_null
 from harness.plan.shards import shard_of, shard_plan
 from harness.records.acceptable import check_path
 from harness.records.directory import BYTES_FOR_REPORT, BYTES_PER_BLOCK, RunDirectory, open_run
@@ -36,8 +39,9 @@ from harness.sweep.display import Display
 from harness.sweep.dry_run import print_plan
 from harness.sweep.interrupt import Interrupted, signals_raise
 from harness.sweep.outcome import report, save_points
-from harness.sweep.resume import done, resume_command
-from harness.sweep.sessions import Site, make_modes_ready, measure
+from harness.sweep.repeats import measure
+from harness.sweep.resume import resume_command, tally_of
+from harness.sweep.sessions import Site, make_modes_ready
 
 
 def run_sweep(config: Config, console: Console) -> int:
@@ -62,7 +66,7 @@ def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
         plan, whole = _planned(config, machine.inventory, console)
         if config.dry_run:
             # What is measured already counts here too: the plan shows what a start would do.
-            todo = remaining(plan, done(path))
+            todo = remaining(plan, tally_of(path).enough(config.timing.sessions))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
             return 0
         run = open_run(path, config, _key(config), JobOwnership.of_this_process())
@@ -116,7 +120,10 @@ def _measure(
     console: Console,
 ) -> None:
     environment = describe_environment(machine.inventory, machine.probe)
-    todo = remaining(plan, done(run.path))
+    for what, does in told(environment["variables"]):
+        console.print(f"{what}: {does}", markup=False, highlight=False, soft_wrap=True)
+    tally = tally_of(run.path)
+    todo = remaining(plan, tally.enough(config.timing.sessions))
     run.check_space(_bytes_needed(todo, config))
     _check_same_machine(run, environment, config)
     run.write_config(config)
@@ -129,13 +136,15 @@ def _measure(
         _table_kept(run.path, config, console),
     ):
         known = {record["key"] for record in read_launcher(run.path) if record["type"] == "point"}
-        announce(records, environment, plan, whole, machine.inventory, known)
+        spreads = stored_spreads(environment) if config.timing.sessions == 1 else None
+        announce(records, environment, plan, whole, machine.inventory, known, spreads)
         write_unsupported(records, todo.unsupported)
-        site = Site(config, run, machine.inventory, machine.variables, machine.launcher, records, log)
+        nulls = cells_with_null(plan.points, config.timing.null_every)
+        site = Site(config, run, machine.inventory, machine.variables, machine.launcher, records, log, nulls)
         with machine.launcher.sampler(run.path, machine.variables):
             make_modes_ready(todo)
             with Display(console, len(plan.points), len(plan.points) - left, config) as display:
-                measure(site, todo, display)
+                measure(site, todo, tally, display)
 
 
 @contextlib.contextmanager
@@ -158,7 +167,9 @@ def _table_kept(path: Path, config: Config, console: Console) -> Iterator[None]:
 
 
 def _bytes_needed(plan: Plan, config: Config) -> int:
-    blocks = sum(s.points * s.ranks for s in plan.sessions) * config.timing.max_rounds
+    timing = config.timing
+    rounds = timing.max_sessions * timing.builds * timing.rounds
+    blocks = sum(s.points * s.ranks for s in plan.sessions) * rounds
     return BYTES_FOR_REPORT + blocks * BYTES_PER_BLOCK
 
 

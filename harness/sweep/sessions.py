@@ -7,6 +7,7 @@ session, how it is measured, nor what becomes of the records.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from harness.analysis.progress import session_progress
 from harness.core import schema
 from harness.core.files.revision import revision
 from harness.launch.launcher import Launcher, Start
+from harness.launch.layout import layout_variables
 from harness.launch.run import DIED, FINISHED, Ending, run_session
 from harness.modes import get_mode
 from harness.plan.config import Config
@@ -32,12 +34,16 @@ from harness.sweep import node_loss
 from harness.sweep.display import Display
 from harness.sweep.interrupt import Interrupted
 from harness.sweep.settle import settle
+from harness.sweep.tally import Tally
+
+# What a double holds exactly, and so every reader of JSON.
+DRAW_BITS = 53
 
 
 @dataclass(frozen=True)
 class Site:
     """Where sessions are run. variables: under which processes see the devices. records: launcher.jsonl. log: where
-    the output of all processes goes."""
+    the output of all processes goes. nulls: ids of cells that hold a null."""
 
     config: Config
     run: RunDirectory
@@ -46,6 +52,7 @@ class Site:
     launcher: Launcher
     records: Writer
     log: IO[str]
+    nulls: frozenset[str] = frozenset()
 
 
 def make_modes_ready(plan: Plan) -> None:
@@ -56,24 +63,25 @@ def make_modes_ready(plan: Plan) -> None:
             get_mode(mode).make_ready()
 
 
-def measure(site: Site, plan: Plan, display: Display) -> None:
-    """Run every session; a session that breaks is started again with the cells it has not reached."""
-    for session in plan.sessions:
-        rest: Session | None = session
-        while rest is not None:
-            rest = _one_session(site, rest, display)
+def measure_once(site: Site, session: Session, tally: Tally, display: Display, *, held: bool) -> None:
+    """Run a session; one that breaks is started again with the cells it has not reached. held: whether each point is
+    held in a steady state for samplers."""
+    rest: Session | None = session
+    while rest is not None:
+        rest = _one_session(site, rest, tally, display, held)
 
 
-def _one_session(site: Site, session: Session, display: Display) -> Session | None:
+def _one_session(site: Site, session: Session, tally: Tally, display: Display, held: bool) -> Session | None:
     """Run a session once; answers the part of it that must be started again, or None."""
     nodes, left = site.inventory.nodes_for(session.devices), site.launcher.nodes_left()
     if left is not None and left < nodes:
-        _without_nodes(site, session, left, nodes, display)
+        _without_nodes(site, session, left, nodes, tally, display)
         return None
-    session_id, folder = _new_session(site, session)
+    draw = secrets.randbits(DRAW_BITS)
+    session_id, folder = _new_session(site, session, draw, held)
     start = site.launcher.start(session, session_id, folder, nodes, display.note)
     display.session(session, session_id)
-    ending = _run(site, session_id, start, display)
+    ending = _run(site, session_id, start, draw, display)
     if ending.how == DIED and (start.reach.told_to_end or site.launcher.is_ending()):
         # Whatever the ranks died of, what is left of the job would only fail of the same.
         raise Interrupted(signal.SIGTERM, requeue=True, reason="the end of the job")
@@ -82,17 +90,19 @@ def _one_session(site: Site, session: Session, display: Display) -> Session | No
         display.note(f"session {session_id}: {ending.reason}")
         if node_loss.failures_of(site.run.path, session) <= node_loss.TRIES_AFTER_NODE_FAILURE:
             # It says nothing of the cell in flight, which is tried again with the others.
-            ended = session_progress(site.run.path, session_id).ended
+            progress = session_progress(site.run.path, session_id)
+            ended = progress.ended
+            tally.note(session, ended, progress.dropped)
             rest = tuple(cell for cell in session.cells if cell.id not in ended)
             return replace(session, cells=rest) if rest else None
-    return _settled(site, session, session_id, ending, display)
+    return _settled(site, session, session_id, ending, tally, display)
 
 
-def _run(site: Site, session_id: str, start: Start, display: Display) -> Ending:
+def _run(site: Site, session_id: str, start: Start, draw: int, display: Display) -> Ending:
     _log(site, session_id, " ".join(start.command))
     ending = run_session(
         start.command,
-        start.variables | site.variables,
+        start.variables | site.variables | layout_variables(draw),
         site.log,
         timeout_s=site.config.timeout_s,
         startup_timeout_s=site.config.launcher.startup_timeout_s,
@@ -109,21 +119,23 @@ def _log(site: Site, session_id: str, text: str) -> None:
     print(f"{now} {session_id}: {text}", file=site.log, flush=True)
 
 
-def _new_session(site: Site, session: Session) -> tuple[str, Path]:
+def _new_session(site: Site, session: Session, draw: int, held: bool) -> tuple[str, Path]:
     """Make the folder of a session that has not been used before, with its file in it."""
     config, kind = site.config, site.inventory.kind
     session_id = next_session_id(site.run.path, session.controller, session.devices, shard_of(config))
     folder = site.run.make_session_folder(session_id)
     SessionSpec(
         id=session_id,
+        draw=draw,
         cells=session.cells,
+        nulls=tuple(cell.id for cell in session.cells if cell.id in site.nulls),
         controller=session.controller,
         devices=session.devices,
         device_kind=kind,
         threads=config.device.threads,
         affinity=config.device.affinity,
         usage=config.monitor.usage,
-        window_s=window_seconds(config, kind),
+        window_s=window_seconds(config, kind) if held else 0.0,
         seed=config.seed,
         timing=config.timing,
         plugins=tuple(config.plugins),
@@ -136,10 +148,11 @@ def _new_session(site: Site, session: Session) -> tuple[str, Path]:
 
 
 def _settled(
-    site: Site, session: Session, session_id: str, ending: Ending, display: Display
+    site: Site, session: Session, session_id: str, ending: Ending, tally: Tally, display: Display
 ) -> Session | None:
     """Give the points of a broken session their rows; answers what is left of it to be measured."""
     progress = session_progress(site.run.path, session_id)
+    tally.note(session, progress.ended, () if ending.killed else progress.dropped)
     if all(cell.id in progress.ended for cell in session.cells):
         if ending.how != FINISHED:
             display.note(f"session {session_id} ended early ({ending.reason}); its cells keep their rounds")
@@ -150,11 +163,14 @@ def _settled(
     for lost in settled.lost:
         for point, status, reason in lost.rows:
             site.records.write("outcome", key=point.key, status=status, error=reason, session=session_id)
+            tally.given_up.add(point.key)
         display.lost(lost.cell, len(lost.rows), lost.status, lost.reason)
     return settled.rest
 
 
-def _without_nodes(site: Site, session: Session, left: int, nodes: int, display: Display) -> None:
+def _without_nodes(
+    site: Site, session: Session, left: int, nodes: int, tally: Tally, display: Display
+) -> None:
     """What a job does that has lost nodes: it is started again, with others; after that it makes do without."""
     reason = f"the loss of nodes ({nodes} needed, {left} left of the job)"
     if node_loss.failures(site.run.path) <= node_loss.TRIES_AFTER_NODE_FAILURE:
@@ -162,4 +178,5 @@ def _without_nodes(site: Site, session: Session, left: int, nodes: int, display:
     for cell in session.cells:
         for point in cell.points:
             site.records.write("outcome", key=point.key, status=schema.FAILED, error=reason)
+            tally.given_up.add(point.key)
         display.lost(cell, len(cell.points), schema.FAILED, reason)

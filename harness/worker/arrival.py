@@ -1,4 +1,4 @@
-"""What a rank does before it loads torch: say who it is, read what to measure, take its cores.
+"""What a rank does before it loads torch: say who it is, read what to measure, find its cores.
 
 In: a session file, and torchrun's environment. Out: an Arrival. Must not import torch.
 """
@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.cpu import pin_to_cores
+from harness.core.cpu import own_cores
 from harness.core.errors import HarnessError
 from harness.core.files.revision import revision
 from harness.session.progress import Sender
@@ -22,13 +22,13 @@ from harness.worker.named_rank import name_rank
 @dataclass(frozen=True)
 class Arrival:
     """A rank that is there. started_ns: on the system's monotonic clock; local_rank: among those of its node;
-    pinned_cores: None where it is not pinned."""
+    own_cores: on which it is to issue; None where it is not pinned."""
 
     spec: SessionSpec
     sender: Sender
     started_ns: int
     local_rank: int
-    pinned_cores: list[int] | None
+    own_cores: list[int] | None
 
 
 def arrive(session_file: str, started_ns: int) -> Arrival:
@@ -44,10 +44,9 @@ def arrive(session_file: str, started_ns: int) -> Arrival:
     sender.send("hello", rank=rank)
     spec = SessionSpec.load(Path(session_file))
     _refuse_other_harness(spec)
-    # Before torch makes any thread: threads inherit the affinity of the one that starts them.
     local_ranks = int(os.environ["LOCAL_WORLD_SIZE"])
-    pinned = pin_to_cores(local_rank, local_ranks, spec.threads) if spec.affinity else None
-    return Arrival(spec, sender, started_ns, local_rank, pinned)
+    own = own_cores(local_rank, local_ranks, spec.threads) if spec.affinity else None
+    return Arrival(spec, sender, started_ns, local_rank, own)
 
 
 def _refuse_other_harness(spec: SessionSpec) -> None:

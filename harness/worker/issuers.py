@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from harness.core.controllers import CONTROLLERS
+from harness.core.cpu import pin_thread, share_of
 from harness.devices.device import Device
 from harness.timing.blocks import Block, time_block, time_blocks
 from harness.timing.bursts import Burst, time_burst
@@ -39,6 +40,11 @@ class Issuers(ABC):
     def each(self, action: Callable[[int], T]) -> list[T]:
         """Do something for every device in its issuer's thread, one device after the other."""
         return [self.at(index, partial(action, index)) for index in range(len(self.devices))]
+
+    def pin(self, cores: Sequence[int], threads: int) -> None:
+        """Tie what issues to the rank's cores, with the threads that it starts from here on, so those that share an
+        operation with it. All else that is there by now keeps the cores of the process. threads: intra-op, of each."""
+        self.at(0, partial(pin_thread, cores))
 
     @contextmanager
     def within(self, context: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
@@ -103,6 +109,11 @@ class Threaded(Issuers):
 
     def at(self, index: int, action: Callable[[], T]) -> T:
         return self._threads[index].submit(action).result()
+
+    def pin(self, cores: Sequence[int], threads: int) -> None:
+        """Each thread to a share of its own, as ranks have; to all of them where there are too few."""
+        parts = len(self._threads)
+        self.each(lambda index: pin_thread(share_of(cores, index, parts, threads) or cores))
 
     def timer(self, steps: Sequence[Step]) -> BlockTimer:
         together = threading.Barrier(len(steps))

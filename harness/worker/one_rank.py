@@ -31,6 +31,7 @@ from harness.worker.arrival import Arrival
 from harness.worker.cells.agreement import SessionBroken
 from harness.worker.cells.bench import Bench
 from harness.worker.issuers import open_issuers
+from harness.worker.issuing_cores import issuing_cores
 from harness.worker.ranks import Ranks
 from harness.worker.visits import measure_cells
 
@@ -48,9 +49,23 @@ def measure_session(arrival: Arrival) -> int:
     load_plugins(spec.plugins)
     issuers = open_issuers(spec.controller, _open_devices(spec, arrival.local_rank))
     ranks = Ranks(spec.store, issuers.devices[0].torch_device)
+    # Not before the threads of gloo and of drivers are there: they would inherit it, and an all-reduce wait for the
+    # core of the thread that waits for the all-reduce.
+    if arrival.own_cores is not None:
+        issuers.pin(arrival.own_cores, spec.threads)
     writer = Writer(spec.raw / rank_file(spec.id, ranks.rank))
     bench = Bench(
-        ranks, issuers, writer, sender, spec.timing, spec.seed, spec.usage, clock_cost_ns(), spec.window_s
+        ranks,
+        issuers,
+        writer,
+        sender,
+        spec.timing,
+        spec.seed,
+        spec.usage,
+        clock_cost_ns(),
+        window_s=spec.window_s,
+        session=f"{spec.id}:{spec.draw}",
+        nulls=frozenset(spec.nulls),
     )
     writer.write("session", **_session_fields(arrival, bench))
     # What importing torch left behind is there to stay: no later collection needs to look at it again.
@@ -71,6 +86,7 @@ def measure_session(arrival: Arrival) -> int:
         startup_s=(ready_ns - arrival.started_ns) / 1e9,
         wall_s=(closed_ns - ready_ns) / 1e9,
         busy_s=bench.busy_ns / 1e9,
+        issuing_cores=issuing_cores(issuers),
         process_threads=psutil.Process().num_threads(),
     )
     writer.close()
@@ -113,11 +129,13 @@ def _session_fields(arrival: Arrival, bench: Bench) -> dict[str, Any]:
         "python": platform.python_version(),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "threads": spec.threads,
-        "pinned_cores": arrival.pinned_cores,
+        "pinned_cores": arrival.own_cores,
+        "issuing_cores": issuing_cores(bench.issuers),
         "controller": spec.controller,
         "devices": [each.identity() for each in bench.issuers.devices],
         "cores": usable_cores(),
         "rel_width": spec.timing.rel_width,
+        "rel_width_step": spec.timing.rel_width_step,
         "clock_cost_ns": bench.clock_cost_ns,
         "empty_step_ns": time_block(_nothing, EMPTY_STEPS, device.wait).wall_ns / EMPTY_STEPS,
     }

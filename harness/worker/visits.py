@@ -1,10 +1,11 @@
-"""The order in which a session's cells are measured: each is visited for some rounds, then all again.
+"""The order in which a session's cells are measured: build by build, each cell visited for some rounds at a time.
 
 In: cells and a bench. Out: nothing; the cells write their records. Must not know how a cell is measured.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from harness.plan.points import Cell
@@ -15,23 +16,32 @@ from harness.worker.cells.cell import CellRun
 def measure_cells(cells: Sequence[Cell], bench: Bench) -> None:
     """Measure the cells of a session. Collective: all ranks call it with the same cells.
 
-    A cell's rounds are spread over the session: every cell is visited for some rounds, then every cell that
-    needs more is visited again, and so on. A disturbance that lasts seconds, as on machines shared with
-    others, then meets some rounds of many cells and not all rounds of one. Where memory is short, a cell
-    gets all its rounds at its first visit and is not kept.
+    A cell's rounds are spread over the session: each build of it has its turn, in an order of cells that is drawn anew,
+    and within a build every cell is visited for some rounds, then every cell that needs more is visited again. A
+    disturbance that lasts seconds, as on machines shared with others, then meets some rounds of many cells and not all
+    rounds of one.
 
     Raises SessionBroken if this rank failed where the others cannot be told, and OSError if a record
     cannot be written.
     """
+    for build in range(bench.timing.builds):
+        order = list(cells)
+        random.Random(f"{bench.seed}:{bench.session}:{build}").shuffle(order)
+        _measure_build(order, build, bench)
+
+
+def _measure_build(cells: Sequence[Cell], build: int, bench: Bench) -> None:
+    """Where memory is short, a cell gets all its rounds at its first visit and is not kept."""
+    timing = bench.timing
     kept: list[CellRun] = []
     for cell in cells:
-        run = CellRun(cell, bench)
+        run = CellRun(cell, build, bench)
         crowded = bench.ranks.any(any(device.is_crowded() for device in bench.issuers.devices))
-        run.visit(bench.timing.max_rounds if crowded else bench.timing.visit_rounds)
+        run.visit(timing.rounds if crowded else timing.visit_rounds)
         kept += _still_open([run])
     while kept:
         for run in kept:
-            run.visit(bench.timing.visit_rounds)
+            run.visit(timing.visit_rounds)
         kept = _still_open(kept)
 
 

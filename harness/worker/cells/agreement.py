@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from harness.core import schema
 from harness.devices.out_of_memory import is_out_of_memory
+from harness.modes.proof import Unproven
 from harness.plan.points import Cell, Point
 from harness.worker.cells.bench import Bench
 from harness.workloads.comparison import Mismatch
@@ -38,7 +39,8 @@ class Agreement:
     def agree(self, points: Sequence[Point], action: Callable[[], T]) -> T | None:
         """Do something on every rank; None, unless it went well on all. Collective.
 
-        points: those that fail with it. Raises SessionBroken, as attempt does.
+        points: those that fail with it; none where it is nothing that a row is lost by. Raises
+        SessionBroken, as attempt does.
         """
         value = self.attempt(points, action)
         failed = self._bench.ranks.any(value is None)
@@ -55,7 +57,9 @@ class Agreement:
         except Exception as error:  # a mode may raise anything; a failed point is a row, not a lost sweep
             for point in points:
                 self._write_dropped(point, error)
-            if not self.alone or any(device.is_broken() for device in self._bench.issuers.devices):
+            # What a mode is, each rank looks up by itself: no other one waits for it meanwhile.
+            together = not self.alone and not isinstance(error, Unproven)
+            if together or any(device.is_broken() for device in self._bench.issuers.devices):
                 raise SessionBroken(described(error)) from error
         self._bench.device.free_cached_memory()
         return None
@@ -74,7 +78,7 @@ class Agreement:
 
 def described(error: BaseException) -> str:
     """An exception in one line: its type and the first line of what it says."""
-    if isinstance(error, Mismatch):
+    if isinstance(error, (Mismatch, Unproven)):
         return str(error)
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:LONGEST_REASON]}" if lines else type(error).__name__
@@ -83,4 +87,6 @@ def described(error: BaseException) -> str:
 def _status(error: Exception) -> str:
     if isinstance(error, Mismatch):
         return schema.MISMATCH
+    if isinstance(error, Unproven):
+        return schema.UNSUPPORTED
     return schema.OOM if is_out_of_memory(error) else schema.FAILED

@@ -20,9 +20,11 @@ from harness.workloads.cpu_check import Rehearsal
 
 @dataclass
 class Bench:
-    """What a cell is measured with. window_s: for how long each point is held in a steady state for samplers,
-    after its rounds; 0: not at all. busy_ns: time that first calls, warm-up and timed
-    blocks took so far, each of its slowest rank: what is left of the session is our own overhead."""
+    """What a cell is measured with. session: what tells it from all others, by which orders and places differ.
+    nulls: ids of cells that hold a null. window_s: for how long each point is held in a steady state for samplers,
+    after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds have found them.
+    busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank: what is left of the
+    session is our own overhead."""
 
     ranks: Ranks
     issuers: Issuers
@@ -33,6 +35,9 @@ class Bench:
     usage: bool
     clock_cost_ns: float
     window_s: float = 0.0
+    session: str = ""
+    nulls: frozenset[str] = frozenset()
+    block_steps: dict[str, int] = field(default_factory=dict)
     busy_ns: int = 0
     rehearsal: Rehearsal = field(init=False)
 

@@ -9,28 +9,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.plan.points import Point
+from harness.records.naming import null_key
 from harness.timing.blocks import Block
 from harness.timing.bursts import Burst
 from harness.worker.cells.graph_check import LEAST_HOLD_NS, longer_hold
 from harness.worker.issuers import BlockTimer, Issuers
 from harness.workloads.workload import Step
 
+# What stands for a mode's name where there is a second build of the reference mode.
+NULL = "null"
+
 
 @dataclass
 class Prepared:
     """A mode that is in the race for as long as it does not fail.
 
-    own: its step on each device. timer: times a block of them. steps: of a block, on each device. burst: steps of a
-    burst that fits the launch queue; None where there is none. hold_ns: for how long the device is held while a burst
-    is queued.
+    null: whether it is the second build of the reference mode, whose blocks are kept apart from the first one's. own:
+    its step on each device. timer: times a block of them. steps: of a block, on each device. block_ns: what one took
+    of the slowest rank when it was warm. burst: steps of a burst that fits the launch queue; None where there is none.
+    hold_ns: for how long the device is held while a burst is queued.
     """
 
     point: Point
     own: list[Step]
     timer: BlockTimer
+    null: bool = False
     steps: int = 1
+    block_ns: float = 0.0
     burst: int | None = None
     hold_ns: float = LEAST_HOLD_NS
+
+    @property
+    def name(self) -> str:
+        return NULL if self.null else self.point.mode
+
+    @property
+    def key(self) -> str:
+        """Under which its blocks are recorded."""
+        return null_key(self.point.key) if self.null else self.point.key
 
     def timed_block(self, usage: bool) -> Block:
         """One block on all devices; usage: with the CPU time around it."""
@@ -47,6 +63,11 @@ class Prepared:
         if burst.device_ns is None:  # the first time, when what to expect is not known yet, or disturbed
             self.hold_ns = longer_hold(self.hold_ns, self.burst, burst)
         return burst
+
+
+def points_lost(mode: Prepared) -> tuple[Point, ...]:
+    """Those whose rows say why, if it fails: none for the null, which is no point."""
+    return () if mode.null else (mode.point,)
 
 
 def block_fields(key: str, block: Block, burst: Burst | None) -> dict[str, Any]:

@@ -10,28 +10,32 @@ import random
 from collections.abc import Sequence
 from functools import partial
 
-from harness.core.schema import REFERENCE_MODE
 from harness.timing.blocks import Block
 from harness.timing.bursts import Burst
 from harness.timing.step_times import Rounds
 from harness.worker.cells.agreement import Agreement
 from harness.worker.cells.bench import Bench
-from harness.worker.cells.prepared import Prepared, block_fields
+from harness.worker.cells.prepared import Prepared, block_fields, points_lost
 
 # What stands for the time of a block that failed. It passes through `gather` as a number does.
 FAILED = float("nan")
 
 
 class Interleaved:
-    """The modes of a cell that are in the race, and what was measured of them.
+    """The modes of one build of a cell that are in the race, and what was measured of them.
 
-    modes: by name; one that fails on any rank leaves it on all. measured: of the slowest rank.
+    modes: by name; one that fails on any rank leaves it on all. measured: of the slowest rank. visit: number of the
+    visit that goes on.
     """
 
-    def __init__(self, cell_id: str, bench: Bench, agreement: Agreement, modes: dict[str, Prepared]) -> None:
+    def __init__(
+        self, cell_id: str, build: int, bench: Bench, agreement: Agreement, modes: dict[str, Prepared]
+    ) -> None:
         self.modes = modes
-        self.measured = Rounds(REFERENCE_MODE)
+        self.measured = Rounds()
+        self.visit = 0
         self._cell_id = cell_id
+        self._build = build
         self._bench = bench
         self._agreement = agreement
 
@@ -42,28 +46,37 @@ class Interleaved:
         for name in order:
             bench.ranks.barrier()
             timed[name] = self._agreement.attempt(
-                (self.modes[name].point,), partial(self._timed, self.modes[name])
+                points_lost(self.modes[name]), partial(self._timed, self.modes[name])
             )
         of_ranks = bench.ranks.gather([each[0].wall_ns if each else FAILED for each in timed.values()])
         slowest = dict(zip(order, map(_slowest, zip(*of_ranks, strict=True)), strict=True))
         blocks = [
-            block_fields(self.modes[name].point.key, *each)
-            for name, each in timed.items()
-            if each is not None
+            block_fields(self.modes[name].key, *each) for name, each in timed.items() if each is not None
         ]
         self._drop([name for name, wall in slowest.items() if wall != wall])
         walls = {name: wall for name, wall in slowest.items() if wall == wall}
         wall_ns = sum(walls.values())
         bench.busy_ns += round(wall_ns)
         if walls and keep:
-            bench.writer.write("round", cell=self._cell_id, round=self.measured.count, blocks=blocks)
-            step_ns = {name: wall / self.modes[name].steps for name, wall in walls.items()}
-            self.measured.add(step_ns, wall_ns / 1e9)
+            bench.writer.write(
+                "round",
+                cell=self._cell_id,
+                round=self._number,
+                build=self._build,
+                visit=self.visit,
+                blocks=blocks,
+            )
+            self.measured.add({name: wall / self.modes[name].steps for name, wall in walls.items()})
+
+    @property
+    def _number(self) -> int:
+        """Of the round in its session."""
+        return self._build * self._bench.timing.rounds + self.measured.count
 
     def _order(self) -> list[str]:
-        """Seeded by cell and round: the same order on all ranks, another one in every round."""
-        order = sorted(self.modes)
-        random.Random(f"{self._bench.seed}:{self._cell_id}:{self.measured.count}").shuffle(order)
+        """Seeded by session, cell and round: the same order on all ranks, another one in every round."""
+        order, bench = sorted(self.modes), self._bench
+        random.Random(f"{bench.seed}:{bench.session}:{self._cell_id}:{self._number}").shuffle(order)
         return order
 
     def _timed(self, mode: Prepared) -> tuple[Block, Burst | None]:
@@ -74,7 +87,7 @@ class Interleaved:
         if not self._agreement.alone:
             # Held at the same time, so that no rank's time contains waiting for another's beginning.
             self._bench.ranks.barrier()
-        return block, mode.timed_burst(self._bench.issuers, self.measured.count)
+        return block, mode.timed_burst(self._bench.issuers, self._number)
 
     def _drop(self, names: Sequence[str]) -> None:
         """Leave modes out from here on; the rank where one failed has written why."""

@@ -19,6 +19,8 @@ def run_steadily(cell_id: str, bench: Bench, agreement: Agreement, rounds: Inter
     What samplers read is an average over some tenth of a second, and no point's block lasts that long.
     """
     for name, mode in rounds.modes.items():
+        if mode.null:
+            continue
         # Of times that all ranks know: they make as many steps.
         steps = math.ceil(bench.window_s * 1e6 / rounds.measured.step_us(name))
         bench.ranks.barrier()
