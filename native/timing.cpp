@@ -10,7 +10,7 @@ namespace native {
 
 namespace {
 
-// The reasons for these numbers stand in harness/timing/warm_up.py, stopping.py and harness/core/stats.py.
+// The reasons for these numbers stand in harness/timing/warm_up.py, stopping.py and harness/core/stats/intervals.py.
 constexpr double SETTLED_CHANGE = 0.05;
 constexpr size_t SETTLED_BLOCKS = 3;
 constexpr double LONG_ENOUGH = 0.7;
@@ -63,7 +63,7 @@ int64_t warm_up(const Run& run, const Wait& wait, const Limits& limits) {
 }
 
 // Zero-based index of the interval's lower end among ordered values (Conover, Practical Nonparametric
-// Statistics, 3.2). Probabilities in place of harness/core/stats.py's whole numbers, by logarithms: 2^-count is
+// Statistics, 3.2). Probabilities in place of harness/core/stats/intervals.py's whole numbers, by logarithms: 2^-count is
 // too small for a number of its own above some thousand rounds.
 size_t order_statistic_rank(size_t count) {
   double cumulative = 0;

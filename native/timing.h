@@ -1,4 +1,4 @@
-// The clock: the harness's rules (harness/timing/warm_up.py, stopping.py, harness/core/stats.py) for one mode alone.
+// The clock: the harness's rules (harness/timing/warm_up.py, stopping.py, harness/core/stats/intervals.py) for one mode alone.
 // In: how to run steps and how to wait. Out: figures. Must not know torch.
 #pragma once
 

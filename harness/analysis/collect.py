@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.placement import Placement
 from harness.analysis.sampled.window import Rank, Window
 from harness.core.numbers import whole_number
 from harness.records.raw import MAYBE, RawData
 
 BLOCK_COLUMNS = (
-    *("session", "rank", "ranks", "cell", "round", "key", "steps", "start_ns", "end_ns"),
+    *("session", "rank", "ranks", "cell", "round", "build", "key", "steps", "start_ns", "end_ns"),
     *MAYBE,
 )
 
@@ -37,13 +38,14 @@ class MeasuredCell:
 @dataclass
 class Collected:
     """measured: in the order of the files. blocks: of all sessions, columns of BLOCK_COLUMNS. drops: dropped points of
-    ended cells. ranks: by session. windows: by session and point."""
+    ended cells. ranks: by session. windows: by session and point. placements: by session."""
 
     measured: list[MeasuredCell]
     blocks: pd.DataFrame
     drops: list[dict[str, Any]]
     ranks: dict[str, list[Rank]]
     windows: dict[tuple[str, str], list[Window]]
+    placements: dict[str, Placement] = field(default_factory=dict)
 
 
 class _Sorting:
@@ -54,13 +56,17 @@ class _Sorting:
         self.drops: list[dict[str, Any]] = []
         self.ranks: dict[str, list[Rank]] = {}
         self.windows: dict[tuple[str, str], list[Window]] = {}
+        self.placements: dict[str, Placement] = {}
 
     def take(self, session: dict[str, Any], records: list[dict[str, Any]]) -> None:
         """The file of one rank."""
         name, rank = session["session"], Rank.of(session)
         self.ranks.setdefault(name, []).append(rank)
+        placement = self.placements.setdefault(name, Placement())
         for record in records:
             kind = record["type"]
+            if kind in ("session", "closing"):
+                placement.take(rank.host, record)
             if kind == "round":
                 self.blocks += [_block_row(session, record, block) for block in record["blocks"]]
             elif kind == "prepared":
@@ -96,7 +102,12 @@ def collect(raw: RawData) -> Collected:
             sorting.take(session, records)
     drops = sorting.join_cells()
     return Collected(
-        list(sorting.measured.values()), _table(sorting.blocks), drops, sorting.ranks, sorting.windows
+        list(sorting.measured.values()),
+        _table(sorting.blocks),
+        drops,
+        sorting.ranks,
+        sorting.windows,
+        sorting.placements,
     )
 
 
@@ -110,7 +121,8 @@ def _block_row(session: dict[str, Any], record: dict[str, Any], block: dict[str,
     """One block as a row of BLOCK_COLUMNS. Times are put on the clock of rank 0, whose node may be another one."""
     offset = whole_number(session.get("clock_offset_ns")) or 0
     return (
-        *(session["session"], session["rank"], session["ranks"], record["cell"], record["round"]),
+        *(session["session"], session["rank"], session["ranks"], record["cell"]),
+        *(record["round"], whole_number(record.get("build")) or 0),
         *(block["key"], block["steps"], block["start_ns"] + offset, block["end_ns"] + offset),
         *map(block.get, MAYBE),
     )

@@ -49,9 +49,9 @@ class Planned:
 def planned_points(launcher: Sequence[dict[str, Any]]) -> dict[str, Planned]:
     """Key -> point, in the order of the plan. A point that lacks an axis is left out."""
     return {
-        r["key"]: Planned(r["key"], _axes(r["axes"]), r["needs_python"], _holds_lock(r))
+        r["key"]: Planned(r["key"], place, r["needs_python"], _holds_lock(r))
         for r in launcher
-        if r["type"] == "point" and _is_complete(r["axes"])
+        if r["type"] == "point" and _is_complete(place := _axes(r["axes"]))
     }
 
 
@@ -62,8 +62,10 @@ def _holds_lock(record: dict[str, Any]) -> bool:
 
 
 def _axes(recorded: dict[str, Any]) -> dict[str, Any]:
-    """The axes alone: whatever else stands there must not get into the table."""
-    return {name: recorded[name] for name in axes.RECORDED}
+    """The axes alone: whatever else stands there must not get into the table. Records from before an axis came
+    lack it."""
+    before = {**axes.DEFAULTS, **recorded}
+    return {name: before.get(name) for name in axes.RECORDED}
 
 
 def _is_complete(recorded: dict[str, Any]) -> bool:

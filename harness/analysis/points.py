@@ -18,6 +18,7 @@ from harness.analysis.rows import Row, measured_rows
 from harness.analysis.sampled.notes import Sampled
 from harness.analysis.sampled.samples import Samplings
 from harness.core import axes, schema, warnings
+from harness.core.stats.spread import Spreads
 from harness.records.raw import LAUNCHER_FILE, RawData
 
 
@@ -36,7 +37,8 @@ def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> Poin
     launcher = raw.files.get(LAUNCHER_FILE, [])
     planned = planned_points(launcher)
     start = next((record for record in reversed(launcher) if record["type"] == "start"), None)
-    rows = measured_rows(collected, planned, int(start["cores"]) if start else None, samplings.of_samplers)
+    cores, spreads = (int(start["cores"]), Spreads.of(start.get("spreads"))) if start else (None, None)
+    rows = measured_rows(collected, planned, cores, samplings.of_samplers, spreads)
     for key, (status, error) in last_word([*_outcomes(launcher), *collected.drops]).items():
         rows.setdefault(key, Row({"status": status, "error": error}))
     device = {name: start[name] for name in ("device_kind", "device_name")} if start else {}
@@ -54,7 +56,7 @@ def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> Poin
         if key in rows and rows[key].values["status"] in schema.STATUSES
     ]
     frame = _typed(pd.DataFrame(table, columns=[*schema.COLUMNS, axes.SCALING]))
-    add_relations(frame)
+    add_relations(frame, {key: row.by_session for key, row in rows.items() if row.by_session})
     sampled = [
         Sampled(row.steady, planned[key].axes, row.values["threads"])
         for key, row in rows.items()

@@ -5,7 +5,7 @@ In: the blocks of all ranks. Out: one value per round and quantity. Must not kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ def over_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
         .agg(
             slowest_ns=("step_ns", "max"),
             fastest_ns=("fastest_step_ns", "min"),
+            build=("build", "max"),
             start_ns=("start_ns", "min"),
             end_ns=("end_ns", "max"),
             steps=("steps", "max"),
@@ -71,6 +72,12 @@ def over_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
     )
     return rounds[rounds["present"] == rounds["ranks"]]
+
+
+def joined(sessions: Sequence[Series]) -> Series:
+    """One point's rounds of several sessions behind each other."""
+    first, *others = sessions
+    return {name: np.concatenate([first[name], *(each[name] for each in others)]) for name in first}
 
 
 def median(values: npt.NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""One row of the points' table, from the rounds of its point.
+"""One row of the points' table, from the rounds of its point in all sessions.
 
 In: complete measurements, what was planned, what was sampled. Out: a Row per point. Must not know other rows, but for
 the reference mode's in the same rounds.
@@ -6,93 +6,130 @@ the reference mode's in the same rounds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from harness.analysis import by_session as quantities
+from harness.analysis.by_session import BySession, Part, by_session
 from harness.analysis.collect import Collected, MeasuredCell
+from harness.analysis.placement import Placement
 from harness.analysis.planned import Planned
-from harness.analysis.rounds import Rounds, Series, median
-from harness.analysis.row_warnings import row_warnings
+from harness.analysis.rounds import Rounds, Series, joined, median
+from harness.analysis.row_warnings import Width, row_warnings
 from harness.analysis.sampled.join import Join
+from harness.analysis.sampled.others import share_beside
 from harness.analysis.sampled.samples import Sampling
 from harness.analysis.sampled.window import Rank, Steady, Window
 from harness.core import schema, warnings
+from harness.core.cpu_time import LOADED_SHARE
 from harness.core.numbers import is_number, whole_number
-from harness.core.stats import Interval, median_interval
+from harness.core.stats.spread import Spreads
 from harness.core.warnings import PointWarning
+from harness.records.naming import null_key
 
 
 @dataclass
 class Row:
-    """values: column (of schema.COLUMNS) -> value. steady: how it was sampled; None where it was not held for that."""
+    """values: column (of schema.COLUMNS) -> value. by_session: of a point that was measured. steady: how it was
+    sampled; None where it was not held for that."""
 
     values: dict[str, Any]
     warnings: list[PointWarning] = field(default_factory=list)
+    by_session: BySession | None = None
     steady: Steady | None = None
 
 
+@dataclass
+class _Measured:
+    """A point's complete measurements, one a session. others: share of the cores that other programs used meanwhile."""
+
+    cells: list[MeasuredCell] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+
 def measured_rows(
-    collected: Collected, planned: Mapping[str, Planned], cores: int | None, samplings: list[Sampling]
+    collected: Collected,
+    planned: Mapping[str, Planned],
+    cores: int | None,
+    samplings: list[Sampling],
+    spreads: Spreads | None,
 ) -> dict[str, Row]:
-    """Point key -> its row, from complete measurements; the first one of a point counts. cores: of a node."""
+    """Point key -> its row, from complete measurements. cores: of a node. spreads: between sessions of earlier sweeps,
+    for points that were measured in one."""
     if collected.blocks.empty:
         return {}
-    rounds = Rounds(collected.blocks)
     join = Join(samplings, [rank for ranks in collected.ranks.values() for rank in ranks])
     rows: dict[str, Row] = {}
+    for key, measured in _by_point(collected, planned, samplings).items():
+        rows[key] = row = _row(measured, planned[key], cores, spreads)
+        _add_load(row, measured.others)
+        _add_placement(row, [collected.placements.get(part.session) for part in measured.parts])
+        _add_samples(row, planned[key], join, collected, key, measured.parts)
+    return rows
+
+
+def _by_point(
+    collected: Collected, planned: Mapping[str, Planned], samplings: list[Sampling]
+) -> dict[str, _Measured]:
+    rounds = Rounds(collected.blocks)
+    points: dict[str, _Measured] = {}
     for cell in collected.measured:
         session = cell.session["session"]
         series = {
             key: rounds.of(session, key) for key in cell.keys if key in planned and (session, key) in rounds
         }
-        reference = next((own for key, own in series.items() if planned[key].is_reference), None)
+        reference = next((key for key in series if planned[key].is_reference), None)
+        others = _others(samplings, collected.ranks[session], series)
         for key, own in series.items():
-            if key not in rows:
-                rows[key] = row = _row(cell, own, reference, planned[key], cores)
-                windows = collected.windows.get((session, key), [])
-                _add_samples(row, planned[key], join, windows, own, collected.ranks[session])
-    return rows
+            null = (session, null_key(key))
+            beside = rounds.of(*null) if key == reference and null in rounds else None
+            point = points.setdefault(key, _Measured())
+            point.cells.append(cell)
+            point.others.append(others)
+            point.parts.append(Part(session, own, series.get(reference or ""), beside))
+    return points
 
 
-def _row(
-    cell: MeasuredCell, own: Series, reference: Series | None, planned: Planned, cores: int | None
-) -> Row:
-    step = median_interval(own["slowest_ns"].tolist())
-    speedup = _speedup(own, reference)
+def _row(measured: _Measured, planned: Planned, cores: int | None, spreads: Spreads | None) -> Row:
+    own = joined([part.own for part in measured.parts])
+    found = by_session(measured.parts, planned, spreads)
     values = {
         "status": schema.OK,
-        **_of_steps(own, step, planned),
-        **_of_host(own, cell.session),
-        **_of_preparation(cell.prepared.get(planned.key, [])),
+        **_with_intervals(found),
+        **_of_rounds(own, measured.parts),
+        **_of_host(own, measured.cells[0].session),
+        **_of_preparation([p for cell in measured.cells for p in cell.prepared.get(planned.key, [])]),
     }
-    width = step.relative_half_width
-    if speedup is not None:
-        values |= {
-            "speedup_vs_eager": speedup.median,
-            "speedup_low": speedup.low,
-            "speedup_high": speedup.high,
-        }
-        if not planned.is_reference:
-            width = speedup.relative_half_width
-    return Row(values, list(row_warnings(cell, own, planned, cores, width)))
+    row = Row(values, by_session=found)
+    quoted = (
+        quantities.STEP if planned.is_reference or quantities.SPEEDUP not in values else quantities.SPEEDUP
+    )
+    low, high = (values[name] for name in schema.ends(quoted))
+    width = Width((high - low) / 2 / values[quoted], of_step=quoted == quantities.STEP)
+    row.warnings += row_warnings(measured.cells, own, planned, cores, width)
+    if found.borrowed:
+        row.warnings.append(warnings.STORED_SPREAD)
+    return row
 
 
-def _of_steps(own: Series, step: Interval, planned: Planned) -> dict[str, Any]:
-    seconds = (own["end_ns"] - own["start_ns"]) / 1e9
-    # The slowest device's; where ranks wait for each other within a step, that of the one that came
-    # last and so waited least: the others' time contains waiting for it.
-    device_ns = own["device_min_ns" if planned.axes["workload"] == "train" else "device_max_ns"]
+def _with_intervals(found: BySession) -> dict[str, float]:
+    """Every quantity with both ends of its interval; NaN where it has none."""
+    values: dict[str, float] = {}
+    for quantity in quantities.QUANTITIES:
+        if (error := found.error(quantity)) is not None:
+            values |= schema.with_ends(quantity, error.interval())
+    return values
+
+
+def _of_rounds(own: Series, parts: Sequence[Part]) -> dict[str, Any]:
     return {
-        "step_us": step.median / 1e3,
-        "step_us_low": step.low / 1e3,
-        "step_us_high": step.high / 1e3,
-        "issue_us": median(own["issue_ns"]) / 1e3,
-        "device_us": median(device_ns) / 1e3,
-        "throughput_samples_s": float(np.median(planned.samples_a_step * own["steps"] / seconds)),
         "rank_spread": float(np.median(own["slowest_ns"] / own["fastest_ns"] - 1)),
+        "sessions": len(parts),
+        "builds": sum(len(np.unique(part.own["build"])) for part in parts),
         "rounds": len(own["round"]),
         "steps": int(own["steps"].sum()),
     }
@@ -113,7 +150,7 @@ def _of_host(own: Series, session: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_preparation(prepared: list[dict[str, Any]]) -> dict[str, Any]:
-    """prepared: what each rank said when the mode was prepared."""
+    """prepared: what each rank said of each build when the mode was prepared."""
     launches = (n for p in prepared if (n := whole_number(p.get("launches"))) is not None)
     return {
         "launches": max(launches, default=None),
@@ -129,19 +166,40 @@ def _largest(prepared: list[dict[str, Any]], name: str) -> float:
     return max((float(p[name]) for p in prepared if is_number(p.get(name))), default=float("nan"))
 
 
-def _speedup(own: Series, reference: Series | None) -> Interval | None:
-    """Over the reference mode, paired in the rounds that both have; None where there are none."""
-    if reference is None:
-        return None
-    _, ours, theirs = np.intersect1d(own["round"], reference["round"], return_indices=True)
-    ratios = reference["slowest_ns"][theirs] / own["slowest_ns"][ours]
-    return median_interval(ratios.tolist()) if len(ratios) else None
+def _others(samplings: list[Sampling], ranks: list[Rank], series: Mapping[str, Series]) -> float:
+    """The share of the cores that other programs used while the blocks of a cell ran; NaN where it is not known."""
+    if not series:
+        return float("nan")
+    starts, ends = (
+        np.concatenate([np.asarray(own[name], np.int64) for own in series.values()])
+        for name in ("start_ns", "end_ns")
+    )
+    return share_beside(samplings, ranks, starts, ends)
+
+
+def _add_load(row: Row, shares: Sequence[float]) -> None:
+    """shares: of each session, which are all about as long."""
+    known = [share for share in shares if share == share]
+    row.values["others_share"] = share = float(np.mean(known)) if known else float("nan")
+    if share >= LOADED_SHARE:
+        row.warnings.append(warnings.LOADED)
+
+
+def _add_placement(row: Row, placements: Iterable[Placement | None]) -> None:
+    """Warn where threads that issue had to share a core in some session."""
+    shared = any(placement and placement.overlaps for placement in placements)
+    if shared and warnings.OVERSUBSCRIBED not in row.warnings:
+        row.warnings.append(warnings.OVERSUBSCRIBED)
 
 
 def _add_samples(
-    row: Row, planned: Planned, join: Join, windows: list[Window], own: Series, ranks: list[Rank]
+    row: Row, planned: Planned, join: Join, collected: Collected, key: str, parts: Sequence[Part]
 ) -> None:
-    row.steady = steady = join.steady(windows)
+    held = [
+        (part.session, windows) for part in parts if (windows := collected.windows.get((part.session, key)))
+    ]
+    # One session holds each point; of several the first counts: their energies would add up.
+    row.steady = steady = join.steady(held[0][1]) if held else None
     if steady:
         row.values |= {
             "util_mean_pct": steady.util_pct,
@@ -151,7 +209,11 @@ def _add_samples(
         }
         if steady.throttled:
             row.warnings.append(warnings.THROTTLED)
-    times = [int(own["start_ns"].min()), int(own["end_ns"].max())]
-    times += [at for window in windows for at in (window.start_ns, window.end_ns)]
-    if join.shared(ranks, min(times), max(times)):
+    if any(_shared(join, part, collected.ranks[part.session], dict(held)) for part in parts):
         row.warnings.append(warnings.SHARED)
+
+
+def _shared(join: Join, part: Part, ranks: list[Rank], held: Mapping[str, list[Window]]) -> bool:
+    times = [int(part.own["start_ns"].min()), int(part.own["end_ns"].max())]
+    times += [at for window in held.get(part.session, []) for at in (window.start_ns, window.end_ns)]
+    return join.shared(ranks, min(times), max(times))

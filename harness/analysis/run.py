@@ -22,6 +22,7 @@ from harness.core.collector import no_collections
 from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
+from harness.core.spoilers import told as spoilers_told
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.lines import told
 from harness.records.merged import merged_notes
@@ -60,11 +61,13 @@ def load_run(directory: Path) -> Run:
         table = make_table(raw, collected, samplings)
     notes = [*_notes(directory, raw, table), *notes_on_sampling(samplings, collected.ranks, table.sampled)]
     notes += merged_notes(directory)
+    environment = read_json(directory / ENVIRONMENT_FILE) or {}
+    notes += _distorted(environment)
     return Run(
         label=_label(directory, config),
         directory=directory,
         config=config,
-        environment=read_json(directory / ENVIRONMENT_FILE) or {},
+        environment=environment,
         points=table.frame,
         notes=tuple(notes),
         timeline=make_timeline(samplings.of_samplers, raw),
@@ -81,6 +84,14 @@ def _notes(directory: Path, raw: RawData, table: PointTable) -> Iterator[str]:
             f"{table.missing} of {table.missing + len(table.frame)} points are not measured yet: "
             f"`harness sweep resume={directory}` measures them."
         )
+
+
+def _distorted(environment: dict[str, Any]) -> Iterator[str]:
+    """Variables that were set when the run was started and distort what is measured."""
+    given = environment.get("variables")
+    variables = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
+    for what, does in spoilers_told(variables):
+        yield f"{' '.join(what.replace(' is set', ' was set').split())}: {does}."
 
 
 def _label(directory: Path, config: dict[str, Any]) -> str:

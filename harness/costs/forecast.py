@@ -29,6 +29,7 @@ COLUMNS: dict[str, str] = {
     "controller": "who issues the work: processes, threads, loop; of threads and loop one process per node",
     "workload": "forward or train",
     "dtype": "element type of parameters and activations",
+    "autograd": "as in points.csv; never mixed in one cost",
     "depth": "number of Linear layers",
     "width": "width of the widest layer",
     "batch": "samples per device",
@@ -181,7 +182,7 @@ def _row(case: _Case, devices: int, until: int | None, batch: int) -> dict[str, 
         outside.append("devices")
     step = moment.step_us
     return {
-        **{name: getattr(cost, name) for name in ("mode", "workload", "dtype")},
+        **{name: getattr(cost, name) for name in ("mode", "workload", "dtype", "autograd")},
         "controller": case.controller,
         "depth": shape.depth,
         "width": width,

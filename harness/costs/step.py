@@ -1,7 +1,7 @@
 """What a step costs, per mode: a model fitted on measured cells, never without the error it makes on others.
 
-In: a table of points (columns of schema.COLUMNS). Out: a Fit: a ModeCost per mode, workload, number format and
-threads, and its error on cells it was not fitted on. Must not know torch, figures or the command line.
+In: a table of points (columns of schema.COLUMNS). Out: a Fit: a ModeCost per mode, workload, number format,
+autograd and threads, and its error on cells it was not fitted on. Must not know torch, figures or the command line.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.core import axes
+from harness.core.stats.intervals import FEWEST_FOR_INTERVAL, median_interval
 from harness.costs.contention import NO_CONTENTION, Contention, fit_contention
 from harness.costs.curve import FIXED, LAYER, Curve, fit_curve
 from harness.costs.overlap import combined_us, turns
@@ -43,11 +45,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Error:
-    """|predicted / measured - 1| of step times that the fit had not seen: median, 90th percentile, their number."""
+    """|predicted / measured - 1| of step times that the fit had not seen: median, 90th percentile, their number; and
+    the 95 % interval of the median over them, NaN where they are too few for one."""
 
     median: float
     p90: float
     points: int
+    low: float = float("nan")
+    high: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class ModeCost:
     mode: str
     workload: str
     dtype: str
+    autograd: str
     device_kind: str
     threads: int
     issue: Line
@@ -109,11 +115,20 @@ class Fit:
         return error_of(self.held_out)
 
 
+def of_cost(workload: str, dtype: str, autograd: str) -> list[str]:
+    """What a cost is of beside its mode, in words: an axis that came later only where it is not at its default."""
+    return [workload, dtype, *([] if autograd == axes.DEFAULTS[axes.AUTOGRAD] else [f"autograd {autograd}"])]
+
+
 def error_of(held_out: pd.DataFrame) -> Error:
     if held_out.empty:
         return Error(float("nan"), float("nan"), 0)
     off = (held_out["predicted_us"] / held_out["measured_us"] - 1).abs()
-    return Error(float(off.median()), float(off.quantile(0.9)), len(off))
+    ends = (float("nan"), float("nan"))
+    if len(off) >= FEWEST_FOR_INTERVAL:
+        interval = median_interval(off.tolist())
+        ends = (interval.low, interval.high)
+    return Error(float(off.median()), float(off.quantile(0.9)), len(off), *ends)
 
 
 def fit(points: pd.DataFrame) -> Fit:
@@ -123,7 +138,8 @@ def fit(points: pd.DataFrame) -> Fit:
     for key, rows in table.groupby(list(GROUP), sort=False):
         good = rows[~rows["crowded"]]
         if reason := refusal(rows, good):
-            refused.append(f"{key[0]} ({key[1]}, {key[2]}): not fitted: {reason}.")
+            mode, *of = (str(name) for name in key[:4])
+            refused.append(f"{mode} ({', '.join(of_cost(*of))}): not fitted: {reason}.")
             continue
         good = split_up(good)
         tested = _held_out(good)
@@ -160,6 +176,7 @@ def _fitted(rows: pd.DataFrame, error: Error) -> ModeCost:
         mode=str(first["mode"]),
         workload=str(first["workload"]),
         dtype=str(first["dtype"]),
+        autograd=str(first["autograd"]),
         device_kind=str(first["device_kind"]),
         threads=int(first["threads"]),
         issue=issue,

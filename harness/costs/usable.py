@@ -19,7 +19,7 @@ from harness.costs.roofline import ITEM_BYTES, Shape, sizes_of
 SYNCHRONOUS = "cpu"
 # Cells of a group below which a half says nothing of the other.
 FEWEST_CELLS = 4
-GROUP = ("mode", "workload", "dtype", "device_kind", "threads")
+GROUP = ("mode", "workload", "dtype", axes.AUTOGRAD, "device_kind", "threads")
 CELL = axes.SIZES
 
 
@@ -42,6 +42,8 @@ def usable(points: pd.DataFrame) -> pd.DataFrame:
     rows["pushed_back"] = [warnings.carries(text, warnings.BACK_PRESSURE) for text in rows["warnings"]]
     gil = rows["gil"].astype(str) if "gil" in rows else pd.Series("", index=rows.index)
     rows["locked"] = (rows["holds_lock"] == YES) & (gil != NO)
+    default = axes.DEFAULTS[axes.AUTOGRAD]
+    rows[axes.AUTOGRAD] = rows[axes.AUTOGRAD].replace("", default) if axes.AUTOGRAD in rows else default
     threads = rows["threads"] if "threads" in rows else pd.Series(1, index=rows.index)
     rows["threads"] = pd.to_numeric(threads, errors="coerce").fillna(1).astype(int)
     devices = rows["devices"].astype(int)

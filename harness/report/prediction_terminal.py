@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.costs.prediction import Prediction
-from harness.costs.step import ModeCost
+from harness.costs.step import ModeCost, of_cost
 from harness.report.table.accuracy import error_words
 from harness.report.table.formats import listed, one_line, percent, significant
 
@@ -26,6 +26,7 @@ HEADERS = {
     "mode": "mode",
     "controller": "controller",
     "workload": "workload",
+    "autograd": "autograd",
     "depth": "depth",
     "width": "width",
     "batch": "batch",
@@ -75,7 +76,7 @@ def _grid(table: pd.DataFrame, chosen: pd.DataFrame) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in varying:
         cells = [_cell(name, value) for value in chosen[name]]
-        text = name in ("mode", "controller", "workload", "extrapolated")
+        text = name in ("mode", "controller", "workload", "autograd", "extrapolated")
         # Wider than the console if need be: a number that is cut cannot be read.
         widest = max(map(len, [HEADERS[name], *cells]))
         grid.add_column(
@@ -99,7 +100,8 @@ def _cost_line(cost: ModeCost) -> str:
         for (name, count), by in sorted(cost.contention.factors.items())
     ]
     error = f"median {percent(cost.error.median)}, 90th percentile {percent(cost.error.p90)}"
-    return f"{cost.mode} ({cost.workload}, {cost.dtype}; error {error}): {'; '.join(terms)}"
+    of = ", ".join(of_cost(cost.workload, cost.dtype, cost.autograd))
+    return f"{cost.mode} ({of}; error {error}): {'; '.join(terms)}"
 
 
 def _chosen(table: pd.DataFrame) -> pd.DataFrame:

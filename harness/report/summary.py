@@ -17,6 +17,7 @@ from harness.core import axes
 from harness.core.schema import OK, STATUSES
 from harness.core.warnings import WARNINGS, names
 from harness.report.table.formats import significant, times
+from harness.report.table.slices import autograd_words
 from harness.report.table.tidy import labels, tidy
 
 ONE_CELL_SWEEP = "hybridize"
@@ -100,23 +101,28 @@ def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
     """Seconds for 1,000 calls of every mode, for sweeps of a single cell and for `hybridize`; else empty."""
     lines = []
     for run, label in zip(runs, labels(runs), strict=True):
-        one_cell = len(run.points[[*axes.CELL]].drop_duplicates()) == 1
+        table = tidy(run.points)
+        one_cell = len(table[[*axes.CELL]].drop_duplicates()) == 1
         if not (one_cell or run.config.get("name") == ONE_CELL_SWEEP):
             continue
-        for row in tidy(run.points).to_dict("records"):
-            lines.append({**({"run": label} if len(runs) > 1 else {}), **_calls(row, one_cell)})
+        one_place = len(table[[axis for axis in axes.CELL if axis != axes.AUTOGRAD]].drop_duplicates()) == 1
+        for row in table.to_dict("records"):
+            where = {"run": label} if len(runs) > 1 else {}
+            where |= {} if one_place else {"point": _place(row)}
+            where |= {} if one_cell else {"autograd": autograd_words(row).removeprefix("autograd ")}
+            lines.append({**where, **_calls(row)})
     return lines
 
 
-def _calls(row: dict[Any, Any], one_cell: bool) -> dict[str, str]:
+def _place(row: dict[Any, Any]) -> str:
+    return f"{row['model']}, batch {row['batch']}, {row['devices']} dev., {row['workload']}"
+
+
+def _calls(row: dict[Any, Any]) -> dict[str, str]:
     names = ("step_us", "step_us_low", "step_us_high")
     seconds, low, high = (significant(row[name] * CALLS / 1e6) for name in names)
-    where = (
-        "" if one_cell else f"{row['model']}, batch {row['batch']}, {row['devices']} dev., {row['workload']}"
-    )
     speed = (row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"])
     return {
-        **({"point": where} if where else {}),
         "mode": row["mode"],
         "seconds for 1,000 calls": seconds if row["status"] == OK else row["status"],
         "95 % interval": f"[{low}, {high}]" if low and high else "",

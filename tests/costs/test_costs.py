@@ -70,6 +70,7 @@ def points(
                                 "controller": controller,
                                 "workload": "forward",
                                 "dtype": "float32",
+                                "autograd": "inference",
                                 "mode": mode,
                                 "device_kind": kind,
                                 "device_name": "Test device",
@@ -125,6 +126,28 @@ def crowded(row: dict[str, Any]) -> float:
     fixed, layer = ISSUE[row["mode"]]
     issue, work = fixed + row["depth"] * layer, work_us(row["depth"], row["width"], row["batch"])
     return (1.6 * issue + 1.2 * work) / (issue + work)
+
+
+def test_costs_of_steps_that_record_and_of_such_that_do_not_are_never_mixed() -> None:
+    recording = points(noise=lambda row: 1.5, autograd="grad")
+    both = fit(pd.concat([points(), recording], ignore_index=True))
+    alone = {autograd: fit(part) for autograd, part in (("inference", points()), ("grad", recording))}
+    assert {(each.mode, each.autograd) for each in both.costs} == {(m, a) for m in ISSUE for a in alone}
+    for each in both.costs:
+        single = next(c for c in alone[each.autograd].costs if c.mode == each.mode)
+        assert each.issue == single.issue and each.error == single.error
+    assert both.error.p90 == pytest.approx(0, abs=0.02)
+
+
+def test_a_table_from_before_the_axis_came_is_fitted_as_its_default() -> None:
+    before = points().drop(columns="autograd")
+    assert {each.autograd for each in fit(before).costs} == {"inference"}
+
+
+def test_a_refusal_names_the_value_where_it_is_not_the_default() -> None:
+    few = points(depths=(4,), batches=(1,), autograd="grad")
+    assert any("(forward, float32, autograd grad)" in text for text in fit(few).refused)
+    assert any("(forward, float32):" in text for text in fit(few.assign(autograd="inference")).refused)
 
 
 def test_what_ranks_of_one_machine_cost_each_other_is_found_and_predicted() -> None:

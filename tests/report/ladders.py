@@ -63,7 +63,7 @@ def _row(cell: Row, mode: str, kind: str, step: float, eager: float, **more: Any
 def _cell(depth: int, batch: int, devices: int = 1, controller: str = "processes") -> Row:
     return {
         **{"model": f"mlp-64x{depth}", "depth": depth, "width": 64, "batch": batch, "devices": devices},
-        **{"controller": controller, "workload": "forward", "dtype": "float32"},
+        **{"controller": controller, "workload": "forward", "dtype": "float32", "autograd": "inference"},
     }
 
 

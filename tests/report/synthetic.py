@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.relations import verdicts
 from harness.analysis.run import Run
 from harness.core.schema import COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS, yes_no
 
@@ -58,6 +59,7 @@ def make_points(
                             "controller": "processes",
                             "workload": workload,
                             "dtype": "float32",
+                            "autograd": "inference",
                         }
                         rows += _cell(cell, modes, device_kind, device_name, relative_interval, efficiency)
     for row in rows:
@@ -124,6 +126,9 @@ def as_points(rows: Sequence[Row]) -> pd.DataFrame:
             table[name] = table[name].astype("Int64")
         else:
             table[name] = table[name].astype("float64")
+    if len(table):
+        table["sessions"] = table["sessions"].fillna(table["rounds"].where(table["rounds"].isna(), 5))
+        table["verdict"] = verdicts(table)
     return table
 
 

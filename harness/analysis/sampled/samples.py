@@ -53,7 +53,9 @@ class Sampling:
 
     t_ns: times, never falling. values: name -> one row per sample and one column per device, NaN where it was
     not sampled. throttle, others: likewise, numbers of the sets in `sets`, NOT_SAMPLED where it was not.
-    why: why no device was sampled; empty where devices were. end: the sampler's last word, None if it has none.
+    why: why no device was sampled; empty where devices were. others_t_ns, others_s: when the host was looked at, and
+    CPU seconds that other programs had taken by then of the `allowed` cores, of which `usable` at once.
+    end: the sampler's last word, None if it has none.
     """
 
     host: str
@@ -66,6 +68,10 @@ class Sampling:
     throttle: Numbers = field(default_factory=lambda: np.empty((0, 0), np.int64))
     others: Numbers = field(default_factory=lambda: np.empty((0, 0), np.int64))
     sets: list[frozenset[str]] = field(default_factory=list)
+    allowed: int = 0
+    usable: int = 0
+    others_t_ns: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
+    others_s: Floats = field(default_factory=lambda: np.empty(0, np.float64))
     events: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
 
@@ -168,6 +174,8 @@ def _sampling(node: dict[str, Any]) -> Sampling:
         cores=whole_number(node.get("cores")) or 0,
         why=str(node.get("why") or "") if not devices else "",
         devices=devices,
+        allowed=whole_number(node.get("allowed_cores")) or 0,
+        usable=whole_number(node.get("usable_cores")) or 0,
     )
 
 
@@ -199,6 +207,7 @@ class _Collector:
         self._samples: list[dict[str, Any]] = []  # one for each device of each sample
         self._numbers: defaultdict[tuple[Any, ...], int] = defaultdict(lambda: len(self._numbers))
         self._chunks: dict[str, list[Any]] = {}
+        self._others: list[tuple[int, float]] = []
 
     def take(self, record: dict[str, Any]) -> bool:
         """Whether the sample is one of this sampler's devices."""
@@ -206,10 +215,15 @@ class _Collector:
         if not isinstance(devices, list) or len(devices) != len(self.sampling.devices):
             return False
         self._times.append(record["t_ns"])
+        self._take_host(record["t_ns"], record.get("host"))
         self._samples += [device if isinstance(device, dict) else {} for device in devices]
         if len(self._times) == _CHUNK:
             self._flush()
         return True
+
+    def _take_host(self, t_ns: int, host: Any) -> None:
+        if isinstance(host, dict) and is_number(host.get("busy_s")) and is_number(host.get("own_s")):
+            self._others.append((t_ns, float(host["busy_s"]) - float(host["own_s"])))
 
     def _flush(self) -> None:
         shape = (len(self._times), len(self.sampling.devices))
@@ -244,6 +258,9 @@ class _Collector:
             arrays.pop(name) for name in ("t_ns", "throttle", "others")
         )
         sampling.values = arrays
+        others = sorted(self._others)
+        sampling.others_t_ns = np.array([t_ns for t_ns, _ in others], np.int64)
+        sampling.others_s = np.array([seconds for _, seconds in others], np.float64)
         sampling.sets = [frozenset(map(str, items)) for items in self._numbers]
         return sampling
 

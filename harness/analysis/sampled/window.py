@@ -8,16 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.numbers import whole_number
+
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Where a rank of a session ran, and the devices it drove as it names them."""
+    """Where a rank of a session ran, and the devices it drove as it names them. offset_ns: to rank 0's clock."""
 
     host: str
     pid: str
     devices: tuple[Any, ...]
+    offset_ns: int = 0
 
     @staticmethod
     def of(session: dict[str, Any]) -> Rank:
@@ -27,6 +30,7 @@ class Rank:
             host if isinstance(host, str) else "",
             str(session.get("pid", "")),
             tuple(device for device in devices if device) if isinstance(devices, list) else (),
+            whole_number(session.get("clock_offset_ns")) or 0,
         )
 
 

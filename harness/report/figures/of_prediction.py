@@ -12,6 +12,7 @@ import matplotlib
 
 from harness.core.files.made import Made
 from harness.costs.prediction import Prediction
+from harness.costs.step import of_cost
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
@@ -44,12 +45,13 @@ def _figures(prediction: Prediction) -> Iterator[tuple[str, matplotlib.figure.Fi
             name = AGAINST_MEASURED + (f"-{number}" if number else "")
             yield name, predicted.draw(part, head, Context(styles, "batch"))[0]
     table = table.assign(marked=table["extrapolated"] != "")
-    for (workload, dtype), rows in table.groupby(["workload", "dtype"], sort=False):
+    for (workload, dtype, autograd), rows in table.groupby(["workload", "dtype", "autograd"], sort=False):
+        of = of_cost(str(workload), str(dtype), str(autograd))
         for width in sorted({rows["width"].min(), rows["width"].max()}):
             own = rows[rows["width"] == width]
             about = f"{prediction.target.name}, width {width}, {workload}"
-            beneath = f"Predicted, not measured, {dtype}; model {error}"
-            stem = f"{workload}-{dtype}-{width}"
+            beneath = f"Predicted, not measured, {', '.join(of[1:])}; model {error}"
+            stem = f"{'-'.join(of).replace(' ', '-').replace('_', '-')}-{width}"
             deepest = own[own["depth"] == own["depth"].max()]
             head = Headline(f"Predicted utilisation: {about}, depth {own['depth'].max()}", beneath)
             yield f"{UTILISATION}{stem}", draw_utilisation(deepest, head, styles, error)[0]

@@ -19,7 +19,7 @@ def headline(title: str, part: Slice, names: Collection[str]) -> Headline:
     values = part.values
     if not values["run"]:
         always = [name for name in always if name != "run"]
-    beside = [name for name in ("dtype", "controller") if name not in names]
+    beside = [name for name in ("dtype", "autograd", "controller") if name not in names]
     device = f"{values['device_name'] or 'unnamed device'} ({values['device_kind']})"
     whole = ": ".join(filter(None, [title, ", ".join(words(values, always))]))
     return Headline(whole, ", ".join([device, *words(values, beside)]), part.emulated)

@@ -1,7 +1,8 @@
 """What the data say, in sentences.
 
 In: a table of points. Out: at most about a dozen sentences, the most important first. Must not know where they
-will stand. Nothing is claimed from a 95 % interval that includes 1, nor from oversubscribed points beside others.
+will stand. Nothing is claimed of a comparison that is undecided (core.stats.verdicts), nor from oversubscribed points
+beside others.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from harness.report.findings.kinds import (
     feedable,
     gains,
     ladder,
+    noise,
     predicted,
     scaling,
     utilisation,
@@ -29,14 +31,14 @@ from harness.report.table.tidy import tidy
 
 # In the order of the page: the answer first, then what it rests on.
 FINDINGS: tuple[Finding, ...] = (
-    *(bottleneck.FINDING, feedable.FINDING, utilisation.FINDING),
+    *(bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
     *controllers.FINDINGS,
-    *(ladder.ATTRIBUTION, ladder.RUNGS, predicted.FINDING, gains.FASTER, energy.FINDING),
-    *(gains.SLOWER, gains.UNSURE, fading.FINDING, scaling.FINDING),
+    *(ladder.ATTRIBUTION, ladder.RUNGS, predicted.FINDING, *gains.FINDINGS_FIRST, energy.FINDING),
+    *(*gains.FINDINGS_LAST, fading.FINDING, scaling.FINDING),
 )
 
 MOST, FEWEST = 12, 4
-ORDER = ("devices", "width", "workload", "dtype", "controller", "depth", "batch", "mode")
+ORDER = ("devices", "width", "workload", "dtype", "autograd", "controller", "depth", "batch", "mode")
 
 
 def findings(points: pd.DataFrame) -> list[str]:
@@ -48,11 +50,13 @@ def findings(points: pd.DataFrame) -> list[str]:
     failures = outcomes.failures(table)
     if not table["ok"].any():
         return ["Nothing could be measured: no point of this report has a time.", *failures]
+    loaded = [text] if (text := outcomes.load(table)) else []
     crowded = [text] if (text := outcomes.oversubscription(table)) else []
     # Where all are, that comes first, since it is to be read into every sentence.
-    opening = crowded if table.loc[table["ok"], "oversubscribed"].all() else []
-    closing = [*([] if opening else crowded), *failures]
-    claims = _claims(table, table if opening else table[~table["oversubscribed"]])
+    all_crowded = table.loc[table["ok"], "oversubscribed"].all()
+    opening = [*loaded, *(crowded if all_crowded else [])]
+    closing = [*([] if all_crowded else crowded), *failures]
+    claims = _claims(table, table if all_crowded else table[~table["oversubscribed"]])
     kept = chosen(claims, max(MOST - len(opening) - len(closing), FEWEST))
     left = sum(map(len, claims)) - len(kept)
     more = [f"{left} more sentences of these kinds are left out: see the table."] if left else []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from harness.core import warnings
 from harness.core.schema import STATUSES
 from harness.report.table.formats import count, one_line
 
@@ -44,6 +45,21 @@ def failures(points: pd.DataFrame) -> list[str]:
         named = named[:MOST_REASONS] + ([f"and {count(more, 'other reason')}"] if more > 0 else [])
         sentences.append(f"{text} ({count(len(points), 'point')} in all): {'; '.join(named)}.")
     return sentences
+
+
+def load(points: pd.DataFrame) -> str:
+    """Empty where no other program was in the way."""
+    ok = points[points["ok"]]
+    rows = ok[[warnings.carries(text, warnings.LOADED) for text in ok["warnings"]]]
+    if rows.empty:
+        return ""
+    be = "was" if len(rows) == 1 else "were"
+    worst = rows["others_share"].max()
+    used = f" (up to {100 * worst:.0f} % of the cores)" if worst == worst else ""
+    return (
+        f"{len(rows)} of {count(len(ok), 'measured point')} {be} measured while other programs used the machine{used}: "
+        "read their intervals with that in mind, or end those programs and measure again."
+    )
 
 
 def oversubscription(points: pd.DataFrame) -> str:

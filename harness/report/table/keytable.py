@@ -70,6 +70,8 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
     ):
         varied.remove("model")
     same = [name for name in ("device_name", "model", *AXES[3:-1]) if name not in varied and len(table)]
+    if axes.AUTOGRAD in same and (table["workload"] == "train").all():
+        same.remove(axes.AUTOGRAD)
     constant = ", ".join(
         one_line(str(table[name].iloc[0]), 60)
         if name in ("device_name", "model")
@@ -81,6 +83,10 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
     columns: dict[str, list[str]] = {}
     for name in varied:
         columns[name] = [one_line(str(value), WIDEST_TEXT) for value in shown[name]]
+    if axes.AUTOGRAD in columns:  # a training step records, whatever stands there
+        trains = shown["workload"] == "train"
+        pairs = zip(columns[axes.AUTOGRAD], trains, strict=True)
+        columns[axes.AUTOGRAD] = [MISSING if train else text for text, train in pairs]
     columns |= _values(shown, many)
     columns = {name: cells for name, cells in columns.items() if name in varied or any(cells)}
     if table["emulated"].any():
@@ -95,6 +101,7 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
         "controller",
         "workload",
         "dtype",
+        "autograd",
         "mode",
         "warnings",
         "status",

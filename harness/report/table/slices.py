@@ -7,7 +7,7 @@ in words, and the choice of a few among many. Must not know how anything is draw
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,9 @@ SLICE_AXES = (
     *axes.CELL_NAMES,
 )
 CELL_AXES = (*SLICE_AXES, "depth", "batch")
-# What rows of one run and device differ in, with and without the workload among it.
+# What rows of one run and device differ in, with and without what a step is among it.
 WITHIN_DEVICE = frozenset({"family", "width", "devices", *axes.CELL_NAMES})
-WITHIN_WORKLOAD = WITHIN_DEVICE - {"workload"}
+WITHIN_WORKLOAD = WITHIN_DEVICE - {"workload", axes.AUTOGRAD}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def words(values: dict[str, Any], names: Collection[str]) -> list[str]:
         "family": f"model {values.get('family')}",
         "workload": str(values.get("workload")),
         "dtype": str(values.get("dtype")),
+        "autograd": autograd_words(values),
         "controller": str(values.get("controller")),
         "device_name": str(values.get("device_name") or "unnamed device"),
         "device_kind": str(values.get("device_kind")),
@@ -69,7 +70,13 @@ def words(values: dict[str, Any], names: Collection[str]) -> list[str]:
     }
     # A uniform model is its width; explicit layer widths say more than the widest of them.
     skipped = "family" if uniform else "width"
-    return [text for name, text in texts.items() if name in names and name in values and name != skipped]
+    said = ((name, text) for name, text in texts.items() if name in names and name in values and text)
+    return [text for name, text in said if name != skipped]
+
+
+def autograd_words(values: Mapping[str, Any]) -> str:
+    """`autograd grad`; empty under train, which always records whatever stands there."""
+    return "" if values.get("workload") == "train" else f"autograd {values.get('autograd')}"
 
 
 def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:

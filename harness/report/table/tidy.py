@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.analysis.run import Run
 from harness.core import warnings
-from harness.core.axes import AXES
+from harness.core.axes import AXES, DEFAULTS
 from harness.core.schema import COLUMNS, INTEGER_COLUMNS, NO, OK, TEXT_COLUMNS, YES
 from harness.core.warnings import PointWarning
 from harness.report.table.formats import one_line
@@ -79,7 +79,8 @@ def tidy(points: pd.DataFrame) -> pd.DataFrame:
     """
     result: dict[str, object] = {}
     for name in ("run", *COLUMNS):
-        column = points[name] if name in points.columns else pd.Series([None] * len(points))
+        missing = pd.Series([DEFAULTS.get(name)] * len(points))
+        column = points[name] if name in points.columns else missing
         if name == "run" or name in TEXT_COLUMNS:
             cells = ["" if pd.isna(cell) else str(cell) for cell in column]
             result[name] = np.array([one_line(cell) for cell in cells] or [], dtype=object)

@@ -13,7 +13,7 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from harness.costs.step import Fit, fit, fittable
+from harness.costs.step import Fit, ModeCost, fit, fittable, of_cost
 from harness.report.figures.drawing.panel import Panel
 from harness.report.figures.drawing.series import MARKER_SIZE
 from harness.report.figures.drawing.sheet import Headline, hollow_entry, legend_entry, sheet
@@ -59,7 +59,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
 
 def _caption(fitted: Fit) -> str:
     each = "; ".join(
-        f"{cost.mode} ({cost.workload}) {percent(cost.error.median)} and {percent(cost.error.p90)}"
+        f"{cost.mode} ({_of(cost)}) {percent(cost.error.median)} and {percent(cost.error.p90)}"
         for cost in fitted.costs
     )
     text = (
@@ -68,6 +68,12 @@ def _caption(fitted: Fit) -> str:
         f"Per mode, median and 90th percentile: {each}. Both axes are logarithmic."
     )
     return " ".join([text, *fitted.refused])
+
+
+def _of(cost: ModeCost) -> str:
+    """Without the number format, which the title tells."""
+    workload, _, *rest = of_cost(cost.workload, cost.dtype, cost.autograd)
+    return ", ".join([workload, *rest])
 
 
 def _dotted(label: str) -> Line2D:

@@ -11,6 +11,7 @@ import matplotlib.figure
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from harness.core import schema
 from harness.report.figures.drawing.over_devices import draw_over_devices
 from harness.report.figures.drawing.panel import Scale
 from harness.report.figures.drawing.series import draw_modes
@@ -85,7 +86,14 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         under.y = Scale(0, top)
         under.grid_y([share for share in SHARES if share <= top])
         under.line([under.x.low, under.x.high], [1, 1], color=FAINT, **DOTTED)
-        draw_modes(under, own, styles, x="devices", y="scaling_efficiency", interval=None)
+        draw_modes(
+            under,
+            own,
+            styles,
+            x="devices",
+            y="scaling_efficiency",
+            interval=schema.ends("scaling_efficiency"),
+        )
     paper.name_axes("devices", "")
     paper.rows[0][0].name_y(f"throughput\n({unit})")
     paper.rows[1][0].name_y("scaling efficiency\n(1 = ideal)")

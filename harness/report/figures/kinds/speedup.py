@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.patches import Patch
 
 from harness.core.schema import REFERENCE_MODE
+from harness.core.stats.verdicts import FASTER, SAME, SLOWER
 from harness.report.figures.drawing.heatmap import UNSURE, Shades, Square
 from harness.report.figures.drawing.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
 from harness.report.figures.drawing.sheet import Headline
@@ -45,15 +46,17 @@ def short_times(value: float) -> str:
 
 
 def _cell(row: Record) -> Square:
-    value, low, high = row["speedup_vs_eager"], row["speedup_low"], row["speedup_high"]
+    value = row["speedup_vs_eager"]
     if not row["ok"]:
         return Square(str(row["status"]))
     if not value > 0:
         return Square("no eager")
     star = "*" if row["marked"] else ""
-    # Without an interval nothing is shown, so that the cell must not look as if it were.
-    if not (low > 1 or high < 1):
+    # Where nothing is decided, the cell must not look as if it were.
+    if row["verdict"] not in (FASTER, SLOWER, SAME):
         return Square(f"{short_times(value)} ~{star}", unsure=True)
+    if row["verdict"] == SAME:
+        return Square(f"{short_times(value)} ={star}", 0.0)
     return Square(short_times(value) + star, math.log2(value))
 
 
@@ -69,11 +72,13 @@ def _bar_ticks(limit: float, width: float) -> dict[float, str]:
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
     others, absent = measured(_others(part.rows))
-    maps = cells(others, ["ok", "status", "marked", "speedup_vs_eager", "speedup_low", "speedup_high"], _cell)
+    maps = cells(others, ["ok", "status", "marked", "speedup_vs_eager", "verdict"], _cell)
     known = [abs(c.value) for own in maps.values() for c in own.values() if not math.isnan(c.value)]
     # One scale for all panels, the same to both sides, and never so narrow that 1 % looks like a gulf.
     limit = max([*known, math.log2(1.25)])
-    note = Patch(facecolor=UNSURE, label="1.0x ~  no difference shown: the 95 % interval includes 1")
+    note = Patch(
+        facecolor=UNSURE, label="1.0x ~  undecided: neither a difference nor that there is none is shown"
+    )
     figure = draw_maps(
         *(others, maps, headline, context),
         shades=Shades(COLOURS, -limit, limit),
@@ -82,7 +87,8 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     )
     caption = (
         "How many times as fast as eager each mode runs: blue is faster, red slower, on one logarithmic colour "
-        "scale for all panels. Grey italics with ~: the 95 % interval includes 1, so that no difference is shown. "
+        "scale for all panels, where the 95 % interval lies wholly beyond 1 % and the noise floor; with = it lies "
+        "wholly within. Grey italics with ~: undecided. "
         f"{NOT_SWEPT}"
     )
     return figure, caption + absent + warned(others)

@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from harness.core.stats.verdicts import FASTER, UNDECIDED
 from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, aside, cell, group_of, lead
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared
@@ -36,10 +37,13 @@ def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
         # That of a mode with Python proves nothing here.
         others = compared(rows)
         others = others[others["python_free"]]
+        # Where noise hides what an interval shows, the share is not 0 but not known.
+        hidden = (others["verdict"] == UNDECIDED) & (others["speedup_low"] > 1)
+        others = others[~hidden]
         cells = pd.MultiIndex.from_frame(own[list(CELL_AXES)])
         known, proven = (
             cells.isin(pd.MultiIndex.from_frame(part[list(CELL_AXES)]))
-            for part in (others, others[others["speedup_low"] > 1])
+            for part in (others, others[others["verdict"] == FASTER])
         )
         own = own.assign(share=own["share"].where(proven, 0.0))[known]
     return mode, own
@@ -55,7 +59,7 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     if own.empty:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
-        why = "no mode without Python was measured beside it" if cpu else "dispatch_share was not measured"
+        why = _why_unknown(rows) if cpu else "dispatch_share was not measured"
         return [Claim(0, group_of(values), f"{start}The table cannot tell: {why}.")]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
@@ -73,6 +77,13 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
             f"{percent(low)} at {_spot(least)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
         )
     return [Claim(high, group_of(values), start + text, once=ON_CPU if cpu else "")]
+
+
+def _why_unknown(rows: pd.DataFrame) -> str:
+    beside = rows["python_free"] & rows["ok"] & rows["speedup_vs_eager"].notna()
+    if beside.any():
+        return "no comparison with a mode without Python is decided"
+    return "no mode without Python was measured beside it"
 
 
 def _waiting(mode: str, share: str, cpu: bool) -> str:

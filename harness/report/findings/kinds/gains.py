@@ -1,7 +1,7 @@
 """Which mode is faster than eager, which slower, and where nothing can be said.
 
 In: slices of a tidy table. Out: claims on speed-ups. Must not know other kinds.
-A mode counts as faster or slower only where the whole 95 % interval lies on one side of 1.
+What counts as faster, slower or the same is core.stats.verdicts'.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 import pandas as pd
 
+from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
 from harness.report.findings.claim import Claim, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, speedup_words
@@ -24,7 +25,7 @@ def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
     if rows.empty:
         return []
     group, start = group_of(part.values), lead(part.values)
-    gained = rows[rows["speedup_low"] > 1]
+    gained = rows[rows["verdict"] == FASTER]
     made: list[Claim] = []
     one_cell = len(part.rows[["depth", "batch"]].drop_duplicates()) == 1
     # The ladder's own sentence names every rung of one cell.
@@ -48,7 +49,7 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode that is slower somewhere, with its worst cell."""
     made = []
     for own in _by_mode(part):
-        rows = own[own["speedup_high"] < 1]
+        rows = own[own["verdict"] == SLOWER]
         if rows.empty:
             continue
         worst = rows.loc[rows["speedup_vs_eager"].idxmin()]
@@ -59,16 +60,35 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
 
 
 def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
-    """A sentence on each mode whose interval includes 1 somewhere."""
+    """A sentence on each mode of which nothing is decided somewhere."""
     made = []
     for own in _by_mode(part):
-        rows = own[~((own["speedup_low"] > 1) | (own["speedup_high"] < 1))]
+        rows = own[own["verdict"] == UNDECIDED]
         if rows.empty:
             continue
         # The deepest and largest of them: it is there that a reader would most expect a plain answer.
         last = rows.sort_values(["depth", "batch"]).iloc[-1]
+        # An interval that does not include 1 shows a difference, but none beyond what noise makes here.
+        apart = last["speedup_low"] > 1 or last["speedup_high"] < 1
+        shown = "beyond noise " if apart else ""
         text = (
-            f"At {place(last, differing)} no difference between {last['mode']} and eager could be shown: "
+            f"At {place(last, differing)} no difference {shown}between {last['mode']} and eager could be shown: "
+            f"{speedup_words(last)}{_share(rows, own)}."
+        )
+        made.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
+    return made
+
+
+def same(part: Slice, differing: Collection[str]) -> list[Claim]:
+    """A sentence on each mode that is shown to take as long as eager somewhere."""
+    made = []
+    for own in _by_mode(part):
+        rows = own[own["verdict"] == SAME]
+        if rows.empty:
+            continue
+        last = rows.sort_values(["depth", "batch"]).iloc[-1]
+        text = (
+            f"At {place(last, differing)}, {last['mode']} and eager take the same time: "
             f"{speedup_words(last)}{_share(rows, own)}."
         )
         made.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
@@ -84,6 +104,9 @@ def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
     return f" (so in {len(part)} of {count(len(whole), 'cell')})" if len(whole) > 1 else ""
 
 
-FASTER = Finding("faster", frozenset(), faster)
-SLOWER = Finding("slower", frozenset(), slower)
-UNSURE = Finding("unsure", frozenset(), unsure)
+FINDINGS_FIRST = (Finding("faster", frozenset(), faster),)
+FINDINGS_LAST = (
+    Finding("slower", frozenset(), slower),
+    Finding("same", frozenset(), same),
+    Finding("unsure", frozenset(), unsure),
+)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.core.stats.verdicts import SLOWER
 from harness.report.findings.claim import EAGER, Claim, group_of, lead, place
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, speedup_words
@@ -75,7 +76,7 @@ def _notes(rungs: pd.DataFrame) -> dict[str, str]:
     best, notes = _EAGER, {}
     for _, rung in rungs.iterrows():
         note = ""
-        if rung["speedup_high"] < 1:
+        if rung["verdict"] == SLOWER:
             note = " (slower than eager)"
         elif rung["speedup_high"] < best["speedup_low"]:
             note = f" (slower than {best['mode']})"

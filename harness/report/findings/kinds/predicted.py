@@ -22,9 +22,10 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     error = fit(part.rows).error
     if error.points < FEWEST_CELLS:
         return []
+    ends = f" [{percent(error.low)}, {percent(error.high)}]" if error.low == error.low else ""
     text = (
         f"{lead(part.values)}The cost model, fitted on half of the cells, predicts the other half within "
-        f"{percent(error.median)} (median; 90th percentile {percent(error.p90)}, {count(error.points, 'point')})"
+        f"{percent(error.median)}{ends} (median; 90th percentile {percent(error.p90)}, {count(error.points, 'point')})"
         f"{aside(part.values, differing)}."
     )
     return [Claim(float(error.points), group_of(part.values), text)]

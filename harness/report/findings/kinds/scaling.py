@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import pandas as pd
+
 from harness.report.findings.claim import Claim, aside, cell, group_of, lead
 from harness.report.findings.finding import Finding
 from harness.report.table.formats import percent
 from harness.report.table.slices import Slice
 from harness.report.table.tidy import CONTROLLER_ORDER, mode_rank
 
-# A median that moves by less is called steady: efficiency has no interval of its own to decide by.
+# A median over cells that moves by less is called steady: it has no interval to decide by.
 STEADY = 0.05
 
 
@@ -23,6 +25,8 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     if part.values["controller"] != CONTROLLER_ORDER[0]:
         return []
     rows = part.rows[part.rows["ok"] & part.rows["scaling_efficiency"].notna() & (part.rows["devices"] > 1)]
+    # Where all points are oversubscribed they come here too: waiting for a core is no want of scaling.
+    rows = rows[~rows["oversubscribed"]]
     made = []
     for mode in sorted(set(rows["mode"]), key=mode_rank):
         own = rows[rows["mode"] == mode]
@@ -33,15 +37,23 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         worst = at_end.loc[at_end["scaling_efficiency"].idxmin()]
         head = f"{lead(part.values)}Scaling efficiency of {mode}{aside(part.values, differing)}"
         if len(counts) == 1:
-            text = f"{head} is {percent(last)} on {counts[0]} devices"
+            last_words = _efficiency(worst) if len(at_end) == 1 else percent(last)
+            text = f"{head} is {last_words} on {counts[0]} devices"
         else:
             verb = "falls" if last < first - STEADY else "rises" if last > first + STEADY else "goes"
             text = f"{head} {verb} from {percent(first)} on {counts[0]} to {percent(last)} on {counts[-1]} devices"
         if len(at_end) > 1:
-            least = f"{percent(worst['scaling_efficiency'])} at {cell(worst)}"
+            least = f"{_efficiency(worst)} at {cell(worst)}"
             text += f" (medians over {len(at_end)} cells; least {least})"
         made.append(Claim(1.0 - last, group_of(part.values), text + "."))
     return made
+
+
+def _efficiency(row: pd.Series) -> str:
+    """`61 % [55 %, 67 %]`."""
+    low, high = row["scaling_efficiency_low"], row["scaling_efficiency_high"]
+    ends = f" [{percent(low)}, {percent(high)}]" if low == low and high == high else ""
+    return percent(row["scaling_efficiency"]) + ends
 
 
 FINDING = Finding("scaling", frozenset({"devices"}), claims)

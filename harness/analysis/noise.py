@@ -1,0 +1,56 @@
+"""What noise there is on this machine today: between two builds of the same thing, and between sessions.
+
+In: the points' table. Out: a Floor, Spreads. Must not know records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.core import schema
+from harness.core.stats.intervals import Interval
+from harness.core.stats.spread import Spread, Spreads, pooled
+
+# With fewer sessions a point says next to nothing of how far they lie apart.
+FEWEST_SESSIONS = 3
+# So many of the nulls lie below the floor: the largest of many would be that of a single accident.
+OF_NULLS = 0.95
+
+
+@dataclass(frozen=True)
+class Floor:
+    """relative: the difference; NaN where nothing was compared with itself. nulls: cells in which it was; with_interval
+    and holding_one: how many of those have an interval, and how many of these include 1."""
+
+    relative: float
+    nulls: int = 0
+    with_interval: int = 0
+    holding_one: int = 0
+
+
+def noise_floor(rows: pd.DataFrame) -> Floor:
+    """Of rows that belong together: of one run and device, disturbed or not."""
+    null = rows[(rows["status"] == schema.OK) & rows["null_ratio"].notna()]
+    if null.empty:
+        return Floor(float("nan"))
+    apart = np.expm1(np.abs(np.log(null["null_ratio"].to_numpy(dtype=float))))
+    known = null[null["null_low"].notna() & null["null_high"].notna()]
+    holding = ((known["null_low"] <= 1) & (known["null_high"] >= 1)).sum()
+    return Floor(float(np.quantile(apart, OF_NULLS)), len(null), len(known), int(holding))
+
+
+def between_sessions(points: pd.DataFrame) -> Spreads | None:
+    """How far the sessions of a run lie apart; None where there were too few."""
+    time = _pooled(points, "step_us")
+    ratio = _pooled(points[points["mode"] != schema.REFERENCE_MODE], "speedup_vs_eager")
+    return Spreads(time, ratio) if time and ratio else None
+
+
+def _pooled(points: pd.DataFrame, figure: str) -> Spread | None:
+    rows = points[(points["status"] == schema.OK) & points[figure].notna()]
+    rows = rows[rows["sessions"] >= FEWEST_SESSIONS]
+    columns = [figure, *schema.ends(figure), "sessions"]
+    return pooled((Interval(*ends), int(count)) for *ends, count in rows[columns].itertuples(index=False))
