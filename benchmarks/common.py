@@ -40,7 +40,7 @@ def prepared_step(point: Point) -> tuple[Workload, Step]:
     """A point's step, built as the harness builds it; call it under the workload's context()."""
     workload = WORKLOADS[point.workload](point, open_device("cpu", 0), shard=0, seed=0)
     with workload.context():
-        return workload, workload.prepare(get_mode(point.mode))
+        return workload, workload.built(get_mode(point.mode))
 
 
 def save(rows: list[dict[str, Any]], out: Path, name: str) -> pd.DataFrame:

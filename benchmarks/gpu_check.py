@@ -165,7 +165,7 @@ def _sweep(run: Path, kind: str, profile: str | None) -> Any:
     from harness.sweep.run import measure_sweep
 
     timing = TimingConfig(
-        block_ms=8.0, visit_rounds=10, min_rounds=10, max_rounds=20, rel_width=0.02, max_cell_s=3.0
+        block_ms=8.0, sessions=3, max_sessions=3, builds=1, rounds=6, visit_rounds=6, max_cell_s=3.0
     )
     console = Console()
     try:

@@ -25,7 +25,7 @@ from emulator.__main__ import load_profile
 from emulator.environment import node_variables
 from harness.core.cpu import usable_cores
 from harness.core.processes.children import path_variables, python_module
-from harness.core.stats import median_interval
+from harness.core.stats.intervals import median_interval
 from harness.monitor import Sampler, start
 from harness.plan.config import Config, MonitorConfig
 from harness.plan.inventory import Inventory
@@ -84,7 +84,7 @@ def _measured(ranks: int, pairs: int, slice_s: float) -> dict[str, Any]:
         "ranks": ranks,
         "cores": usable_cores(),
         "pairs": pairs,
-        "on_over_off": interval.median,
+        "on_over_off": interval.estimate,
         "low": interval.low,
         "high": interval.high,
         "samples": end["samples"],
@@ -144,7 +144,7 @@ def _worker(rank: int, slice_s: float) -> int:
     (point,) = make_plan(config, Inventory("cpu", 1, "", 1)).points
     workload = WORKLOADS[point.workload](point, device, shard=0, seed=0)
     with device.active(), workload.context():
-        step = workload.prepare(get_mode(point.mode))
+        step = workload.built(get_mode(point.mode))
         warm_up, steps = WarmUp(BLOCK_NS, 2e9), 1
         while more := warm_up.next_steps(time_block(step.call, steps, device.wait).wall_ns):
             steps = more

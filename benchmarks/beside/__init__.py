@@ -1,0 +1,1 @@
+"""What stands beside the harness in benchmarks.fidelity: Timer within its ranks, a plain script in fresh processes."""
