@@ -55,6 +55,12 @@ def harness(tmp_path: Path) -> Harness:
     return run
 
 
+@pytest.fixture(autouse=True, scope="session")
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What sweeps learn of the machine is kept with the tests, and not for this user."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the command line and go on; whatever still runs at the end of the test is ended."""

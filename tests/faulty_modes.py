@@ -20,7 +20,7 @@ def _rank() -> int:
 
 
 def _is_bad(model) -> bool:
-    return sum(1 for layer in model.layers if hasattr(layer, "weight")) == BAD_DEPTH
+    return sum(1 for layer in model if hasattr(layer, "weight")) == BAD_DEPTH
 
 
 class _Faulty(Mode):
@@ -94,7 +94,7 @@ class Wrong(_Faulty):
 
         other = copy.deepcopy(model)
         with torch.no_grad():
-            other.layers[0].weight[0, 0] += 1.0
+            other[0].weight[0, 0] += 1.0
         return other
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from harness.analysis.run import load_run
 from harness.plan.points import Cell, Point
 from harness.records.lines import Writer
+from harness.records.naming import null_key
 from harness.records.raw import LAUNCHER_FILE
 from harness.sweep.announce import point_record
 
@@ -77,7 +78,13 @@ class RawRun:
                 ranks=ranks,
                 device_kind=self.device_kind,
                 device_name="Test device",
-                **{"threads": 1, "rel_width": 0.02, **said, **(each[rank] if each else {})},
+                **{
+                    "threads": 1,
+                    "rel_width": 0.02,
+                    "rel_width_step": 0.05,
+                    **said,
+                    **(each[rank] if each else {}),
+                },
             )
         return writers
 
@@ -89,7 +96,7 @@ class RawRun:
         step_ns: StepTime = lambda mode, rank, number: {"eager": 3000, "script": 1000}.get(mode, 2000),
         rounds: int = 10,
         steps: int = 100,
-        stop: str = "settled",
+        stop: str = "complete",
         ended: bool = True,
         cpu_share: float | None = 1.0,
         start_late_ns: Mapping[int, int] | None = None,
@@ -97,12 +104,13 @@ class RawRun:
         missing: Iterable[tuple[int, int]] = (),
         extra: Mapping[str, Any] | None = None,
         found: Mapping[str, Any] | None = None,
+        null: bool = False,
     ) -> None:
         """A cell as the ranks write it.
 
         start_late_ns: rank -> how late it begins its blocks; dropped: mode -> (rank, status, reason);
         missing: (rank, round) whose line is not there; extra: further fields of each block;
-        found: of each mode's preparation.
+        found: of each mode's preparation; null: eager has a second build, which step_ns knows as the mode "null".
         """
         late, dropped, lost = dict(start_late_ns or {}), dict(dropped or {}), set(missing)
         for rank, writer in enumerate(writers):
@@ -130,12 +138,15 @@ class RawRun:
                     **{"memory_peak_mib": 100.0 + rank, **(found or {})},
                 )
         left = [point for point in cell.points if point.mode not in dropped]
+        measured = [(point.mode, point.key) for point in left]
+        if null:
+            measured.append(("null", null_key(key_of(cell, "eager"))))
         for number in range(rounds):
             lines: list[list[dict[str, Any]]] = [[] for _ in writers]
-            for point in left:
+            for mode, key in measured:
                 ends = []
                 for rank in range(len(writers)):
-                    wall = step_ns(point.mode, rank, number) * steps
+                    wall = step_ns(mode, rank, number) * steps
                     start = self.now_ns + late.get(rank, 0)
                     ends.append(start + wall)
                     usage = (
@@ -143,7 +154,7 @@ class RawRun:
                         if cpu_share is None
                         else dict.fromkeys(("cpu_ns", "main_ns"), round(cpu_share * wall))
                     )
-                    block = {"key": point.key, "steps": steps, "start_ns": start, "end_ns": start + wall}
+                    block = {"key": key, "steps": steps, "start_ns": start, "end_ns": start + wall}
                     lines[rank].append({**block, **usage, **(extra or {})})
                 self.now_ns = max(ends) + 1000
             for rank, writer in enumerate(writers):

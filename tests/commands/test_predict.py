@@ -174,6 +174,7 @@ def test_ranks_of_the_runs_own_machine_slow_each_other_and_those_of_another_do_n
         mode="eager",
         workload="forward",
         dtype="float32",
+        autograd="inference",
         device_kind="cpu",
         threads=1,
         issue=Line(4.0, 9.0),

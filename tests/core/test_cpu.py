@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core import cpu
-from harness.core.cpu import cgroup_quota, pin_to_cores, usable_cores
+from harness.core.cpu import cgroup_quota, own_cores, usable_cores
 
 
 class TestCores:
@@ -100,7 +100,6 @@ def test_a_rank_is_pinned_to_its_share_of_the_quota_and_not_of_the_host(
         (container.parents[1] / "cgroup").write_text("3:cpu,cpuacct:/job\n")
         (container.parent / "cpu/job/cpu.cfs_quota_us").write_text("400000\n")
         (container.parent / "cpu/job/cpu.cfs_period_us").write_text("100000\n")
-    assert pin_to_cores(0, 8, 1) is None
-    assert pin_to_cores(1, 2, 3) is None
-    assert pin_to_cores(1, 2, 2) == [6, 7]
-    assert (usable_cores(), sixteen) == (2, {6, 7})
+    assert own_cores(0, 8, 1) is None
+    assert own_cores(1, 2, 3) is None
+    assert own_cores(1, 2, 2) == [6, 7]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from harness.core import cpu
-from harness.core.cpu import cpu_name, pin_to_cores
+from harness.core.cpu import cpu_name, own_cores, pin_thread
 
 
 @pytest.fixture(autouse=True)
@@ -21,47 +22,45 @@ class TestPinning:
     """On a machine made up of 9 cores, and once on the real one."""
 
     @pytest.fixture
-    def pinned(self, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-        calls: list[list[int]] = []
+    def nine(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
             os, "sched_getaffinity", lambda pid: {3, 5, 7, 9, 11, 13, 15, 17, 19}, raising=False
         )
-        monkeypatch.setattr(
-            os, "sched_setaffinity", lambda pid, cores: calls.append(list(cores)), raising=False
-        )
-        return calls
+        monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: None, raising=False)
 
-    def test_cores_are_shared_out_evenly_and_none_twice(self, pinned: list[list[int]]) -> None:
-        answers = [pin_to_cores(rank, 4, 1) for rank in range(4)]
-        assert answers == [[3, 5], [7, 9], [11, 13], [15, 17]]
-        assert pinned == answers
+    @pytest.mark.usefixtures("nine")
+    def test_cores_are_shared_out_evenly_and_none_twice(self) -> None:
+        assert [own_cores(rank, 4, 1) for rank in range(4)] == [[3, 5], [7, 9], [11, 13], [15, 17]]
 
-    def test_one_rank_has_them_all(self, pinned: list[list[int]]) -> None:
-        assert pin_to_cores(0, 1, 1) == [3, 5, 7, 9, 11, 13, 15, 17, 19]
+    @pytest.mark.usefixtures("nine")
+    def test_one_rank_has_them_all(self) -> None:
+        assert own_cores(0, 1, 1) == [3, 5, 7, 9, 11, 13, 15, 17, 19]
 
+    @pytest.mark.usefixtures("nine")
     @pytest.mark.parametrize(("ranks", "threads"), [(10, 1), (4, 3), (1, 10)])
-    def test_with_too_few_cores_nothing_is_pinned(
-        self, pinned: list[list[int]], ranks: int, threads: int
-    ) -> None:
+    def test_with_too_few_cores_nothing_is_pinned(self, ranks: int, threads: int) -> None:
         """Two ranks on one core would wait for each other while another core idles."""
-        assert pin_to_cores(0, ranks, threads) is None
-        assert pinned == []
+        assert own_cores(0, ranks, threads) is None
 
-    @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process")
-    def test_a_process_is_pinned_and_shares_out_only_what_it_may_use(self) -> None:
-        """First two ranks on one core, which is refused; then one."""
-        before = os.sched_getaffinity(0)
-        first = min(before)
-        try:
-            os.sched_setaffinity(0, [first])
-            assert pin_to_cores(0, 2, 1) is None
-            assert pin_to_cores(0, 1, 1) == [first]
-            os.sched_setaffinity(0, before)
-            own = pin_to_cores(0, 1, 1)
-            assert own is not None
-            assert os.sched_getaffinity(0) == set(own) == before
-        finally:
-            os.sched_setaffinity(0, before)
+    @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no thread")
+    def test_a_thread_is_pinned_with_those_that_it_starts_and_others_are_not(self) -> None:
+        before, found = os.sched_getaffinity(0), {}
+
+        def started() -> None:
+            found["started"] = os.sched_getaffinity(0)
+
+        def pinned() -> None:
+            pin_thread([min(before)])
+            thread = threading.Thread(target=started)
+            thread.start()
+            thread.join()
+            found["itself"] = os.sched_getaffinity(0)
+
+        thread = threading.Thread(target=pinned)
+        thread.start()
+        thread.join()
+        assert found == {"itself": {min(before)}, "started": {min(before)}}
+        assert os.sched_getaffinity(0) == before
 
 
 def test_the_processor_has_a_name() -> None:

@@ -53,7 +53,7 @@ def point(**changes: Any) -> Point:
 
 def step_of(device: Accelerator, mode: str, **changes: Any) -> Any:
     workload = WORKLOADS["forward"](point(**changes), device, 0, 0)
-    return workload, workload.prepare(get_mode(mode))
+    return workload, workload.built(get_mode(mode))
 
 
 def burst_of(device: Accelerator, step: Any, steps: int, hold_ns: float = 20e6) -> Any:
@@ -103,7 +103,7 @@ def test_a_captured_graph_is_one_launch_that_holds_them_all(device: Accelerator)
         on = device if index == 0 else open_device(KIND, index)
         workload, step = step_of(on, "cudagraph")
         with workload.context(), on.active():
-            eager = workload.prepare(get_mode("eager"))
+            eager = workload.built(get_mode("eager"))
             time_block(eager.call, 20, on.wait)
             issuers = InTurn([on])
             # Not every version of torch lets a replay be captured; then nothing is known, and nothing broken.
@@ -150,8 +150,8 @@ def test_modes_give_what_eager_gives(device: Accelerator, mode: str) -> None:
         pytest.skip(reason)
     workload = WORKLOADS["forward"](point(batch=[64]), device, 0, 0)
     with workload.context():
-        reference = workload.prepare(get_mode("eager")).outcome()
-        step = workload.prepare(get_mode(mode))
+        reference = workload.built(get_mode("eager")).outcome()
+        step = workload.built(get_mode(mode))
         for _ in range(3):  # a script is fused at its second or third call
             assert difference(step.outcome(), reference) <= TOLERANCE["float32"]
 

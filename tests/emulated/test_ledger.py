@@ -66,8 +66,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
         f"emulator.utilization_window_ms={WINDOW_MS}",
         "timing=quick",
         "timing.block_ms=20",
-        "timing.min_rounds=16",
-        "timing.max_rounds=16",
+        *("timing.sessions=1", "timing.max_sessions=1", "timing.builds=1", "timing.rounds=16"),
         "monitor.window_s=0.4",
         f"out={folder / 'run'}",
     ]

@@ -51,9 +51,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
             *("sweep", "depth=[16]", "width=[64]", "batch=[1]", f"devices=[1,{DEVICES}]", "device=emulated"),
             *(f"mode=[{','.join(MODES)}]", f"controller=[{','.join(CONTROLLERS)}]", f"out={folder / 'run'}"),
             *(
-                "timing.min_rounds=8",
-                "timing.max_rounds=8",
-                "timing.visit_rounds=8",
+                *("timing.sessions=1", "timing.max_sessions=1", "timing.builds=1", "timing.rounds=8"),
                 "timing.block_ms=2",
                 "monitor=ranks",
             ),

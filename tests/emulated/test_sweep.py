@@ -17,7 +17,7 @@ Harness = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SMALL = (
     *("width=[32]", "batch=[1]", "mode=[eager,script]", "device=emulated", "out=run"),
-    *("timing.block_ms=1", "timing.min_rounds=6", "timing.max_rounds=6", "timing.visit_rounds=6"),
+    *("timing.block_ms=1", "timing.builds=1", "timing.rounds=6", "timing.visit_rounds=6"),
     "monitor=ranks",
 )
 

@@ -203,7 +203,7 @@ def test_a_kind_knows_no_other_kind() -> None:
     [
         ("harness/analysis/run.py", "from harness.launch.run import Ending", "harness.launch.run"),
         ("harness/worker/ranks.py", "from harness.report import write_report", "harness.report"),
-        ("harness/core/stats.py", "from harness.plan.points import Point", "harness.plan.points"),
+        ("harness/core/stats/intervals.py", "from harness.plan.points import Point", "harness.plan.points"),
         ("harness/records/lines.py", "from harness.sweep.run import run_sweep", "harness.sweep.run"),
         ("harness/costs/curve.py", "import emulator.profile", "emulator.profile"),
         ("harness/report/page.py", "import torch", "torch"),

@@ -71,3 +71,26 @@ def test_what_the_system_does_not_tell_is_left_out(tmp_path: Path) -> None:
     host = Host(tmp_path / "none")
     assert host.use({}).keys() <= {"load"}
     assert host.mhz() is None
+
+
+def process(proc: Path, pid: int, own: int, children: int) -> None:
+    (proc / str(pid)).mkdir(exist_ok=True)
+    fields = ["S", "1", *["0"] * 9, str(own), "0", str(children), "0", *["0"] * 10]
+    (proc / str(pid) / "stat").write_text(f"{pid} (python) {' '.join(fields)}\n")
+
+
+def test_the_cores_time_stands_beside_that_of_the_sweeps_own(
+    proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.monitor.host.allowed_cores", lambda: [0, 1])
+    process(proc, 11, 100, 0)
+    process(proc, 12, 300, 0)
+    host = Host(proc)
+    assert host.busy([11, 12]) == {"busy_s": 20.0, "own_s": 4.0}
+    # 12 ends and 11 waits for it: what it took is still the sweep's.
+    (proc / "12" / "stat").unlink()
+    process(proc, 11, 150, 320)
+    assert host.busy([11])["own_s"] == 4.7
+    # A process that nobody waits for takes nothing back.
+    process(proc, 11, 150, 0)
+    assert host.busy([11])["own_s"] == 4.7

@@ -51,12 +51,18 @@ def test_counts_are_lists_of_whole_numbers_from_one_on(key: str, value: list[int
         assert error.value == value[-1]
 
 
-@pytest.mark.parametrize("key", ["mode", "controller", "workload", "dtype"])
+@pytest.mark.parametrize("key", ["mode", "controller", "workload", "dtype", "autograd"])
 @pytest.mark.parametrize("value", [[], ["nonsense"]])
 def test_names_must_be_known(key: str, value: list[str]) -> None:
     error = refused(**{key: value})
     assert error.key == key
-    known = {"mode": "eager", "controller": "processes", "workload": "train", "dtype": "float32"}
+    known = {
+        "mode": "eager",
+        "controller": "processes",
+        "workload": "train",
+        "dtype": "float32",
+        "autograd": "grad",
+    }
     assert known[key] in error.allowed
 
 
@@ -85,8 +91,11 @@ def test_an_unknown_name_beside_known_ones_is_refused() -> None:
         ({"timing": TimingConfig(rel_width=0)}, "timing.rel_width"),
         ({"timing": TimingConfig(rel_width=1)}, "timing.rel_width"),
         ({"timing": TimingConfig(rel_width=float("nan"))}, "timing.rel_width"),
-        ({"timing": TimingConfig(min_rounds=5)}, "timing.min_rounds"),
-        ({"timing": TimingConfig(min_rounds=30, max_rounds=29)}, "timing.max_rounds"),
+        ({"timing": TimingConfig(sessions=0)}, "timing.sessions"),
+        ({"timing": TimingConfig(sessions=5, max_sessions=4)}, "timing.max_sessions"),
+        ({"timing": TimingConfig(builds=0)}, "timing.builds"),
+        ({"timing": TimingConfig(rounds=0)}, "timing.rounds"),
+        ({"timing": TimingConfig(null_every=-1)}, "timing.null_every"),
         ({"name": ""}, "name"),
         ({"name": "../elsewhere"}, "name"),
         ({"name": "a/b"}, "name"),
@@ -127,7 +136,7 @@ def test_a_seed_that_torch_cannot_take_is_refused(seed: int) -> None:
 
 
 def test_the_fewest_rounds_with_an_interval_are_accepted() -> None:
-    validate(config(timing=TimingConfig(min_rounds=6, max_rounds=6)))
+    validate(config(timing=TimingConfig(sessions=1, max_sessions=1, builds=1, rounds=1, null_every=0)))
 
 
 def test_hidden_widths_stand_in_for_depth_and_width() -> None:

@@ -37,11 +37,12 @@ class TestEstimate:
     def test_no_cell_takes_longer_than_its_limit(self) -> None:
         plan = plan_of(batch=[2**22], depth=[64], mode=["eager"])
         short, long = (
-            estimate_seconds(plan, Config(timing=TimingConfig(max_cell_s=s)), CPU) for s in (10.0, 20.0)
+            estimate_seconds(plan, Config(timing=TimingConfig(max_cell_s=s)), CPU) for s in (10.0, 60.0)
         )
-        assert long[1] - short[1] == pytest.approx(10.0)
+        # Whole rounds: of each build as many as fit.
+        assert 0 < long[0] - short[0] <= 60.0
 
-    def test_a_cell_takes_the_rounds_that_an_interval_needs_whatever_its_limit(self) -> None:
+    def test_every_build_of_a_cell_takes_one_round_whatever_its_limit(self) -> None:
         plan = plan_of(batch=[2**24], depth=[64], mode=["eager"])
         short, shorter = (
             estimate_seconds(plan, Config(timing=TimingConfig(max_cell_s=s)), CPU) for s in (1e-2, 1e-3)

@@ -47,6 +47,7 @@ class TestKeys:
             {"dtype": "float64"},
             {"mode": "script"},
             {"scaling": "strong"},
+            {"autograd": "grad"},
         ],
         ids=lambda change: next(iter(change)),
     )
@@ -57,7 +58,7 @@ class TestKeys:
         assert (Cell((other,)).id == Cell((POINT,)).id) is ("mode" in change)
 
     def test_the_axes_above_are_all_there_are(self) -> None:
-        axes = "model sizes depth width batch devices controller workload dtype mode scaling"
+        axes = "model sizes depth width batch devices controller workload dtype mode scaling autograd"
         assert set(asdict(POINT)) == set(axes.split())
 
     def test_a_point_survives_json(self) -> None:

@@ -67,6 +67,14 @@ class TestOpening:
         assert "depth=[2] there, [3] here" in told
         assert "timing" in refused(made, replace(CONFIG, timing=TimingConfig(block_ms=3))).allowed
 
+    def test_a_config_from_before_a_key_came_is_that_of_its_default(self, made: Path) -> None:
+        text = (made / "config.yaml").read_text()
+        before = text.replace("autograd:\n- inference\n", "")
+        assert before != text
+        (made / "config.yaml").write_text(before)
+        open_run(made, CONFIG).close()
+        assert "autograd=['inference'] there" in refused(made, replace(CONFIG, autograd=["grad"])).allowed
+
     def test_of_many_keys_that_differ_some_are_named(self, made: Path) -> None:
         other = replace(CONFIG, depth=[3], width=[9], seed=1, batch=[2], scaling="strong")
         assert "and 2 more" in refused(made, other).allowed

@@ -157,8 +157,9 @@ class TestNodes:
         cell = cell_of(devices=4)
         run.plan(cell)
         nodes = [{"node": name} for name in ("n1", "n1", "n2", "n2")]
-        writers = run.begin("processes-4-try1", 4, nodes)
-        run.measure(writers, cell, step_ns=lambda m, rank, n: 1000 + 200 * (rank == 3))
+        for number in (1, 2, 3):
+            writers = run.begin(f"processes-4-try{number}", 4, nodes)
+            run.measure(writers, cell, step_ns=lambda m, rank, n: 1000 + 200 * (rank == 3))
         n1, n2 = node_speeds(read_raw(tmp_path / "run"))
         assert (n1.node, n1.ratio) == ("n1", 1.0)
         assert n2.ratio == pytest.approx(1.2), "a node is as slow as its slowest rank"

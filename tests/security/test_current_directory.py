@@ -164,7 +164,8 @@ def test_a_rank_of_another_revision_refuses_to_measure(tmp_path: Path) -> None:
     from harness.session.spec import SessionSpec
 
     spec = SessionSpec(
-        *("s", (), "processes", 1, "cpu", 1, False, False, 0.0, 0, TimingConfig(), (), tmp_path / "raw"),
+        *("s", 0, (), (), "processes", 1, "cpu", 1, False, False, 0.0, 0),
+        *(TimingConfig(), (), tmp_path / "raw"),
         store=None,
         revision=revision(),
     )

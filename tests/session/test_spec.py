@@ -19,7 +19,9 @@ def spec(tmp_path: Path) -> SessionSpec:
     (session,) = make_plan(config, Inventory("cpu", 2, "x", 2)).sessions
     return SessionSpec(
         id="processes-1-try1",
+        draw=12345,
         cells=session.cells,
+        nulls=(session.cells[0].id,),
         controller=session.controller,
         devices=session.devices,
         device_kind="cpu",
@@ -28,7 +30,7 @@ def spec(tmp_path: Path) -> SessionSpec:
         usage=True,
         window_s=0.5,
         seed=7,
-        timing=TimingConfig(block_ms=3.5, max_rounds=77),
+        timing=TimingConfig(block_ms=3.5, rounds=77),
         plugins=("my_modes", "theirs"),
         raw=tmp_path / "a run of mine" / "raw",
         store=tmp_path / "store",

@@ -18,7 +18,7 @@ CHECKOUT = TESTS.parent
 
 # The least that has intervals. No samplers: what is looked at here are jobs.
 QUICK = (
-    *("timing.block_ms=1", "timing.min_rounds=6", "timing.max_rounds=6", "timing.warmup_max_s=0.1"),
+    *("timing.block_ms=1", "timing.builds=1", "timing.rounds=6", "timing.warmup_max_s=0.1"),
     "mode=[eager,script]",
     "monitor=none",
 )

@@ -176,7 +176,7 @@ def test_a_cancelled_job_is_not_requeued(jobs: Jobs) -> None:
 @pytest.mark.long
 def test_two_jobs_cannot_write_to_one_run_directory(jobs: Jobs, tmp_path: Path) -> None:
     out = f"out={tmp_path / 'run'}"
-    long = ("timing.min_rounds=9999", "timing.max_rounds=9999", "timing.max_cell_s=300")
+    long = ("timing.rounds=9999", "timing.max_cell_s=300")
     first = jobs.sweep(*SLOW, *long, out)
     wait_until(lambda: list((tmp_path / "run").glob("owner.*")), "the first job's owner file", 60)
     # A lock of the kernel would keep it out as well here, where both nodes are one machine.

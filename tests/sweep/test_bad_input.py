@@ -44,8 +44,8 @@ BAD = [
     (["exclude=[{depth:'>=x'}]"], ["exclude[0].depth", ">=x"]),
     (["exclude=[{}]"], ["exclude[0]", "empty rule"]),
     (["exclude=[{depth:[4,8,16,32,64]}]"], ["exclude", "at least one point"]),
-    (["timing.min_rounds=3"], ["timing.min_rounds=3", "at least 6"]),
-    (["timing.max_rounds=10"], ["timing.max_rounds=10", "timing.min_rounds"]),
+    (["timing.rounds=0"], ["timing.rounds=0", "at least 1"]),
+    (["timing.max_sessions=2"], ["timing.max_sessions=2", "timing.sessions"]),
     (["timing.rel_width=0"], ["timing.rel_width=0", "between 0 and 1"]),
     (["timing.block_ms=abc"], ["timing.block_ms=abc", "number"]),
     (["timeout_s=-1"], ["timeout_s=-1", "above 0"]),
@@ -132,6 +132,9 @@ def test_devices_that_are_not_there_are_refused_when_asked_for_by_name(
     assert not list(tmp_path.iterdir())
 
 
+NOTHING_SET = {"variables": {}}
+
+
 def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monkeypatch, capfd) -> None:
     import shutil
 
@@ -142,8 +145,8 @@ def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monk
     monkeypatch.setattr(sys, "argv", ["harness"])
     monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: PROBE)
     monkeypatch.setattr("harness.records.directory.shutil.disk_usage", lambda path: usage._replace(free=1000))
-    monkeypatch.setattr("harness.machine.environment.describe_environment", lambda *a: {})
-    monkeypatch.setattr("harness.sweep.run.describe_environment", lambda *a: {})
+    monkeypatch.setattr("harness.machine.environment.describe_environment", lambda *a: NOTHING_SET)
+    monkeypatch.setattr("harness.sweep.run.describe_environment", lambda *a: NOTHING_SET)
     assert main(["sweep", "sweep=smoke", "out=run"]) == 2
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) == 1

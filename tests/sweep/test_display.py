@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import io
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from harness.launch.local import LocalLauncher
-from harness.plan.config import Config
+from harness.plan.config import Config, TimingConfig
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import remaining
 from harness.sweep.display import Display
 from harness.sweep.dry_run import print_plan
 
-CONFIG = Config(name="test", depth=[2], width=[8], batch=[1, 4], devices=[1, 2, 8], oversubscribe=False)
+CONFIG = Config(
+    name="test",
+    depth=[2],
+    width=[8],
+    batch=[1, 4],
+    devices=[1, 2, 8],
+    oversubscribe=False,
+    timing=TimingConfig(sessions=1, max_sessions=1),
+)
+THREE = replace(CONFIG, timing=TimingConfig(sessions=3, max_sessions=4))
 INVENTORY = Inventory("cpu", 2, "Test CPU", 2)
 PLAN = make_plan(CONFIG, INVENTORY)
 CELL = PLAN.sessions[0].cells[0]
@@ -89,10 +99,28 @@ class TestPlainLines:
         with Display(console, 12, 0, CONFIG) as display:
             for share in (0.25, 0.5):
                 display.event(visit(share, {"eager": 1.0}))
-                assert display.done == 0
+                assert display.done == 3 * share
             end_of_cell(display)
         assert len(text(console).splitlines()) == 1
         assert text(console).startswith("[3/12]")
+
+    def test_a_cell_counts_in_full_when_all_sessions_have_measured_it(self) -> None:
+        console = plain()
+        with Display(console, 12, 0, THREE) as display:
+            for expected in (1.0, 2.0, 3.0):
+                end_of_cell(display)
+                assert display.done == pytest.approx(expected)
+            # One more, for its interval: there is no more of it than all.
+            display.further(1, 4)
+            end_of_cell(display)
+            assert display.done == pytest.approx(3.0)
+        assert "1 cells have wide intervals: they are measured in up to 4 sessions" in text(console)
+
+    def test_a_cell_that_is_lost_after_it_was_measured_counts_in_full_and_once(self) -> None:
+        with Display(plain(), 12, 0, THREE) as display:
+            end_of_cell(display)
+            display.lost(CELL, 3, "failed", "x")
+            assert display.done == pytest.approx(3.0)
 
     def test_messages_that_are_nothing_to_see_are_not_shown(self) -> None:
         console = plain()

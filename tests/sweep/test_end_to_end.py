@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ from harness.records.raw import read_raw
 SMALL = ("sweep=smoke", "device=cpu", "depth=[2,3]", "batch=[1]", "monitor=ranks")
 
 
+# Two sessions, so that there are intervals.
+TWICE = ("timing.sessions=2", "timing.max_sessions=2")
+
+
 def table(run: Path) -> pd.DataFrame:
     return pd.read_csv(run / "points.csv", keep_default_na=False, na_values=[""])
 
@@ -26,7 +31,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One finished sweep over one and two ranks, looked at by many tests."""
     folder = tmp_path_factory.mktemp("sweep")
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "sweep", "sweep=smoke", "device=cpu", "depth=[2,16]", "out=run"],
+        [
+            sys.executable,
+            "-m",
+            "harness",
+            "sweep",
+            "sweep=smoke",
+            "device=cpu",
+            "depth=[2,16]",
+            "out=run",
+            *TWICE,
+        ],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -43,8 +58,13 @@ def test_every_point_is_measured_on_one_and_on_two_ranks(run: Path) -> None:
     assert len(points) == 2 * 2 * 2 * 3
     assert set(points["status"]) == {"ok"}
     assert set(points["devices"]) == {1, 2}
+    assert (points["sessions"] == 2).all()
+    assert (points["builds"] == 4).all()
     assert (points["step_us_low"] <= points["step_us"]).all()
     assert (points["step_us"] <= points["step_us_high"]).all()
+    nulls = points[points["null_ratio"].notna()]
+    assert (nulls["mode"] == "eager").all()
+    assert nulls.groupby("devices").size().to_dict() == {1: 2, 2: 2}, "one in two of four cells"
     assert (points["throughput_samples_s"] > 0).all()
 
 
@@ -58,7 +78,7 @@ def test_script_is_faster_than_eager_where_the_model_is_deep_and_narrow(run: Pat
 def test_every_rank_measures(run: Path) -> None:
     files = read_raw(run).files
     ranks = [records for name, records in files.items() if name.startswith("processes-2-")]
-    assert len(ranks) == 2
+    assert len(ranks) == 4, "two ranks in two sessions"
     blocks = [sum(len(r["blocks"]) for r in records if r["type"] == "round") for records in ranks]
     assert blocks[0] == blocks[1] > 0
 
@@ -89,12 +109,11 @@ def test_the_terminal_shows_results_findings_and_paths(run: Path) -> None:
     assert "points.csv" in output and "report.html" in output
 
 
-def test_points_csv_is_rebuilt_from_raw_alone(run: Path, tmp_path: Path) -> None:
+def test_points_csv_is_rebuilt_from_records_alone(run: Path, tmp_path: Path) -> None:
     before = (run / "points.csv").read_bytes()
     copy = tmp_path / "copy"
-    (copy / "raw").mkdir(parents=True)
-    for path in (run / "raw").iterdir():
-        (copy / "raw" / path.name).write_bytes(path.read_bytes())
+    for folder in ("raw", "monitor"):
+        shutil.copytree(run / folder, copy / folder)
     code = (
         "import sys; from harness.commands.cli import main; status = main(sys.argv[1:]);"
         "assert 'torch' not in sys.modules, 'report imports torch'; sys.exit(status)"

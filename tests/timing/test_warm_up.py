@@ -75,13 +75,21 @@ class TestWarmUp:
             assert walls < 100
         assert walls >= 20
 
-    def test_one_disturbed_block_does_not_keep_it_from_settling(self) -> None:
+    def test_one_disturbed_block_keeps_it_from_settling_until_it_has_passed(self) -> None:
         warm_up = WarmUp(10 * MS, float("inf"))
-        walls = [20 * MS] * 6
-        walls[4] *= 30
+        walls = [20 * MS] * 7
+        walls[2] *= 30
         answers = [warm_up.next_steps(wall) for wall in walls]
+        assert None not in answers[:-1]
         assert answers[-1] is None
         assert warm_up.settled
+
+    def test_a_mode_that_was_warm_before_shows_it_with_two_blocks_of_the_size_it_had(self) -> None:
+        warm_up = WarmUp(10 * MS, float("inf"), steps=7)
+        assert warm_up.steps == 7
+        assert warm_up.next_steps(10 * MS) == 7
+        assert warm_up.next_steps(10 * MS) is None
+        assert warm_up.step_ns * 7 == pytest.approx(10 * MS)
 
     def test_without_settling_it_ends_at_the_limit_and_says_so(self) -> None:
         warm_up = WarmUp(10 * MS, 500 * MS)

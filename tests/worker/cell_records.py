@@ -14,7 +14,7 @@ from harness.plan.config import TimingConfig
 MODES = ["eager", "script", "trace"]
 
 TIMING = TimingConfig(
-    block_ms=0.2, min_rounds=8, max_rounds=12, rel_width=0.5, warmup_max_s=0.05, max_cell_s=600
+    block_ms=0.2, builds=1, rounds=8, visit_rounds=8, rel_width=0.5, warmup_max_s=0.05, max_cell_s=6000
 )
 
 Records = list[dict[str, Any]]

@@ -11,6 +11,7 @@ from cell_records import TIMING, Alone, Measure, Records
 from harness.devices.device import Device
 from harness.modes import Mode
 from harness.modes import registry as modes
+from harness.plan.config import TimingConfig
 from harness.plan.points import Cell
 from harness.records.lines import Writer
 from harness.records.raw import read_raw
@@ -35,6 +36,9 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
         usage: bool = True,
         device: Device | None = None,
         window_s: float = 0.0,
+        timing: TimingConfig = TIMING,
+        session: str = "s",
+        null: bool = False,
     ) -> Records:
         if mode is not None:
             monkeypatch.setitem(modes.MODES, mode.name, mode)
@@ -43,7 +47,8 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
         writer = Writer(path)
         ranks: Any = Alone()
         issuers = InTurn([device or Device()])
-        bench = Bench(ranks, issuers, writer, Sender(), TIMING, seed, usage, 50.0, window_s)
+        nulls = frozenset([cell.id] if null else [])
+        bench = Bench(ranks, issuers, writer, Sender(), timing, seed, usage, 50.0, window_s, session, nulls)
         try:
             measure_cells([cell], bench)
         finally:

@@ -12,6 +12,7 @@ from raw_runs import cell_of
 
 from harness.devices.device import Device
 from harness.modes import registry as modes
+from harness.modes.proof import Unproven
 from harness.plan.points import Cell
 from harness.records.lines import Writer
 from harness.records.raw import read_raw
@@ -143,3 +144,16 @@ class TestDescribed:
 
     def test_a_long_one_is_cut(self) -> None:
         assert len(described(RuntimeError("x" * 10_000))) < 400
+
+
+def test_a_mode_that_is_not_what_it_says_is_unsupported_and_breaks_no_session_of_ranks_that_wait(
+    table: Table,
+) -> None:
+    """Under train a failure of one rank leaves others waiting, but not what each looks up by itself."""
+    cell = cell_of(["eager", "script"], devices=2, workload="train")
+
+    def unproven() -> None:
+        raise Unproven("no graph")
+
+    assert table.agreement(cell, Failing()).agree(cell.points[1:], unproven) is None
+    assert table.dropped() == [(cell.points[1].key, "unsupported")]

@@ -28,7 +28,9 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SessionSpec:
     monkeypatch.setattr("faulthandler.register", lambda *_, **__: None)
     return SessionSpec(
         id="s",
+        draw=12345,
         cells=(cell_of(["eager"]),),
+        nulls=(),
         controller="processes",
         devices=2,
         device_kind="cpu",
@@ -63,7 +65,7 @@ def test_a_rank_that_arrives_says_hello_and_knows_what_to_measure(
         listener.close()
     assert messages == [{"event": "hello", "rank": 5}]
     assert (arrival.spec, arrival.started_ns, arrival.local_rank) == (spec, 7, 1)
-    assert arrival.pinned_cores is None
+    assert arrival.own_cores is None
 
 
 def test_what_another_harness_has_planned_is_refused(spec: SessionSpec) -> None:

@@ -41,3 +41,12 @@ def test_and_a_mode_that_is_wrong_there_is_a_mismatch(measure: Measure) -> None:
 
     records = measure(cell_of(["eager", "faulty"]), mode=faulty(Half), device=ComputesNothing())
     assert [record["status"] for record in of_kind(records, "dropped")] == ["mismatch"]
+
+
+def test_a_mode_that_is_not_what_it_says_is_not_timed_and_the_others_are(measure: Measure) -> None:
+    mode = faulty(lambda model: model)
+    mode.proof = lambda built: f"what was prepared is a {type(built).__name__}"  # type: ignore[method-assign]
+    records = measure(cell_of(["eager", "faulty", "script"]), mode=mode)
+    (dropped,) = of_kind(records, "dropped")
+    assert (dropped["status"], dropped["error"]) == ("unsupported", "what was prepared is a MLP")
+    assert len(records[-1]["keys"]) == 2

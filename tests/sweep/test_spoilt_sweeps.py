@@ -1,0 +1,71 @@
+"""Spoilers, provoked: other programs on all cores, and a rank whose threads OpenMP has bound."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from running import command, environment, python_path
+
+BURN = "while True: pass"
+SWEEP = ("sweep", "sweep=smoke", "device=cpu", "depth=[2]", "batch=[1]", "devices=[1]", "timing=quick")
+
+# A rank's thread asks as it does in a session; two of them have the cores 0 and 1.
+WHERE = """
+import json, torch
+from harness.devices.device import Device
+from harness.worker.issuers import InTurn
+from harness.worker.issuing_cores import issuing_cores
+torch.set_num_threads(2)
+print(json.dumps(issuing_cores(InTurn([Device()]))))
+"""
+
+
+def test_programs_that_burn_all_cores_make_rows_loaded(tmp_path: Path) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    burning = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in cores]
+    try:
+        done = subprocess.run(
+            command(*SWEEP, "mode=[eager,script]", "out=run"),
+            cwd=tmp_path,
+            env={**environment(), "PYTORCH_JIT": "0", "OMP_PROC_BIND": "true"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+    finally:
+        for each in burning:
+            each.kill()
+            each.wait()
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    points = pd.read_csv(tmp_path / "run" / "points.csv", keep_default_na=False).set_index("mode")
+    assert "loaded" in points.loc["eager", "warnings"].split(";")
+    # And a mode that a variable has switched off is no row of times.
+    assert points.loc["script", "status"] == "unsupported"
+    assert "TorchScript is switched off" in points.loc["script", "error"]
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "other programs used the machine" in report
+    assert "PYTORCH\\_JIT=0 was set" in report
+    assert "OMP_PROC_BIND=true is set" in done.stdout
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to be bound to one of them")
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_thread_that_openmp_has_bound_says_so(bound: bool) -> None:
+    """Ranks that were not pinned would all be bound to the first core."""
+    done = subprocess.run(
+        [sys.executable, "-c", WHERE],
+        env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "2"}
+        | ({"OMP_PROC_BIND": "true"} if bound else {}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    (cores,) = json.loads(done.stdout.splitlines()[-1])
+    assert (len(cores) < len(os.sched_getaffinity(0))) == bound
