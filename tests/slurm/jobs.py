@@ -16,10 +16,10 @@ from harness.records.raw import read_raw
 
 CHECKOUT = TESTS.parent
 
-# One session a plan. No samplers: what is looked at here are jobs.
+# One session a plan, and one build. No samplers: what is looked at here are jobs.
 QUICK = (
     *("timing.block_ms=1", "timing.rounds=6", "timing.warmup_max_s=0.1"),
-    *("timing.sessions=1", "timing.max_sessions=1"),
+    *("timing.sessions=1", "timing.max_sessions=1", "timing.builds=1"),
     "mode=[eager,script]",
     "monitor=none",
 )
