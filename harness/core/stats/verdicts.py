@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 FASTER, SLOWER, SAME, UNDECIDED = "faster", "slower", "same", "undecided"
-VERDICTS = (FASTER, SLOWER, SAME, UNDECIDED)
 
 # Relative differences below the first are no use to anybody; where a thing differs from itself by more than the
 # second, nothing can be told.

@@ -6,7 +6,7 @@ What counts as faster, slower or the same is core.stats.verdicts'.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import pandas as pd
 
@@ -48,10 +48,7 @@ def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
 def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode that is slower somewhere, with its worst cell."""
     made = []
-    for own in _by_mode(part):
-        rows = own[own["verdict"] == SLOWER]
-        if rows.empty:
-            continue
+    for rows, own in _with_verdict(part, SLOWER):
         worst = rows.loc[rows["speedup_vs_eager"].idxmin()]
         text = f"At {place(worst, differing)}, {worst['mode']} is slower than eager: {speedup_words(worst)} as fast"
         weight = float(1 / worst["speedup_high"])
@@ -61,43 +58,40 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
 
 def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode of which nothing is decided somewhere."""
-    made = []
-    for own in _by_mode(part):
-        rows = own[own["verdict"] == UNDECIDED]
-        if rows.empty:
-            continue
-        # The deepest and largest of them: it is there that a reader would most expect a plain answer.
-        last = rows.sort_values(["depth", "batch"]).iloc[-1]
+
+    def words(row: pd.Series) -> str:
         # An interval that does not include 1 shows a difference, but none beyond what noise makes here.
-        apart = last["speedup_low"] > 1 or last["speedup_high"] < 1
+        apart = row["speedup_low"] > 1 or row["speedup_high"] < 1
         shown = "beyond noise " if apart else ""
-        text = (
-            f"At {place(last, differing)} no difference {shown}between {last['mode']} and eager could be shown: "
-            f"{speedup_words(last)}{_share(rows, own)}."
-        )
-        made.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
-    return made
+        return f" no difference {shown}between {row['mode']} and eager could be shown"
+
+    return _of_the_last(part, differing, UNDECIDED, words)
 
 
 def same(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode that is shown to take as long as eager somewhere."""
+    return _of_the_last(part, differing, SAME, lambda row: f", {row['mode']} and eager take the same time")
+
+
+def _of_the_last(
+    part: Slice, differing: Collection[str], verdict: str, words: Callable[[pd.Series], str]
+) -> list[Claim]:
+    """A sentence on each mode with that verdict somewhere, at the deepest and largest of those cells: it is there that
+    a reader would most expect a plain answer."""
     made = []
-    for own in _by_mode(part):
-        rows = own[own["verdict"] == SAME]
-        if rows.empty:
-            continue
+    for rows, own in _with_verdict(part, verdict):
         last = rows.sort_values(["depth", "batch"]).iloc[-1]
-        text = (
-            f"At {place(last, differing)}, {last['mode']} and eager take the same time: "
-            f"{speedup_words(last)}{_share(rows, own)}."
-        )
+        text = f"At {place(last, differing)}{words(last)}: {speedup_words(last)}{_share(rows, own)}."
         made.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
     return made
 
 
-def _by_mode(part: Slice) -> Iterator[pd.DataFrame]:
+def _with_verdict(part: Slice, verdict: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Of each mode that has it the rows with that verdict, and all of its rows."""
     for _, own in compared(part.rows).groupby("mode", sort=False):
-        yield own
+        rows = own[own["verdict"] == verdict]
+        if len(rows):
+            yield rows, own
 
 
 def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
