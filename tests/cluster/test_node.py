@@ -28,7 +28,7 @@ sender = Sender()
 """
 
 
-def start(folder: Path, code: str) -> subprocess.Popen[str]:
+def start(folder: Path, code: str) -> subprocess.Popen[bytes]:
     save_nodes_file(folder, folder, MonitorConfig(sampler=False), {"n1": 0, "n2": 1})
     slurm = {"SLURMD_NODENAME": "n2", "SLURM_JOB_ID": "41", "SLURM_STEP_ID": "7"}
     return subprocess.Popen(
@@ -44,11 +44,11 @@ def start(folder: Path, code: str) -> subprocess.Popen[str]:
         ],
         env={**os.environ, **VARIABLES, **slurm, "PYTHONPATH": python_path(), "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # else lines behind the first one are lost to communicate()
     )
 
 
-def said(output: str) -> list[dict[str, Any]]:
+def said(output: bytes) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in output.splitlines()]
     assert {each.pop("node") for each in found} == {"n2"}
     return found

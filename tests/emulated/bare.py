@@ -70,13 +70,14 @@ class Program:
     """A Python program on the node that lives as long as the block, and prints lines of JSON."""
 
     def __init__(self, code: str, environment: Mapping[str, str], *arguments: str) -> None:
+        # Unbuffered: of what a buffer has taken in behind the line that was asked for, communicate() knows nothing.
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            bufsize=0,
         )
 
     @property
@@ -97,13 +98,12 @@ class Program:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise AssertionError(self.process.communicate()[1])
+            raise AssertionError(self.process.communicate()[1].decode())
         return json.loads(line)
 
     def tell(self, what: object = "") -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
+        self.process.stdin.write(f"{what}\n".encode())
 
     def kill(self) -> None:
         """End it as a crash does, with nothing tidied up."""
@@ -112,7 +112,7 @@ class Program:
 
     def end(self) -> str:
         """Wait for its end, which must be a good one; what else it has printed."""
-        out, err = self.process.communicate(timeout=300)
+        out, err = (said.decode() for said in self.process.communicate(timeout=300))
         assert self.process.returncode == 0, out + err
         return out
 

@@ -71,11 +71,12 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
         f"out={folder / 'run'}",
     ]
     seen = variables(folder / "sampler", profile(utilization_window_ms=WINDOW_MS), **node)
+    # Unbuffered: what a buffer has taken in behind the first line is lost to communicate().
     sampler = subprocess.Popen(
-        [sys.executable, "-c", SAMPLER, str(SAMPLE_EVERY_S)], env=seen, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SAMPLER, str(SAMPLE_EVERY_S)], env=seen, stdout=subprocess.PIPE, bufsize=0
     )
     try:
-        assert sampler.stdout is not None and sampler.stdout.readline() == "ready\n"
+        assert sampler.stdout is not None and sampler.stdout.readline() == b"ready\n"
         subprocess.run(
             command("sweep", *(o.replace(" ", "") for o in overrides)),
             env={**environment(), **node},

@@ -120,10 +120,10 @@ class TestFaults:
     @pytest.mark.long
     def test_an_allocation_that_fails_once_costs_one_cell(self, harness: Harness, tmp_path: Path) -> None:
         sweep(harness, "depth=[2,3]", "devices=[2]", EMULATOR_FAULTS="oom:device=1", EMULATOR_TRACE="")
-        table = points(tmp_path)
-        assert set(table.loc[table["depth"] == 2, "status"]) <= {"oom", "ok"}
-        assert "oom" in set(table["status"])
-        assert set(table.loc[table["depth"] == 3, "status"]) == {"ok"}
+        of_depth = points(tmp_path).groupby("depth")["status"].unique().map(set)
+        # Which one is built first is drawn.
+        assert sorted("oom" in found for found in of_depth) == [False, True]
+        assert {"ok"} in list(of_depth)
 
     @pytest.mark.long
     def test_a_launch_that_fails_breaks_its_session_and_the_next_one_goes_on(
