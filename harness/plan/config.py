@@ -51,17 +51,17 @@ class TimingConfig:
     of eager; 0: none does. warmup_max_s: per mode and build. max_cell_s: timed rounds of one cell in all its sessions.
     """
 
-    block_ms: float = 8.0
+    block_ms: float = 4.0
     sessions: int = 5
     max_sessions: int = 5
     builds: int = 1
-    rounds: int = 8
+    rounds: int = 16
     visit_rounds: int = 8
     rel_width: float = 0.02
     rel_width_step: float = 0.05
     null_every: int = 3
     warmup_max_s: float = 2.0
-    max_cell_s: float = 10.0
+    max_cell_s: float = 6.0
 
 
 @dataclass

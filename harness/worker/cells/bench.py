@@ -18,6 +18,10 @@ from harness.worker.ranks import Ranks
 from harness.workloads.cpu_check import Rehearsal
 
 
+# How many times as long a block is on asynchronous devices.
+ASYNCHRONOUS_TIMES = 2
+
+
 @dataclass
 class Bench:
     """What a cell is measured with. session: what tells it from all others, by which orders and places differ.
@@ -51,5 +55,8 @@ class Bench:
 
     @property
     def block_ns(self) -> float:
-        """Wall time to aim at for a block: as configured, but long enough for the clock not to matter."""
-        return max(self.timing.block_ms * 1e6, self.clock_cost_ns / CLOCK_SHARE)
+        """Wall time to aim at for a block: as configured, but long enough for the clock not to matter.
+
+        Where the device lags behind, a block ends with a wait for what is still queued, of some 10 us: longer blocks."""
+        times = ASYNCHRONOUS_TIMES if self.device.asynchronous else 1
+        return max(times * self.timing.block_ms * 1e6, self.clock_cost_ns / CLOCK_SHARE)
