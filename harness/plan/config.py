@@ -61,7 +61,7 @@ class TimingConfig:
     rel_width_step: float = 0.05
     null_every: int = 3
     warmup_max_s: float = 2.0
-    max_cell_s: float = 6.0
+    max_cell_s: float = 4.0
 
 
 @dataclass
