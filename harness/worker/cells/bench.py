@@ -17,7 +17,6 @@ from harness.worker.issuers import Issuers
 from harness.worker.ranks import Ranks
 from harness.workloads.cpu_check import Rehearsal
 
-
 # How many times as long a block is on asynchronous devices.
 ASYNCHRONOUS_TIMES = 2
 
