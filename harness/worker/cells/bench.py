@@ -56,6 +56,7 @@ class Bench:
     def block_ns(self) -> float:
         """Wall time to aim at for a block: as configured, but long enough for the clock not to matter.
 
-        Where the device lags behind, a block ends with a wait for what is still queued, of some 10 us: longer blocks."""
+        Where the device lags behind, a block ends with a wait of some 10 us for what is still queued: longer blocks.
+        """
         times = ASYNCHRONOUS_TIMES if self.device.asynchronous else 1
         return max(times * self.timing.block_ms * 1e6, self.clock_cost_ns / CLOCK_SHARE)
