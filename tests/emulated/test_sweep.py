@@ -155,9 +155,10 @@ class TestFaults:
             *("depth=[2,3]", "devices=[2]", "workload=[train]", "timeout_s=8"),
             EMULATOR_FAULTS="hang:device=1,after=12",
         )
-        table = points(tmp_path)
-        assert set(table.loc[table["depth"] == 2, "status"]) == {"timeout"}
-        assert set(table.loc[table["depth"] == 3, "status"]) == {"ok"}
+        of_depth = points(tmp_path).groupby("depth")["status"].unique().map(set)
+        # Which one is measured first, and hangs, is drawn.
+        assert sorted("timeout" in found for found in of_depth) == [False, True]
+        assert {"ok"} in list(of_depth)
 
     @pytest.mark.long
     def test_a_slow_device_shows_in_device_time_and_spread(self, harness: Harness, tmp_path: Path) -> None:
