@@ -25,12 +25,13 @@ ON_CPU = (
 )
 
 
-def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """The mode asked about (eager where measured) and its rows with a share, as far as that can be trusted."""
+def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame, int]:
+    """The mode asked about (eager where measured), its rows with a share that can be trusted, and how many cannot."""
     modes = sorted(set(rows["mode"]), key=mode_rank)
     mode = EAGER if EAGER in modes else (modes[0] if modes else "")
     own = rows[(rows["mode"] == mode) & rows["ok"] & rows["dispatch_share"].notna()]
     own = own.assign(share=own["dispatch_share"].clip(0, 1))
+    measured = len(own)
     if len(own) and mode == EAGER and (own["device_kind"] == "cpu").all():
         # On CPU the share is nothing but the gain of the fastest mode: without another mode in the cell there
         # is none, and where no gain is shown, none is claimed.
@@ -46,14 +47,14 @@ def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
             for part in (others, others[others["verdict"] == FASTER])
         )
         own = own.assign(share=own["share"].where(proven, 0.0))[known]
-    return mode, own
+    return mode, own, measured - len(own)
 
 
 def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     """One sentence; none where nothing has a time."""
     part = each_with_an_issuer(part)
     rows, values = part.rows, part.values
-    mode, own = _shares(rows)
+    mode, own, unknown = _shares(rows)
     start = f"{lead(values)}Is Python the bottleneck here{aside(values, differing)}? "
     cpu = values["device_kind"] == "cpu"
     if own.empty:
@@ -63,12 +64,17 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         return [Claim(0, group_of(values), f"{start}The table cannot tell: {why}.")]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
+    if unknown and high < FREE:
+        # "No" would speak of the few cells without a sign of a gain, and be silent about those with one.
+        text = f"{start}The table cannot tell: {_why_unknown(rows)} in {unknown} of {unknown + cells} cells."
+        return [Claim(0, group_of(values), text)]
     inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
+    of_all = f"{cells} of {cells + unknown}" if unknown else f"all {cells}"
     if cells == 1:
         answer = "Yes" if low >= BOUND else "No" if high < FREE else "In part"
         text = f"{answer}: {_waiting(mode, inside, cpu)}."
     elif low >= BOUND or high < FREE:
-        text = f"{'Yes' if low >= BOUND else 'No'}: {_waiting(mode, inside, cpu)}, in all {cells} cells."
+        text = f"{'Yes' if low >= BOUND else 'No'}: {_waiting(mode, inside, cpu)}, in {of_all} cells."
     else:
         bound = int((own["share"] >= BOUND).sum())
         answer = "It depends" if high >= BOUND else "In part"
