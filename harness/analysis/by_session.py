@@ -14,14 +14,16 @@ import numpy as np
 
 from harness.analysis.planned import Planned
 from harness.analysis.rounds import Series, median
-from harness.core.stats.intervals import Error, over_sessions
-from harness.core.stats.spread import Spreads
+from harness.core.stats.intervals import Error, Interval, over_sessions
+from harness.core.stats.spread import NOTHING_KNOWN, Earlier
 
 # Quantities, each a median over the rounds of a session. Times are microseconds.
 STEP, ISSUE, DEVICE, THROUGHPUT = "step_us", "issue_us", "device_us", "throughput_samples_s"
 # Ratios that are paired within rounds: to the reference mode, and of its second build to its first.
 SPEEDUP, NULL = "speedup_vs_eager", "null_ratio"
 RATIOS = (SPEEDUP, NULL)
+# What a host that is slower as a whole for some minutes changes.
+OF_THE_HOST = (STEP, ISSUE, THROUGHPUT)
 QUANTITIES = (STEP, ISSUE, DEVICE, THROUGHPUT, *RATIOS)
 
 
@@ -38,17 +40,24 @@ class Part:
 
 @dataclass(frozen=True)
 class BySession:
-    """values: quantity -> session -> value; a session that has none is left out. spreads: of earlier sweeps on this
-    machine, for what was measured in one session. within: quantity -> standard error of the logarithm of its value in
-    one session, as its rounds show it."""
+    """values: quantity -> session -> value; a session that has none is left out. within: quantity ->
+    standard error of the logarithm of its value, of what was measured in one session, as its rounds show it."""
 
     values: Mapping[str, Mapping[str, float]]
-    spreads: Spreads | None = None
+    earlier: Earlier = NOTHING_KNOWN
     within: Mapping[str, float] = field(default_factory=dict)
 
     def error(self, quantity: str) -> Error | None:
-        """What the sessions say together; None where none has a value."""
+        """What the sessions say together, to be compared with what was measured in the same sweep; None where none has
+        a value."""
         return self._together(list(self.values[quantity].values()), quantity)
+
+    def interval(self, quantity: str) -> Interval | None:
+        """To be compared with other sweeps: that of a time holds how they drift, as far as it is known."""
+        error, drift = self.error(quantity), self.earlier.drift
+        if error is not None and error.dof > 0 and drift is not None and quantity in OF_THE_HOST:
+            error = error.further(drift.sd, drift.dof)
+        return error.interval() if error is not None else None
 
     def share(self, quantity: str, of: BySession, whole: str) -> Error | None:
         """A quantity over one of the same or another point, paired in the sessions that have both."""
@@ -58,20 +67,21 @@ class BySession:
     @property
     def borrowed(self) -> bool:
         """Whether its intervals come from the spread that earlier sweeps had."""
-        return self.spreads is not None and len(self.values[STEP]) == 1
+        return self.earlier.spreads is not None and len(self.values[STEP]) == 1
 
     def _together(self, values: Sequence[float], quantity: str) -> Error | None:
         if not values:
             return None
         error = over_sessions(values)
-        if error.dof or self.spreads is None:
+        spreads = self.earlier.spreads
+        if error.dof or spreads is None:
             return error
-        between = self.spreads.ratio if quantity in RATIOS else self.spreads.time
+        between = spreads.ratio if quantity in RATIOS else spreads.time
         return between.error(error.estimate, self.within.get(quantity, 0.0))
 
 
-def by_session(parts: Sequence[Part], planned: Planned, spreads: Spreads | None) -> BySession:
-    """spreads: None where intervals are the sessions' own."""
+def by_session(parts: Sequence[Part], planned: Planned, earlier: Earlier) -> BySession:
+    """earlier: with spreads only where one session is to take them for its own."""
     series = {part.session: _quantities(part, planned) for part in parts}
     values = {
         quantity: {
@@ -81,10 +91,10 @@ def by_session(parts: Sequence[Part], planned: Planned, spreads: Spreads | None)
         }
         for quantity in QUANTITIES
     }
-    if len(parts) > 1 or spreads is None:
-        return BySession(values)
+    if len(parts) > 1 or earlier.spreads is None:
+        return BySession(values, earlier)
     (only,) = series.values()
-    return BySession(values, spreads, {name: _standard_error(only[name]) for name in QUANTITIES})
+    return BySession(values, earlier, {name: _standard_error(only[name]) for name in QUANTITIES})
 
 
 def _quantities(part: Part, planned: Planned) -> dict[str, np.ndarray]:

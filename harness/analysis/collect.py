@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.analysis.placement import Placement
 from harness.analysis.sampled.window import Rank, Window
-from harness.core.numbers import whole_number
+from harness.core.numbers import is_number, whole_number
 from harness.records.raw import MAYBE, RawData
 
 BLOCK_COLUMNS = (
@@ -38,7 +38,8 @@ class MeasuredCell:
 @dataclass
 class Collected:
     """measured: in the order of the files. blocks: of all sessions, columns of BLOCK_COLUMNS. drops: dropped points of
-    ended cells. ranks: by session. windows: by session and point. placements: by session."""
+    ended cells. ranks: by session. windows: by session and point. placements: by session.
+    speeds: ns that the reference work took, of each session in which it was timed."""
 
     measured: list[MeasuredCell]
     blocks: pd.DataFrame
@@ -46,6 +47,7 @@ class Collected:
     ranks: dict[str, list[Rank]]
     windows: dict[tuple[str, str], list[Window]]
     placements: dict[str, Placement] = field(default_factory=dict)
+    speeds: list[float] = field(default_factory=list)
 
 
 class _Sorting:
@@ -57,10 +59,13 @@ class _Sorting:
         self.ranks: dict[str, list[Rank]] = {}
         self.windows: dict[tuple[str, str], list[Window]] = {}
         self.placements: dict[str, Placement] = {}
+        self.speeds: list[float] = []
 
     def take(self, session: dict[str, Any], records: list[dict[str, Any]]) -> None:
         """The file of one rank."""
         name, rank = session["session"], Rank.of(session)
+        if is_number(took := session.get("reference_ns")) and took > 0:
+            self.speeds.append(float(took))
         self.ranks.setdefault(name, []).append(rank)
         placement = self.placements.setdefault(name, Placement())
         for record in records:
@@ -108,6 +113,7 @@ def collect(raw: RawData) -> Collected:
         sorting.ranks,
         sorting.windows,
         sorting.placements,
+        sorting.speeds,
     )
 
 

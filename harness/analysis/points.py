@@ -18,7 +18,7 @@ from harness.analysis.rows import Row, measured_rows
 from harness.analysis.sampled.notes import Sampled
 from harness.analysis.sampled.samples import Samplings
 from harness.core import axes, schema, warnings
-from harness.core.stats.spread import Spreads
+from harness.core.stats.spread import NOTHING_KNOWN, Earlier, Spread
 from harness.records.raw import LAUNCHER_FILE, RawData
 
 
@@ -26,19 +26,21 @@ from harness.records.raw import LAUNCHER_FILE, RawData
 class PointTable:
     """frame: columns as schema.COLUMNS, in the order of the plan; dtypes: Int64 for INTEGER_COLUMNS, str for
     TEXT_COLUMNS ("" where empty), float64 for the rest (NaN where empty). missing: planned points that have no row
-    yet. sampled: how each measured point was sampled."""
+    yet. sampled: how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in
+    the intervals."""
 
     frame: pd.DataFrame
     missing: int
     sampled: list[Sampled]
+    drift: Spread | None = None
 
 
 def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> PointTable:
     launcher = raw.files.get(LAUNCHER_FILE, [])
     planned = planned_points(launcher)
     start = next((record for record in reversed(launcher) if record["type"] == "start"), None)
-    cores, spreads = (int(start["cores"]), Spreads.of(start.get("spreads"))) if start else (None, None)
-    rows = measured_rows(collected, planned, cores, samplings.of_samplers, spreads)
+    cores, earlier = (int(start["cores"]), Earlier.of(start)) if start else (None, NOTHING_KNOWN)
+    rows = measured_rows(collected, planned, cores, samplings.of_samplers, earlier)
     for key, (status, error) in last_word([*_outcomes(launcher), *collected.drops]).items():
         rows.setdefault(key, Row({"status": status, "error": error}))
     device = {name: start[name] for name in ("device_kind", "device_name")} if start else {}
@@ -62,7 +64,7 @@ def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> Poin
         for key, row in rows.items()
         if row.values["status"] == schema.OK
     ]
-    return PointTable(frame[list(schema.COLUMNS)], len(planned) - len(frame), sampled)
+    return PointTable(frame[list(schema.COLUMNS)], len(planned) - len(frame), sampled, earlier.drift)
 
 
 def _outcomes(launcher: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from harness.analysis.sampled.window import Rank, Steady, Window
 from harness.core import schema, warnings
 from harness.core.cpu_time import LOADED_SHARE
 from harness.core.numbers import is_number, whole_number
-from harness.core.stats.spread import Spreads
+from harness.core.stats.spread import Earlier
 from harness.core.warnings import PointWarning
 from harness.records.naming import null_key
 
@@ -56,16 +57,16 @@ def measured_rows(
     planned: Mapping[str, Planned],
     cores: int | None,
     samplings: list[Sampling],
-    spreads: Spreads | None,
+    earlier: Earlier,
 ) -> dict[str, Row]:
-    """Point key -> its row, from complete measurements. cores: of a node. spreads: between sessions of earlier sweeps,
-    for points that were measured in one."""
+    """Point key -> its row, from complete measurements. cores: of a node. earlier: what was known of this
+    machine when the sweep was started."""
     if collected.blocks.empty:
         return {}
     join = Join(samplings, [rank for ranks in collected.ranks.values() for rank in ranks])
     rows: dict[str, Row] = {}
     for key, measured in _by_point(collected, planned, samplings).items():
-        rows[key] = row = _row(measured, planned[key], cores, spreads)
+        rows[key] = row = _row(measured, planned[key], cores, earlier)
         _add_load(row, measured.others)
         _add_placement(row, [collected.placements.get(part.session) for part in measured.parts])
         _add_samples(row, planned[key], join, collected, key, measured.parts)
@@ -94,9 +95,9 @@ def _by_point(
     return points
 
 
-def _row(measured: _Measured, planned: Planned, cores: int | None, spreads: Spreads | None) -> Row:
+def _row(measured: _Measured, planned: Planned, cores: int | None, earlier: Earlier) -> Row:
     own = joined([part.own for part in measured.parts])
-    found = by_session(measured.parts, planned, spreads)
+    found = by_session(measured.parts, planned, earlier)
     values = {
         "status": schema.OK,
         **_with_intervals(found),
@@ -108,8 +109,9 @@ def _row(measured: _Measured, planned: Planned, cores: int | None, spreads: Spre
     quoted = (
         quantities.STEP if planned.is_reference or quantities.SPEEDUP not in values else quantities.SPEEDUP
     )
-    low, high = (values[name] for name in schema.ends(quoted))
-    width = Width((high - low) / 2 / values[quoted], of_step=quoted == quantities.STEP)
+    # Without what further sessions cannot narrow.
+    error = found.error(quoted)
+    width = Width(error.interval().relative_half_width if error else nan, of_step=quoted == quantities.STEP)
     row.warnings += row_warnings(measured.cells, own, planned, cores, width)
     if found.borrowed:
         row.warnings.append(warnings.STORED_SPREAD)
@@ -120,8 +122,8 @@ def _with_intervals(found: BySession) -> dict[str, float]:
     """Every quantity with both ends of its interval; NaN where it has none."""
     values: dict[str, float] = {}
     for quantity in quantities.QUANTITIES:
-        if (error := found.error(quantity)) is not None:
-            values |= schema.with_ends(quantity, error.interval())
+        if (interval := found.interval(quantity)) is not None:
+            values |= schema.with_ends(quantity, interval)
     return values
 
 

@@ -23,6 +23,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
 from harness.core.spoilers import told as spoilers_told
+from harness.core.stats.spread import FEWEST_SWEEPS
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.lines import told
 from harness.records.merged import merged_notes
@@ -36,6 +37,7 @@ class Run:
     points: one row per point, columns and dtypes as PointTable.frame.
     notes: sentences about the run as a whole that a reader must know (skipped lines, missing points).
     timeline: what was sampled beside the run, over time; empty where nothing was.
+    speeds: ns that the reference work took in each session.
     """
 
     label: str
@@ -45,6 +47,7 @@ class Run:
     points: pd.DataFrame
     notes: tuple[str, ...] = field(default=())
     timeline: Timeline = field(default_factory=Timeline)
+    speeds: tuple[float, ...] = ()
 
 
 def load_run(directory: Path) -> Run:
@@ -62,7 +65,7 @@ def load_run(directory: Path) -> Run:
     notes = [*_notes(directory, raw, table), *notes_on_sampling(samplings, collected.ranks, table.sampled)]
     notes += merged_notes(directory)
     environment = read_json(directory / ENVIRONMENT_FILE) or {}
-    notes += _distorted(environment)
+    notes += [*_distorted(environment), *_covered(table)]
     return Run(
         label=_label(directory, config),
         directory=directory,
@@ -71,6 +74,7 @@ def load_run(directory: Path) -> Run:
         points=table.frame,
         notes=tuple(notes),
         timeline=make_timeline(samplings.of_samplers, raw),
+        speeds=tuple(collected.speeds),
     )
 
 
@@ -92,6 +96,23 @@ def _distorted(environment: dict[str, Any]) -> Iterator[str]:
     variables = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
     for what, does in spoilers_told(variables):
         yield f"{' '.join(what.replace(' is set', ' was set').split())}: {does}."
+
+
+def _covered(table: PointTable) -> Iterator[str]:
+    """What the intervals of this run hold."""
+    if not table.frame["step_us_low"].notna().any():
+        return
+    intervals = "95 % intervals hold what differs between fresh processes within one sweep"
+    if table.drift is None:
+        yield (
+            f"{intervals}, not how far this machine drifts from one sweep to the next, which is known after "
+            f"{FEWEST_SWEEPS} of them: compare speed-ups with another sweep's, not times."
+        )
+    else:
+        yield (
+            f"{intervals}; those of times and throughputs also how far this machine drifts from one sweep to the next "
+            f"({table.drift.sd * 100:.1f} %, by {table.drift.dof + 1:.0f} earlier ones)."
+        )
 
 
 def _label(directory: Path, config: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from harness.core import axes, schema
-from harness.core.stats.spread import Spreads
+from harness.core.stats.spread import Earlier
 from harness.modes import get_mode
 from harness.plan.inventory import Inventory
 from harness.plan.points import Cell, Plan, Point
@@ -23,12 +23,12 @@ def announce(
     whole: Sequence[Point],
     inventory: Inventory,
     known: Collection[str],
-    spreads: Spreads | None,
+    earlier: Earlier,
 ) -> None:
     """Write down this start, and the points that are not known from an earlier one.
 
-    whole: the points of all shards together, by whose order shards are merged. spreads: between sessions of earlier
-    sweeps, for a sweep of one session; None where they are not known, or not needed.
+    whole: the points of all shards together, by whose order shards are merged. earlier: what the intervals of this
+    sweep are to take from earlier ones.
     """
     places = {point.key: place for place, point in enumerate(whole)}
     records.write(
@@ -37,7 +37,7 @@ def announce(
         device_kind=environment["device_kind"],
         device_name=environment["device_name"],
         cores=environment["cpu"]["cores_usable"],
-        spreads=spreads and spreads.plain(),
+        **earlier.plain(),
     )
     for point in plan.points:
         if point.key not in known:

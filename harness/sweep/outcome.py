@@ -15,7 +15,7 @@ from harness.analysis.run import load_run
 from harness.core import schema
 from harness.core.errors import HarnessError
 from harness.core.files.made import Made
-from harness.machine.spreads import store_spreads
+from harness.machine.spreads import keep_sweep
 
 
 def report(path: Path, console: Console) -> int:
@@ -32,8 +32,7 @@ def report(path: Path, console: Console) -> int:
             f"harness report {path}"
         ) from error
     print_summary(console, [run], paths)
-    if spreads := between_sessions(run.points):
-        store_spreads(run.environment, spreads)
+    keep_sweep(run.environment, between_sessions(run.points), run.speeds)
     status = run.points["status"]
     tried = status[status != schema.UNSUPPORTED]
     return 1 if len(tried) and not (tried == schema.OK).any() else 0

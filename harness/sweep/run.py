@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.spoilers import told
 from harness.launch.launcher import Launcher
 from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
-from harness.machine.spreads import stored_spreads
+from harness.machine.spreads import earlier_sweeps
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
@@ -136,8 +136,10 @@ def _measure(
         _table_kept(run.path, config, console),
     ):
         known = {record["key"] for record in read_launcher(run.path) if record["type"] == "point"}
-        spreads = stored_spreads(environment) if config.timing.sessions == 1 else None
-        announce(records, environment, plan, whole, machine.inventory, known, spreads)
+        earlier = earlier_sweeps(environment)
+        if config.timing.sessions > 1:
+            earlier = replace(earlier, spreads=None)  # its sessions show their own
+        announce(records, environment, plan, whole, machine.inventory, known, earlier)
         write_unsupported(records, todo.unsupported)
         nulls = cells_with_null(plan.points, config.timing.null_every)
         site = Site(config, run, machine.inventory, machine.variables, machine.launcher, records, log, nulls)

@@ -33,6 +33,7 @@ from harness.worker.cells.bench import Bench
 from harness.worker.issuers import open_issuers
 from harness.worker.issuing_cores import issuing_cores
 from harness.worker.ranks import Ranks
+from harness.worker.reference import time_reference
 from harness.worker.visits import measure_cells
 
 # Enough of them that what a block costs beside its steps is nothing to a step.
@@ -67,10 +68,10 @@ def measure_session(arrival: Arrival) -> int:
         session=f"{spec.id}:{spec.draw}",
         nulls=frozenset(spec.nulls),
     )
-    writer.write("session", **_session_fields(arrival, bench))
     # What importing torch left behind is there to stay: no later collection needs to look at it again.
     gc.collect()
     gc.freeze()
+    writer.write("session", **_session_fields(arrival, bench), reference_ns=_reference_ns(ranks))
     ranks.barrier()
     ready_ns = time.monotonic_ns()
     sender.send("ready", rank=ranks.rank)
@@ -139,6 +140,12 @@ def _session_fields(arrival: Arrival, bench: Bench) -> dict[str, Any]:
         "clock_cost_ns": bench.clock_cost_ns,
         "empty_step_ns": time_block(_nothing, EMPTY_STEPS, device.wait).wall_ns / EMPTY_STEPS,
     }
+
+
+def _reference_ns(ranks: Ranks) -> float | None:
+    """Timed by one rank alone, while the others wait: it is then the same whatever the number of ranks."""
+    ranks.barrier()
+    return time_reference() if ranks.rank == 0 else None
 
 
 def _nothing() -> None:

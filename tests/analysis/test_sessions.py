@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from raw_runs import RawRun, cell_of, row
 
@@ -167,6 +168,55 @@ class TestStoredSpread:
             raw.plan(cell)
             raw.session("s", [cell])
             assert math.isnan(row(raw, "script")["speedup_low"])
+
+
+class TestDrift:
+    """How this machine drifts between sweeps is in what another sweep's figures are held against, and only there."""
+
+    DRIFT = Spread(0.05, 9)
+
+    @pytest.fixture
+    def drifting(self, tmp_path: Path) -> RawRun:
+        raw = RawRun(tmp_path / "drifting")
+        drift = self.DRIFT.plain()
+        raw.launcher("start", device_kind="cpu", device_name="Test device", cores=8, drift=drift)
+        for devices in (1, 2):
+            run_sessions(raw, devices=devices)
+        return raw
+
+    @pytest.fixture
+    def steady(self, tmp_path: Path) -> RawRun:
+        raw = RawRun(tmp_path / "steady")
+        for devices in (1, 2):
+            run_sessions(raw, devices=devices)
+        return raw
+
+    def test_times_and_throughputs_hold_it(self, drifting: RawRun) -> None:
+        expected = over_sessions([1000 * by for by in SLOWER]).further(self.DRIFT.sd, self.DRIFT.dof)
+        found = load_run(drifting.directory).points.set_index(["devices", "mode"]).loc[(1, "script")]
+        for figure in ("step_us", "throughput_samples_s"):
+            low, high = (found[end] for end in ends(figure))
+            assert math.log(high / low) / 2 == pytest.approx(
+                math.log(expected.interval().high / expected.estimate)
+            )
+
+    def test_what_is_compared_within_the_sweep_does_not(self, drifting: RawRun, steady: RawRun) -> None:
+        ours, theirs = (load_run(raw.directory).points for raw in (drifting, steady))
+        for figure in ("speedup_vs_eager", "scaling_efficiency", "dispatch_share", "verdict", "warnings"):
+            for column in (figure, *(end for end in ends(figure) if end in ours)):
+                pd.testing.assert_series_equal(ours[column], theirs[column])
+
+    def test_the_run_says_which_its_intervals_hold(self, drifting: RawRun, steady: RawRun) -> None:
+        assert "(5.0 %, by 10 earlier ones)" in load_run(drifting.directory).notes[-1]
+        assert "not how far this machine drifts" in load_run(steady.directory).notes[-1]
+
+    def test_what_the_reference_work_took_is_known_of_each_session(self, raw: RawRun) -> None:
+        cell = cell_of()
+        raw.plan(cell)
+        for number, said in enumerate([[{"reference_ns": 7.5}, {}], [{"reference_ns": None}, {}], [{}, {}]]):
+            writers = raw.begin(f"s{number}", 2, said)
+            raw.measure(writers, cell)
+        assert load_run(raw.directory).speeds == (7.5,)
 
 
 def test_the_spread_between_sessions_is_found_again(raw: RawRun) -> None:

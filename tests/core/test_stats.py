@@ -16,6 +16,7 @@ from harness.core.stats.intervals import (
     order_statistic_rank,
     over_sessions,
 )
+from harness.core.stats.spread import FEWEST_SWEEPS, between_sweeps
 
 COUNTS = [*range(FEWEST_FOR_INTERVAL, 130), 200, 399, 400, 1000, 1023, 1024, 1025, 1500]
 
@@ -134,3 +135,45 @@ class TestSessions:
         left = Interval(0.3, 0.2, 0.4).taken_from_one(0.0)
         assert (left.estimate, left.low, left.high) == pytest.approx((0.7, 0.6, 0.8))
         assert Interval(1.1, 1.0, 1.2).taken_from_one(0.0) == Interval(0.0, 0.0, 0.0)
+
+
+class TestDrift:
+    """Sweeps of a machine that is slower in some of them, of which the sessions of one know nothing."""
+
+    @staticmethod
+    def sweeps(source: random.Random, drift: float, count: int) -> list[list[float]]:
+        return [
+            [100.0 * math.exp(slow + source.gauss(0.0, 0.01)) for _ in range(source.choice([2, 5, 9]))]
+            for slow in [source.gauss(0.0, drift) for _ in range(count)]
+        ]
+
+    @pytest.mark.parametrize("drift", [0.0, 0.02, 0.1])
+    def test_what_sweeps_differ_by_beyond_their_sessions_is_found_again(self, drift: float) -> None:
+        spread = between_sweeps(self.sweeps(random.Random(1), drift, 2000))
+        assert spread is not None
+        assert spread.sd == pytest.approx(drift, rel=0.1, abs=0.001)
+        assert spread.dof == 1999
+
+    def test_few_sweeps_or_single_sessions_tell_nothing(self) -> None:
+        several = self.sweeps(random.Random(2), 0.1, FEWEST_SWEEPS)
+        assert between_sweeps(several) is not None
+        assert between_sweeps(several[1:]) is None
+        assert between_sweeps([*several[1:], [100.0]]) is None
+
+    def test_with_it_intervals_hold_what_other_sweeps_find(self) -> None:
+        source = random.Random(3)
+        held = alone = 0
+        for _ in range(1000):
+            *before, own = self.sweeps(source, 0.03, 13)
+            drift = between_sweeps(before)
+            assert drift is not None
+            error = over_sessions(own)
+            for_itself, with_drift = error.interval(), error.further(drift.sd, drift.dof).interval()
+            alone += for_itself.low <= 100.0 <= for_itself.high
+            held += with_drift.low <= 100.0 <= with_drift.high
+        assert held / 1000 == pytest.approx(0.95, abs=0.025)
+        assert alone / 1000 < 0.75  # what this test is there for
+
+    def test_no_drift_leaves_an_error_nearly_as_it_was(self) -> None:
+        error = over_sessions([1.0, 1.1, 1.2])
+        assert error.further(0.0, 9).interval() == error.interval()

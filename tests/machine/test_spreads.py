@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.stats.spread import Spread, Spreads
-from harness.machine.spreads import FILE, state_directory, store_spreads, stored_spreads
+from harness.core.stats.spread import NOTHING_KNOWN, Spread, Spreads
+from harness.machine.spreads import FILE, KEPT_SWEEPS, earlier_sweeps, keep_sweep, state_directory
 
 HERE = {"host": "a", "device_kind": "cpu", "device_name": "x"}
 THERE = {**HERE, "host": "b"}
@@ -21,12 +21,12 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_machine_has_its_own_and_the_last_sweep_counts() -> None:
-    assert stored_spreads(HERE) is None
-    store_spreads(HERE, OTHERS)
-    store_spreads(HERE, SPREADS)
-    store_spreads(THERE, OTHERS)
-    assert stored_spreads(HERE) == SPREADS
-    assert stored_spreads(THERE) == OTHERS
+    assert earlier_sweeps(HERE) == NOTHING_KNOWN
+    keep_sweep(HERE, OTHERS, [])
+    keep_sweep(HERE, SPREADS, [])
+    keep_sweep(THERE, OTHERS, [])
+    assert earlier_sweeps(HERE).spreads == SPREADS
+    assert earlier_sweeps(THERE).spreads == OTHERS
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,20 @@ def test_each_machine_has_its_own_and_the_last_sweep_counts() -> None:
 def test_a_file_that_holds_something_else_is_nothing_known(state: Path, content: str) -> None:
     state.mkdir(parents=True)
     (state / FILE).write_text(content)
-    assert stored_spreads(HERE) is None
-    store_spreads(HERE, SPREADS)
-    assert stored_spreads(HERE) == SPREADS
+    assert earlier_sweeps(HERE) == NOTHING_KNOWN
+    keep_sweep(HERE, SPREADS, [])
+    assert earlier_sweeps(HERE).spreads == SPREADS
 
 
 def test_where_nothing_can_be_written_nothing_fails(state: Path) -> None:
     state.parent.mkdir(parents=True)
     state.write_text("a file where the folder would be")
-    store_spreads(HERE, SPREADS)
-    assert stored_spreads(HERE) is None
+    keep_sweep(HERE, SPREADS, [])
+    assert earlier_sweeps(HERE) == NOTHING_KNOWN
 
 
 def test_it_is_for_this_user_alone(state: Path) -> None:
-    store_spreads(HERE, SPREADS)
+    keep_sweep(HERE, SPREADS, [])
     assert state.stat().st_mode & 0o077 == 0
 
 
@@ -57,10 +57,65 @@ def test_a_link_is_not_written_through(state: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (state / FILE).symlink_to(victim)
-    store_spreads(HERE, SPREADS)
+    keep_sweep(HERE, SPREADS, [])
     assert victim.read_text() == "precious"
 
 
 def test_a_relative_state_home_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "somewhere")
     assert state_directory() == Path("~/.local/state/harness").expanduser()
+
+
+class TestSpeeds:
+    """Times of the reference work; no two sweeps take the same to the last digit."""
+
+    @staticmethod
+    def sweeps(*around: float) -> list[list[float]]:
+        return [[ns + number / 1e3, 1.01 * ns + number / 1e3] for number, ns in enumerate(around)]
+
+    def test_the_drift_between_sweeps_is_known_after_some(self) -> None:
+        first, *others = self.sweeps(100e3, 110e3, 100e3, 110e3)
+        for speeds in others:
+            keep_sweep(HERE, None, speeds)
+            assert earlier_sweeps(HERE).drift is None
+        keep_sweep(HERE, SPREADS, first)
+        earlier = earlier_sweeps(HERE)
+        assert earlier.spreads == SPREADS
+        assert earlier.drift is not None
+        assert earlier.drift.dof == 3
+        assert earlier.drift.sd == pytest.approx(0.055, rel=0.1)
+        assert earlier_sweeps(THERE) == NOTHING_KNOWN
+
+    def test_a_sweep_that_was_too_short_leaves_what_is_known(self) -> None:
+        for speeds in self.sweeps(*[100e3] * 4):
+            keep_sweep(HERE, SPREADS, speeds)
+        before = earlier_sweeps(HERE)
+        keep_sweep(HERE, None, [])
+        assert earlier_sweeps(HERE) == before
+
+    def test_the_latest_sweeps_count(self) -> None:
+        keep_sweep(HERE, None, [1.0, 1.0])
+        for speeds in self.sweeps(*[100e3] * KEPT_SWEEPS):
+            keep_sweep(HERE, None, speeds)
+        drift = earlier_sweeps(HERE).drift
+        assert drift is not None
+        assert drift.dof == KEPT_SWEEPS - 1
+        assert drift.sd == 0.0
+
+    @pytest.mark.parametrize("speeds", ['"x"', "[7]", '[["x", 1]]', "[[0, 1]]", "[[-1]]", "[[true, true]]"])
+    def test_what_is_no_time_is_left_out(self, state: Path, speeds: str) -> None:
+        state.mkdir(parents=True)
+        (state / FILE).write_text(f'{{"a / cpu / x": {{"speeds": {speeds}}}}}')
+        for each in self.sweeps(*[100e3] * 4):
+            keep_sweep(HERE, None, each)
+        drift = earlier_sweeps(HERE).drift
+        assert drift is not None
+        assert drift.dof == 3
+
+    def test_a_sweep_that_goes_on_counts_once(self) -> None:
+        *before, last = self.sweeps(*[100e3] * 4)
+        for speeds in (*before, last, last, [99e3, *last]):
+            keep_sweep(HERE, None, speeds)
+        drift = earlier_sweeps(HERE).drift
+        assert drift is not None
+        assert drift.dof == 3

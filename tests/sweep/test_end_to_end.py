@@ -75,6 +75,15 @@ def test_script_is_faster_than_eager_where_the_model_is_deep_and_narrow(run: Pat
     assert (deep["speedup_vs_eager"] > 1.2).all()
 
 
+def test_every_session_times_the_reference_work_by_one_rank_alone(run: Path) -> None:
+    files = read_raw(run).files
+    began = [
+        (records[0]["rank"], records[0]["reference_ns"]) for name, records in files.items() if "-rank" in name
+    ]
+    assert sorted(rank for rank, _ in began) == [0, 0, 0, 0, 1, 1]
+    assert all(took is not None and took > 0 if rank == 0 else took is None for rank, took in began)
+
+
 def test_every_rank_measures(run: Path) -> None:
     files = read_raw(run).files
     ranks = [records for name, records in files.items() if name.startswith("processes-2-")]

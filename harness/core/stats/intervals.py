@@ -60,14 +60,20 @@ class Error:
 
     def over(self, other: Error) -> Error:
         """This over another, measured in other sessions: Welch's t (Biometrika 1947) on logarithms."""
-        ratio = self.estimate / other.estimate
-        if not (self.dof > 0 and other.dof > 0):
-            return Error(ratio, math.nan, 0)
-        ours, theirs = self.standard**2, other.standard**2
+        return Error(self.estimate / other.estimate, self.standard, self.dof).further(
+            other.standard, other.dof
+        )
+
+    def further(self, standard: float, dof: float) -> Error:
+        """The same estimate with a further, independent error of its logarithm; the degrees of freedom of both together
+        after Welch and Satterthwaite."""
+        if not (self.dof > 0 and dof > 0):
+            return Error(self.estimate, math.nan, 0)
+        ours, theirs = self.standard**2, standard**2
         if not ours + theirs:
-            return Error(ratio, 0.0, min(self.dof, other.dof))
-        dof = (ours + theirs) ** 2 / (ours**2 / self.dof + theirs**2 / other.dof)
-        return Error(ratio, math.sqrt(ours + theirs), dof)
+            return Error(self.estimate, 0.0, min(self.dof, dof))
+        joint = (ours + theirs) ** 2 / (ours**2 / self.dof + theirs**2 / dof)
+        return Error(self.estimate, math.sqrt(ours + theirs), joint)
 
 
 def over_sessions(values: Sequence[float]) -> Error:

@@ -1,23 +1,28 @@
-"""How far sessions on one machine lie apart: for what was measured in one session only.
+"""How far sessions on one machine lie apart, for what was measured in one session only; and how far sweeps do, for what
+every sweep measures once.
 
-In: intervals of many points, or a record. Out: Spreads. Must not know files, nor what was measured.
+In: intervals of many points, times of sweeps, or a record. Out: a Spread. Must not know files, nor what was measured.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.core.numbers import is_number
 from harness.core.stats.intervals import Error, Interval, t_quantile
 
+# With fewer sweeps the spread between them is known by so few degrees of freedom that an interval would say nothing.
+FEWEST_SWEEPS = 4
+
 
 @dataclass(frozen=True)
 class Spread:
-    """sd: standard deviation between sessions of the logarithm of a value; dof: degrees of freedom it is known by."""
+    """sd: standard deviation between sessions, or sweeps, of the logarithm of a value; dof: degrees of freedom it is
+    known by."""
 
     sd: float
     dof: float
@@ -25,6 +30,20 @@ class Spread:
     def error(self, value: float, within: float) -> Error:
         """Of a value that one session gave. within: the standard error of its logarithm by its own rounds."""
         return Error(value, math.hypot(self.sd, within), self.dof)
+
+    def plain(self) -> dict[str, float]:
+        """As it is written down."""
+        return {"sd": self.sd, "dof": self.dof}
+
+    @staticmethod
+    def of(plain: Any) -> Spread | None:
+        """Read back; None where it is no such thing."""
+        if not isinstance(plain, Mapping):
+            return None
+        sd, dof = plain.get("sd"), plain.get("dof")
+        if not (is_number(sd) and is_number(dof) and 0 <= sd < 1 and dof >= 1):
+            return None
+        return Spread(float(sd), float(dof))
 
 
 @dataclass(frozen=True)
@@ -36,15 +55,36 @@ class Spreads:
 
     def plain(self) -> dict[str, dict[str, float]]:
         """As it is written down."""
-        return {name: {"sd": each.sd, "dof": each.dof} for name, each in vars(self).items()}
+        return {name: each.plain() for name, each in vars(self).items()}
 
     @staticmethod
     def of(plain: Any) -> Spreads | None:
         """Read back; None where it is no such thing."""
         if not isinstance(plain, Mapping):
             return None
-        time, ratio = _spread(plain.get("time")), _spread(plain.get("ratio"))
+        time, ratio = Spread.of(plain.get("time")), Spread.of(plain.get("ratio"))
         return Spreads(time, ratio) if time and ratio else None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier sweeps found of this machine. spreads: between the sessions of one, for what is measured in a single
+    session now. drift: between sweeps, beyond what their sessions show. None where it is not known."""
+
+    spreads: Spreads | None = None
+    drift: Spread | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As fields of a record."""
+        return {name: each and each.plain() for name, each in vars(self).items()}
+
+    @staticmethod
+    def of(record: Mapping[str, Any]) -> Earlier:
+        """Read back."""
+        return Earlier(Spreads.of(record.get("spreads")), Spread.of(record.get("drift")))
+
+
+NOTHING_KNOWN = Earlier()
 
 
 def pooled(intervals: Iterable[tuple[Interval, int]]) -> Spread | None:
@@ -70,10 +110,23 @@ def _between(interval: Interval, sessions: int) -> float:
     return half / t_quantile(sessions - 1) * math.sqrt(sessions)
 
 
-def _spread(plain: Any) -> Spread | None:
-    if not isinstance(plain, Mapping):
+def between_sweeps(sweeps: Iterable[Sequence[float]]) -> Spread | None:
+    """What sweeps differ by beyond what their own sessions do. sweeps: of each, a positive time a session, of the same
+    work in all. None where there are fewer than FEWEST_SWEEPS of two sessions or more.
+
+    The estimate of a one-way random model from its mean squares, for groups of unlike size (Searle, Casella and
+    McCulloch, Variance Components, 1992, 3.6), on logarithms; 0 where sweeps differ by no more than sessions.
+    """
+    groups = [[math.log(time) for time in sweep] for sweep in sweeps if len(sweep) > 1]
+    count, values = len(groups), sum(map(len, groups))
+    if count < FEWEST_SWEEPS:
         return None
-    sd, dof = plain.get("sd"), plain.get("dof")
-    if not (is_number(sd) and is_number(dof) and 0 <= sd < 1 and dof >= 1):
-        return None
-    return Spread(float(sd), float(dof))
+    means = [statistics.fmean(group) for group in groups]
+    whole = statistics.fmean(value for group in groups for value in group)
+    between = sum(len(group) * (mean - whole) ** 2 for group, mean in zip(groups, means, strict=True)) / (
+        count - 1
+    )
+    within = sum((value - mean) ** 2 for group, mean in zip(groups, means, strict=True) for value in group)
+    usual_size = (values - sum(len(group) ** 2 for group in groups) / values) / (count - 1)
+    variance = (between - within / (values - count)) / usual_size
+    return Spread(math.sqrt(max(variance, 0.0)), count - 1)
