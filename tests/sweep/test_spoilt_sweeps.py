@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from running import command, environment, python_path
 
+from harness.records.raw import read_raw
+
 BURN = "while True: pass"
 SWEEP = ("sweep", "sweep=smoke", "device=cpu", "depth=[2]", "batch=[1]", "devices=[1]", "timing=quick")
 
@@ -52,6 +54,33 @@ def test_programs_that_burn_all_cores_make_rows_loaded(tmp_path: Path) -> None:
     assert "other programs used the machine" in report
     assert "PYTORCH\\_JIT=0 was set" in report
     assert "OMP_PROC_BIND=true is set" in done.stdout
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to be bound to one of them")
+def test_ranks_keep_their_cores_whatever_openmp_is_told(tmp_path: Path) -> None:
+    """Both ranks on one core read as bad scaling, for which no row gave a reason."""
+    done = subprocess.run(
+        command(*SWEEP[:-2], "devices=[2]", "workload=[train]", "timing=quick", "mode=[eager]", "out=run"),
+        cwd=tmp_path,
+        env={**environment(), "OMP_PROC_BIND": "true", "OMP_PLACES": "{0}"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "OMP_PLACES={0} is set" in done.stdout
+    files = read_raw(tmp_path / "run").files
+    cores = [
+        record["issuing_cores"]
+        for name, records in files.items()
+        for record in records
+        if "-rank" in name and record["type"] in ("session", "closing")
+    ]
+    assert len(cores) == 4, "two ranks, at the start and at the end"
+    one, other = {frozenset(thread) for of_rank in cores for thread in of_rank}
+    assert not one & other
+    points = pd.read_csv(tmp_path / "run" / "points.csv", keep_default_na=False)
+    assert "oversubscribed" not in points.loc[0, "warnings"].split(";")
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to be bound to one of them")
