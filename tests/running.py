@@ -7,11 +7,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 TESTS = Path(__file__).resolve().parent
+
+
+def one_quick(*values: Any) -> list[Any]:
+    """Values of a test's parameter, tuples of several: the first of them always, the others where long tests are run."""
+    others = (value if isinstance(value, tuple) else (value,) for value in values[1:])
+    return [values[0], *(pytest.param(*value, marks=pytest.mark.long) for value in others)]
 
 
 def environment() -> dict[str, str]:

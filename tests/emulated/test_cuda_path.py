@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from node import profile, variables
 
 TESTS = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.long
 def test_what_needs_a_cuda_device_runs_on_an_emulated_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS / "cuda")],

@@ -17,6 +17,8 @@ from emulator.ledger import Records, busy_ns, read_trace
 from harness.analysis.run import load_run
 from harness.report import findings
 
+pytestmark = pytest.mark.long
+
 DEVICES = 8
 MODES = ("eager", "script", "cudagraph", "native")
 CONTROLLERS = ("threads", "loop")

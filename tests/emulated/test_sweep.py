@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from node import require_node
-from running import command, environment
+from running import command, environment, one_quick
 
 Harness = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -176,7 +176,7 @@ class TestFaults:
 
 @pytest.mark.parametrize(
     ("overrides", "named"),
-    [
+    one_quick(
         (["device=emulated", "emulator=none"], "emulator=none"),
         (["device=emulated", "emulator=v900x8"], "emulator=v900x8"),
         (["emulator=v100x8"], "emulator="),
@@ -186,7 +186,7 @@ class TestFaults:
         (["device=emulated", "emulator.flop_s.float32=fast"], "emulator.flop_s.float32=fast"),
         (["device=emulated", "emulator.color=red"], "emulator.color=red"),
         (["device=emulated", "devices=[9]"], "devices=9"),
-    ],
+    ),
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_bad_input_is_one_line_that_names_it(harness: Harness, overrides: list[str], named: str) -> None:

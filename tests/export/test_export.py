@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from running import one_quick
 
 from harness.commands.export import main
 from harness.core.errors import ConfigError, HarnessError
@@ -74,7 +75,7 @@ def reference_of(file: Path) -> Path:
     return file.with_name(file.name + ".reference")
 
 
-@pytest.mark.parametrize("mode", ["script", "trace", "aoti"])
+@pytest.mark.parametrize("mode", one_quick("script", "trace", "aoti"))
 def test_what_was_saved_runs_and_computes_what_eager_does(
     mode: str, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:
@@ -123,7 +124,7 @@ def test_the_interval_is_that_of_the_harness(
     assert float(ran.row["step_us_high"]) == pytest.approx(interval.high, rel=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["script", "aoti"])
+@pytest.mark.parametrize("mode", one_quick("script", "aoti"))
 def test_no_python_is_mapped_into_the_process(mode: str, exported: Callable[..., Path], runner: Path) -> None:
     long = ("--min-rounds=100000", "--max-rounds=100000", "--max-s=1")
     process = subprocess.Popen([runner, exported(mode), *long], stdout=subprocess.PIPE, text=True)
@@ -207,7 +208,7 @@ def test_files_that_are_no_pair_are_refused_in_one_line(
     assert said in ran.error and ran.error.count("\n") == 1
 
 
-@pytest.mark.parametrize("mode", ["script", "aoti"])
+@pytest.mark.parametrize("mode", one_quick("script", "aoti"))
 def test_what_is_no_model_is_a_failed_row(
     mode: str, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hostile import LAID, SWEEP, small_run
-from running import TESTS, command, environment, python_path
+from running import TESTS, command, environment, one_quick, python_path
 
 from harness.core.processes.children import path_variables, python_module
 
@@ -95,7 +95,7 @@ def test_a_report_runs_none_of_it(hostile: Path) -> None:
     assert_innocent(hostile, as_installed(hostile, "report", "run"))
 
 
-@pytest.mark.parametrize("what", ["a FIFO", "an endless device"])
+@pytest.mark.parametrize("what", one_quick("a FIFO", "an endless device"))
 def test_settings_for_figures_are_not_read_there(hostile: Path, what: str) -> None:
     """matplotlib would, when it is imported."""
     (hostile / "matplotlibrc").unlink()
@@ -140,6 +140,7 @@ def test_an_export_runs_none_of_it(hostile: Path) -> None:
     assert_innocent(hostile, done)
 
 
+@pytest.mark.long
 def test_ranks_run_the_harness_that_started_them_and_not_a_checkout_that_one_stands_in(
     tmp_path: Path,
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_rank_of_another_revision_refuses_to_measure(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("raw*"))
 
 
+@pytest.mark.long
 def test_a_checkout_serves_without_an_installation(tmp_path: Path) -> None:
     """As gpu-check has it on a machine that lacks one: PYTHONPATH=. from the checkout."""
     for package in ("harness", "emulator", "ground", "conf", "native"):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 from hostile import PRECIOUS, contents, precious, small_run
-from running import TESTS
+from running import TESTS, one_quick
 
 from harness.core.errors import ConfigError
 from harness.core.files.made import LIST, Made
 
 
 class TestReport:
-    @pytest.mark.parametrize("name", ["points.csv", "report.html", "report.md", "figures/photo.png"])
+    @pytest.mark.parametrize("name", one_quick("points.csv", "report.html", "report.md", "figures/photo.png"))
     def test_a_folder_with_a_foreign_file_where_ours_would_go_is_refused(
         self, harness, tmp_path: Path, name: str
     ) -> None:
@@ -44,6 +44,7 @@ class TestReport:
         for name in ("main.tex", "figures/photo.png", "figures/speedup-by-hand.svg"):
             assert (paper / name).read_text() == PRECIOUS
 
+    @pytest.mark.long
     def test_another_runs_directory_gets_no_page_that_tells_of_this_one(
         self, harness, tmp_path: Path
     ) -> None:
@@ -54,6 +55,7 @@ class TestReport:
         assert harness("report", str(run), str(other), "--out", "other").returncode == 2
         assert contents(other) == before
 
+    @pytest.mark.long
     def test_a_run_of_an_earlier_version_has_no_list_and_is_reported_again(
         self, harness, tmp_path: Path
     ) -> None:
@@ -67,7 +69,9 @@ class TestReport:
         Made(run, adopt=True).claim(".lock")
         assert harness("report", str(run)).returncode == 0, "whatever of the new version came to it first"
 
-    @pytest.mark.parametrize("name", ["../victim", "/victim", "figures/../../victim", "figures/victim"])
+    @pytest.mark.parametrize(
+        "name", one_quick("figures/../../victim", "../victim", "/victim", "figures/victim")
+    )
     def test_a_list_of_somebody_elses_making_reaches_no_further_than_its_folder(
         self, harness, tmp_path: Path, name: str
     ) -> None:
@@ -105,14 +109,14 @@ class TestMerge:
 
     @pytest.mark.parametrize(
         "name",
-        [
+        one_quick(
             "monitor/notes.txt",
             "config.yaml",
             "environment.json",
             "raw/notes.jsonl",
             "merged.json",
             "points.csv",
-        ],
+        ),
     )
     def test_a_folder_with_a_foreign_file_where_ours_would_go_is_refused(
         self, harness, tmp_path: Path, shards: list[str], name: str
@@ -163,6 +167,7 @@ class TestExport:
         assert "--out=model.pt" in done.stderr
         assert contents(tmp_path) == {name: PRECIOUS.encode()}
 
+    @pytest.mark.long
     def test_an_export_is_made_anew(self, harness) -> None:
         for _ in range(2):
             done = harness("export", "depth=2", "width=8", "--mode", "script", "--out", "model.pt")

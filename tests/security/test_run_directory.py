@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from hostile import LAID, PRECIOUS, SWEEP, contents, precious, small_run
+from running import one_quick
 
 from harness.analysis.run import load_run
 from harness.core.files import beneath, plain
@@ -45,17 +46,17 @@ def run(measured: Path, tmp_path: Path) -> Path:
 class TestReading:
     """A report of what lies there: ended within the time of a report, and the victim as it was."""
 
-    @pytest.mark.parametrize("what", LAID)
+    @pytest.mark.parametrize("what", one_quick(*LAID))
     @pytest.mark.parametrize(
         "name",
-        [
+        one_quick(
+            "raw/x-rank0.jsonl",
             "config.yaml",
             "environment.json",
             "merged.json",
             "raw/launcher.jsonl",
-            "raw/x-rank0.jsonl",
             "monitor/node-0.jsonl",
-        ],
+        ),
     )
     def test_what_is_no_file_of_the_run_is_not_read(
         self, tmp_path: Path, name: str, what: str, harness: Callable
@@ -137,9 +138,9 @@ class TestConfig:
         assert "an alias" in self.refused(harness, run, bomb)
         assert harness("report", str(run), timeout=60).returncode == 2
 
-    @pytest.mark.parametrize("key", ["name", "out", "dtype", "exclude"])
+    @pytest.mark.parametrize("key", one_quick("name", "out", "dtype", "exclude"))
     @pytest.mark.parametrize(
-        "text", ["${oc.env:SECRET}", "${oc.env:HOME,${oc.env:SECRET}}", "${.name}", "???"]
+        "text", one_quick("${oc.env:SECRET}", "${oc.env:HOME,${oc.env:SECRET}}", "${.name}", "???")
     )
     def test_nothing_in_it_is_filled_in(self, harness: Callable, tmp_path: Path, key: str, text: str) -> None:
         run = small_run(tmp_path / "run")
@@ -149,11 +150,11 @@ class TestConfig:
 
     @pytest.mark.parametrize(
         "text",
-        [
+        one_quick(
             *("!!python/object/apply:os.system ['touch pwned']", "2020-01-01", "- 1", "x: !!binary aGk="),
             *("x: !!int ''", "x: !!bool foo", "x: !!set {a}", "2020-01-01: x", "x: 0x" + "f" * 20_000),
             "x: 1" + ":1" * 300 + ".5",
-        ],
+        ),
         ids=lambda text: text[:20],
     )
     def test_what_yaml_can_say_beside_plain_data_is_refused(
@@ -162,7 +163,7 @@ class TestConfig:
         self.refused(harness, small_run(tmp_path / "run"), text)
         assert not (tmp_path / "pwned").exists()
 
-    @pytest.mark.parametrize("key", ["name", "scaling", "mode", "controller", "shard"])
+    @pytest.mark.parametrize("key", one_quick("name", "scaling", "mode", "controller", "shard"))
     def test_a_value_that_is_refused_is_no_order_to_the_terminal(
         self, harness: Callable, tmp_path: Path, key: str
     ) -> None:

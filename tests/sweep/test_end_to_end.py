@@ -207,6 +207,7 @@ def test_a_mode_that_fails_is_a_row_with_its_reason_and_spoils_no_other(harness,
     assert points.loc["script", "speedup_vs_eager"] > 0
 
 
+@pytest.mark.long
 def test_while_a_session_runs_every_port_is_on_the_loopback_interface(start, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(
@@ -237,6 +238,7 @@ def test_multirun_makes_one_run_directory_for_each_combination(harness, tmp_path
     assert len(table(tmp_path / "both")) == 2
 
 
+@pytest.mark.long
 def test_hybridize_prints_total_seconds_for_a_thousand_calls(harness, tmp_path: Path) -> None:
     done = harness("sweep", "sweep=hybridize", "device=cpu", "timing=quick", "out=run")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -88,6 +88,7 @@ def test_each_signal_to_the_sweep_loses_the_cell_in_flight_at_most(start, harnes
     assert_resumes(harness, run)
 
 
+@pytest.mark.long
 def test_a_killed_rank_costs_its_cell_and_the_session_goes_on(start, harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(*SLOW)
