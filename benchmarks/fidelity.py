@@ -28,6 +28,7 @@ import pandas as pd
 from benchmarks.beside import script, timer
 from benchmarks.beside.agreement import difference, mean_of, outside_both
 from benchmarks.common import parser, save, verdict
+from benchmarks.on_disk import lines_of
 from benchmarks.sweeps import listed, run_sweep, timing
 from harness.analysis.run import load_run
 from harness.core.cpu import allowed_cores, share_of
@@ -35,7 +36,6 @@ from harness.launch.torchrun import session_variables
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
-from harness.records.raw import read_raw
 from harness.timing.blocks import time_block
 
 MODES = ("eager", "script")
@@ -172,7 +172,7 @@ def _by_harness(model: Model, folder: Path, timing_name: str, seed: int) -> dict
         raise SystemExit(f"not measured: {points[['status', 'error']].to_string()}")
     found = {("harness", mode): float(points.loc[mode, "step_us"]) for mode in MODES}
     keys = {points.loc[mode, "key"]: mode for mode in MODES}
-    ratios = over_timer(read_raw(run).files, timer_lines(beside))
+    ratios = over_timer(lines_of(run), timer_lines(beside))
     return found | {
         ("timer", keys[key]): statistics.median(each) for key, each in ratios.items() if key in keys
     }

@@ -1,16 +1,20 @@
-"""How long do analysis and report of a large run take, and do they grow linearly?
+"""How long does a report of a large run take, how much memory, and do both grow linearly?
 
-A synthetic run of the p3dn sweep's shape (made-up times, real records) with 100,000 raw lines, and one a
-quarter of it, through `harness report` as a user calls it. Run: python -m benchmarks.report_scale
+A synthetic run of the p3dn sweep's shape (made-up times, real records) with 1,000,000 raw lines, and one a tenth of it,
+through `harness report` as a user calls it; beside it a process that only reads the same lines and parses each with
+orjson. Alternated, since machines have good and bad minutes. Run: python -m benchmarks.report_scale
 """
 
 from __future__ import annotations
 
+import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -25,38 +29,84 @@ from harness.records.lines import Writer
 from harness.records.raw import LAUNCHER_FILE
 from harness.sweep.announce import point_record
 
-LINES = 100_000
-SECONDS_LIMIT = 10
-# A quarter of the lines may take no less than a quarter of the time, start-up aside; half again as long
-# as linear would be a sign of worse growth.
+LINES = 1_000_000
+# What a report may take beside reading and parsing alone, of the whole command.
+PARSING_LIMIT = 5
+MEMORY_LIMIT_MIB = 600
+# A tenth of the lines may take no less than a tenth of the time, start-up aside; half again as long as linear would be
+# a sign of worse growth.
 GROWTH_LIMIT = 1.5
+
+PARSE = """
+import sys
+from pathlib import Path
+import orjson
+for path in Path(sys.argv[1]).glob("raw/*.jsonl"):
+    with path.open("rb") as file:
+        for line in file:
+            orjson.loads(line)
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    seconds: float
+    peak_mib: float
 
 
 def main() -> int:
-    """Answers the exit status: 0 if both limits are met."""
+    """Answers the exit status: 0 if all limits are met."""
     options = parser(__doc__)
     options.add_argument("--lines", type=int, default=LINES)
+    options.add_argument("--times", type=int, default=3, help="of each command, by turns (default 3)")
     arguments = options.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, lines in (("empty", 0), ("quarter", arguments.lines // 4), ("whole", arguments.lines)):
-            run = Path(folder) / name
-            written, points = make_run(run, lines)
-            start = time.monotonic()
-            subprocess.run(
-                python_module("harness.commands.cli", "report", str(run)),
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            rows.append(
-                {"run": name, "raw_lines": written, "points": points, "seconds": time.monotonic() - start}
-            )
+        runs = {"empty": 0, "tenth": arguments.lines // 10, "whole": arguments.lines}
+        written = {name: make_run(Path(folder) / name, lines) for name, lines in runs.items()}
+        commands = {
+            name: python_module("harness.commands.cli", "report", f"{folder}/{name}") for name in runs
+        }
+        commands["parsing"] = [sys.executable, "-c", PARSE, f"{folder}/whole"]
+        taken: dict[str, list[Taken]] = {name: [] for name in commands}
+        for _ in range(arguments.times):
+            for name, command in commands.items():
+                taken[name].append(_taken(command))
+    seconds = {name: statistics.median(each.seconds for each in of) for name, of in taken.items()}
+    peak_mib = {name: max(each.peak_mib for each in of) for name, of in taken.items()}
+    lines, points = zip(*(written.get(name, written["whole"]) for name in commands), strict=True)
+    rows = [
+        {
+            "command": name,
+            "raw_lines": lines[at],
+            "points": points[at],
+            "seconds": seconds[name],
+            "peak_mib": peak_mib[name],
+        }
+        for at, name in enumerate(commands)
+    ]
     save(rows, arguments.out, "report_scale")
-    empty, quarter, whole = (float(row["seconds"]) for row in rows)  # type: ignore[arg-type]
-    growth = (whole - empty) / (4 * (quarter - empty))
-    linear = verdict("growth from a quarter, beside linear", growth, GROWTH_LIMIT)
-    quick = verdict(f"{arguments.lines:,} raw lines", whole, SECONDS_LIMIT, " s")
-    return 0 if linear and quick else 1
+    growth = (seconds["whole"] - seconds["empty"]) / (10 * (seconds["tenth"] - seconds["empty"]))
+    beside = statistics.median(
+        whole.seconds / parsing.seconds
+        for whole, parsing in zip(taken["whole"], taken["parsing"], strict=True)
+    )
+    met = [
+        verdict("growth from a tenth, beside linear", growth, GROWTH_LIMIT),
+        verdict(f"{lines[2]:,} raw lines, beside reading and parsing them", beside, PARSING_LIMIT),
+        verdict("peak memory", peak_mib["whole"], MEMORY_LIMIT_MIB, " MiB"),
+    ]
+    return 0 if all(met) else 1
+
+
+def _taken(command: list[str]) -> Taken:
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    taken = Taken(time.monotonic() - start, usage.ru_maxrss / 1024)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return taken
 
 
 def make_run(directory: Path, lines: int) -> tuple[int, int]:

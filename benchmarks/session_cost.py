@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.common import parser, save, verdict
+from benchmarks.on_disk import lines_of
 from harness.core.processes.children import python_module
-from harness.records.raw import read_raw
 
 DEPTH, BATCH, MODE, DEVICES = (2, 4, 8, 16), (1, 4, 16), ("eager", "script", "trace"), 2
 # The rest of a session builds and compares models.
@@ -75,7 +75,7 @@ def _sweep(
                 end = time.monotonic()
         if process.wait() or not start:
             raise SystemExit("the sweep failed")
-        closings = [r for records in read_raw(run).files.values() for r in records if r["type"] == "closing"]
+        closings = [r for records in lines_of(run).values() for r in records if r["type"] == "closing"]
     wall, busy = (sum(closing[key] for closing in closings) for key in ("wall_s", "busy_s"))
     return end - start, busy / wall
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.on_disk import lines_of
 from harness.core.processes.children import path_variables, python_module
 from harness.records.naming import NULL_ENDING
-from harness.records.raw import LAUNCHER_FILE, read_raw
+from harness.records.raw import LAUNCHER_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 NULL = "null"
@@ -53,12 +54,10 @@ def rounds(run: Path) -> pd.DataFrame:
     Columns: session, started_s (of the session's first block, on the clock of its machine), cell, label, mode (NULL for
     the second build of eager), build, visit, round, step_us. Rounds that some rank lacks are left out.
     """
-    raw = read_raw(run)
-    modes = {
-        record["key"]: record for record in raw.files.get(LAUNCHER_FILE, ()) if record["type"] == "point"
-    }
+    raw = lines_of(run)
+    modes = {record["key"]: record for record in raw.get(LAUNCHER_FILE, ()) if record["type"] == "point"}
     rows: list[dict[str, Any]] = []
-    for records in raw.files.values():
+    for records in raw.values():
         session = next((record for record in records if record["type"] == "session"), None)
         for record in records if session else ():
             if record["type"] == "round":

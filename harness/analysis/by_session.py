@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.analysis.collected.rounds import Series, median
 from harness.analysis.planned import Planned
-from harness.analysis.rounds import Series, median
 from harness.core.stats.intervals import Error, Interval, over_sessions
 from harness.core.stats.spread import NOTHING_KNOWN, Earlier
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import axes, schema
 from harness.core.controllers import CONTROLLERS, issuing_threads
-from harness.core.numbers import is_number
+from harness.records.kinds import Point
 
 
 @dataclass(frozen=True)
@@ -46,32 +46,14 @@ class Planned:
         return self.holds_lock and controller is not None and controller.thread_per_device
 
 
-def planned_points(launcher: Sequence[dict[str, Any]]) -> dict[str, Planned]:
-    """Key -> point, in the order of the plan. A point that lacks an axis is left out."""
+def planned_points(points: Sequence[Point]) -> dict[str, Planned]:
+    """Key -> point, in the order of the plan."""
     return {
-        r["key"]: Planned(r["key"], place, r["needs_python"], _holds_lock(r))
-        for r in launcher
-        if r["type"] == "point" and _is_complete(place := _axes(r["axes"]))
+        point.key: Planned(point.key, point.axes.named(), point.needs_python, _holds_lock(point))
+        for point in points
     }
 
 
-def _holds_lock(record: dict[str, Any]) -> bool:
+def _holds_lock(point: Point) -> bool:
     """Records of earlier versions do not say so: theirs were modes that hold it if they need Python."""
-    said = record.get("holds_lock")
-    return said if isinstance(said, bool) else bool(record["needs_python"])
-
-
-def _axes(recorded: dict[str, Any]) -> dict[str, Any]:
-    """The axes alone: whatever else stands there must not get into the table. Records from before an axis came
-    lack it."""
-    before = {**axes.DEFAULTS, **recorded}
-    return {name: before.get(name) for name in axes.RECORDED}
-
-
-def _is_complete(recorded: dict[str, Any]) -> bool:
-    return all(
-        type(recorded.get(name)) is int and recorded[name] > 0 and is_number(recorded[name])
-        if name in schema.INTEGER_COLUMNS
-        else isinstance(recorded.get(name), str)
-        for name in axes.RECORDED
-    )
+    return point.needs_python if point.holds_lock is None else point.holds_lock

@@ -5,45 +5,46 @@ In: raw records and samples of a run. Out: a PointTable. Must not know files.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from harness.analysis.collect import Collected
+from harness.analysis.collected.collect import Collected
 from harness.analysis.planned import planned_points
-from harness.analysis.progress import last_word
+from harness.analysis.progress import Word, last_word
 from harness.analysis.relations import add_relations
 from harness.analysis.rows import Row, measured_rows
 from harness.analysis.sampled.notes import Sampled
 from harness.analysis.sampled.samples import Samplings
 from harness.core import axes, schema, warnings
 from harness.core.stats.spread import NOTHING_KNOWN, Earlier, Spread
-from harness.records.raw import LAUNCHER_FILE, RawData
+from harness.records.raw import Launcher
 
 
 @dataclass(frozen=True)
 class PointTable:
     """frame: columns as schema.COLUMNS, in the order of the plan; dtypes: Int64 for INTEGER_COLUMNS, str for
     TEXT_COLUMNS ("" where empty), float64 for the rest (NaN where empty). missing: planned points that have no row
-    yet. sampled: how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in
-    the intervals."""
+    yet. unplanned: points that were measured, and of which no plan is known. sampled: how each measured point was
+    sampled. drift: of the machine between earlier sweeps, as far as it is in the intervals."""
 
     frame: pd.DataFrame
     missing: int
+    unplanned: int
     sampled: list[Sampled]
     drift: Spread | None = None
 
 
-def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> PointTable:
-    launcher = raw.files.get(LAUNCHER_FILE, [])
-    planned = planned_points(launcher)
-    start = next((record for record in reversed(launcher) if record["type"] == "start"), None)
-    cores, earlier = (int(start["cores"]), Earlier.of(start)) if start else (None, NOTHING_KNOWN)
+def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -> PointTable:
+    planned = planned_points(launcher.points)
+    start = launcher.starts[-1] if launcher.starts else None
+    cores = start.cores if start else None
+    earlier = Earlier.of(start.spreads, start.drift) if start else NOTHING_KNOWN
     rows = measured_rows(collected, planned, cores, samplings.of_samplers, earlier)
-    for key, (status, error) in last_word([*_outcomes(launcher), *collected.drops]).items():
+    for key, (status, error) in last_word([*_outcomes(launcher), *_drops(collected)]).items():
         rows.setdefault(key, Row({"status": status, "error": error}))
-    device = {name: start[name] for name in ("device_kind", "device_name")} if start else {}
+    device = {"device_kind": start.device_kind, "device_name": start.device_name} if start else {}
     table = [
         {
             **device,
@@ -55,7 +56,7 @@ def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> Poin
             "warnings": warnings.joined(rows[key].warnings),
         }
         for key, point in planned.items()
-        if key in rows and rows[key].values["status"] in schema.STATUSES
+        if key in rows
     ]
     frame = _typed(pd.DataFrame(table, columns=[*schema.COLUMNS, axes.SCALING]))
     add_relations(frame, {key: row.by_session for key, row in rows.items() if row.by_session})
@@ -64,12 +65,20 @@ def make_table(raw: RawData, collected: Collected, samplings: Samplings) -> Poin
         for key, row in rows.items()
         if row.values["status"] == schema.OK
     ]
-    return PointTable(frame[list(schema.COLUMNS)], len(planned) - len(frame), sampled, earlier.drift)
+    unplanned = {key for cell in collected.measured for key in cell.keys} - set(planned)
+    frame, missing = frame[list(schema.COLUMNS)], len(planned) - len(frame)
+    return PointTable(frame, missing, len(unplanned), sampled, earlier.drift)
 
 
-def _outcomes(launcher: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _outcomes(launcher: Launcher) -> Iterator[Word]:
     """The launcher's words in reverse: of two on the same try, the later one counts."""
-    return [{**r, "at_ns": -at} for at, r in enumerate(launcher) if r["type"] == "outcome"]
+    for at, outcome in enumerate(launcher.outcomes):
+        yield Word(outcome, outcome.session, -at)
+
+
+def _drops(collected: Collected) -> Iterator[Word]:
+    for drop in collected.drops:
+        yield Word(drop.said, drop.session, drop.said.at_ns, str(drop.rank))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from harness.analysis.collect import MeasuredCell
+from harness.analysis.collected.collect import MeasuredCell
+from harness.analysis.collected.rounds import Series, median
 from harness.analysis.planned import Planned
-from harness.analysis.rounds import Series, median
 from harness.core import schema, warnings
-from harness.core.numbers import is_number, whole_number
 from harness.core.warnings import PointWarning
 
 # A rank whose main thread had a core for less than this share of its timed blocks, on a CPU, where the
@@ -58,34 +56,34 @@ def row_warnings(
     if growth > BACK_PRESSURE or growth < 1 / BACK_PRESSURE:  # neither where it is not known
         yield warnings.BACK_PRESSURE
     prepared = [p for each in cells for p in each.prepared.get(planned.key, [])]
-    if any(_differs(p.get("held_ns"), p.get("replay_ns")) for p in prepared):
+    if any(_differs(p.held_ns, p.replay_ns) for p in prepared):
         yield warnings.REPLAY_DIFFERS
-    if cell.session["device_kind"] == "emulated":
+    if cell.session.device_kind == "emulated":
         yield warnings.EMULATED
 
 
 def _is_wide(cell: MeasuredCell, width: Width) -> bool:
     """Whether there is an interval, and it is wider than was asked for."""
-    target = cell.session.get("rel_width_step" if width.of_step else "rel_width")
-    return is_number(target) and width.relative > float(target)
+    target = cell.session.rel_width_step if width.of_step else cell.session.rel_width
+    return target is not None and width.relative > target
 
 
 def _is_oversubscribed(cell: MeasuredCell, own: Series, planned: Planned, cores: int | None) -> bool:
-    threads = whole_number(cell.session.get("threads")) or 1
+    threads = cell.session.threads or 1
     if cores is not None and planned.issuing_threads * threads > cores * planned.axes["nodes"]:
         return True
     if planned.axes["workload"] != "forward":
         return median(own["preemptions_s"]) > MOST_PREEMPTIONS_S
     return (
-        cell.session["device_kind"] == "cpu"
+        cell.session.device_kind == "cpu"
         # Waiting for the interpreter's lock is no sign of too few cores.
         and not planned.waits_for_the_lock
         and median(own["main_share"]) < MAIN_THREAD_SHARE
     )
 
 
-def _differs(held_ns: Any, replay_ns: Any) -> bool:
+def _differs(held_ns: float | None, replay_ns: float | None) -> bool:
     """Whether two ways to the same device time disagree."""
-    if not (is_number(held_ns) and is_number(replay_ns)):
+    if held_ns is None or replay_ns is None:
         return False
-    return abs(float(held_ns) - float(replay_ns)) > REPLAY_AGREES * float(replay_ns)
+    return abs(held_ns - replay_ns) > REPLAY_AGREES * replay_ns

@@ -15,10 +15,10 @@ import numpy as np
 
 from harness.analysis import by_session as quantities
 from harness.analysis.by_session import BySession, Part, by_session
-from harness.analysis.collect import Collected, MeasuredCell
-from harness.analysis.placement import Placement
+from harness.analysis.collected.collect import Collected, MeasuredCell
+from harness.analysis.collected.placement import Placement
+from harness.analysis.collected.rounds import Series, joined, median
 from harness.analysis.planned import Planned
-from harness.analysis.rounds import Rounds, Series, joined, median
 from harness.analysis.row_warnings import Width, row_warnings
 from harness.analysis.sampled.join import Join
 from harness.analysis.sampled.others import share_beside
@@ -26,9 +26,9 @@ from harness.analysis.sampled.samples import Sampling
 from harness.analysis.sampled.window import Rank, Steady, Window
 from harness.core import schema, warnings
 from harness.core.cpu_time import LOADED_SHARE
-from harness.core.numbers import is_number, whole_number
 from harness.core.stats.spread import Earlier
 from harness.core.warnings import PointWarning
+from harness.records.kinds import Prepared, Session
 from harness.records.naming import null_key
 
 
@@ -61,7 +61,7 @@ def measured_rows(
 ) -> dict[str, Row]:
     """Point key -> its row, from complete measurements. cores: of a node. earlier: what was known of this
     machine when the sweep was started."""
-    if collected.blocks.empty:
+    if not collected.rounds:
         return {}
     join = Join(samplings, [rank for ranks in collected.ranks.values() for rank in ranks])
     rows: dict[str, Row] = {}
@@ -76,18 +76,18 @@ def measured_rows(
 def _by_point(
     collected: Collected, planned: Mapping[str, Planned], samplings: list[Sampling]
 ) -> dict[str, _Measured]:
-    rounds = Rounds(collected.blocks)
+    rounds = collected.rounds
     points: dict[str, _Measured] = {}
     for cell in collected.measured:
-        session = cell.session["session"]
+        session = cell.session.session
         series = {
-            key: rounds.of(session, key) for key in cell.keys if key in planned and (session, key) in rounds
+            key: rounds[session, key] for key in cell.keys if key in planned and (session, key) in rounds
         }
         reference = next((key for key in series if planned[key].is_reference), None)
         others = _others(samplings, collected.ranks[session], series)
         for key, own in series.items():
             null = (session, null_key(key))
-            beside = rounds.of(*null) if key == reference and null in rounds else None
+            beside = rounds[null] if key == reference and null in rounds else None
             point = points.setdefault(key, _Measured())
             point.cells.append(cell)
             point.others.append(others)
@@ -137,35 +137,35 @@ def _of_rounds(own: Series, parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def _of_host(own: Series, session: dict[str, Any]) -> dict[str, Any]:
+def _of_host(own: Series, session: Session) -> dict[str, Any]:
     return {
-        "device_kind": session["device_kind"],
-        "device_name": session["device_name"],
+        "device_kind": session.device_kind,
+        "device_name": session.device_name,
         "host_cpu_share": median(own["cpu_share"]),
         "main_thread_share": median(own["main_share"]),
         "waits_s": median(own["waits_s"]),
         "preemptions_s": median(own["preemptions_s"]),
-        "threads": whole_number(session.get("threads")),
-        "cores": whole_number(session.get("cores")),
-        "gil": schema.yes_no(session.get("gil")),
+        "threads": session.threads,
+        "cores": session.cores,
+        "gil": schema.yes_no(session.gil),
     }
 
 
-def _of_preparation(prepared: list[dict[str, Any]]) -> dict[str, Any]:
+def _of_preparation(prepared: list[Prepared]) -> dict[str, Any]:
     """prepared: what each rank said of each build when the mode was prepared."""
-    launches = (n for p in prepared if (n := whole_number(p.get("launches"))) is not None)
+    launches = (p.launches for p in prepared if p.launches is not None)
     return {
         "launches": max(launches, default=None),
-        "replay_us": _largest(prepared, "replay_ns") / 1e3,
-        "prepare_s": max((p["prepare_s"] for p in prepared), default=np.nan),
-        "first_call_s": max((p["first_call_s"] for p in prepared), default=np.nan),
-        "memory_peak_mib": _largest(prepared, "memory_peak_mib"),
+        "replay_us": _largest(p.replay_ns for p in prepared) / 1e3,
+        "prepare_s": max((p.prepare_s for p in prepared), default=nan),
+        "first_call_s": max((p.first_call_s for p in prepared), default=nan),
+        "memory_peak_mib": _largest(p.memory_peak_mib for p in prepared),
     }
 
 
-def _largest(prepared: list[dict[str, Any]], name: str) -> float:
+def _largest(values: Iterable[float | None]) -> float:
     """NaN where no rank said it."""
-    return max((float(p[name]) for p in prepared if is_number(p.get(name))), default=float("nan"))
+    return max((value for value in values if value is not None), default=nan)
 
 
 def _others(samplings: list[Sampling], ranks: list[Rank], series: Mapping[str, Series]) -> float:

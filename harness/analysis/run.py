@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.collect import collect
+from harness.analysis.collected.collect import collect
 from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
@@ -27,7 +27,7 @@ from harness.core.stats.spread import FEWEST_SWEEPS
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.lines import told
 from harness.records.merged import merged_notes
-from harness.records.raw import RAW, RawData, read_raw
+from harness.records.raw import LAUNCHER_FILE, RAW, RawFiles
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def load_run(directory: Path) -> Run:
     if not (directory / RAW).is_dir() or (directory / RAW).is_symlink():
         raise ConfigError("RUN", directory, "a run directory made by `harness sweep` (with a folder raw/)")
     with no_collections():  # a million small objects that all stay: looking for garbage among them finds none
-        raw, samplings = read_raw(directory), read_samples(directory)
-        collected = collect(raw)
-        table = make_table(raw, collected, samplings)
+        raw, samplings = RawFiles(directory), read_samples(directory)
+        launcher, collected = raw.launcher(), collect(raw)
+        table = make_table(launcher, collected, samplings)
     notes = [*_notes(directory, raw, table), *notes_on_sampling(samplings, collected.ranks, table.sampled)]
     notes += merged_notes(directory)
     environment = read_json(directory / ENVIRONMENT_FILE) or {}
@@ -73,16 +73,21 @@ def load_run(directory: Path) -> Run:
         environment=environment,
         points=table.frame,
         notes=tuple(notes),
-        timeline=make_timeline(samplings.of_samplers, raw),
+        timeline=make_timeline(samplings.of_samplers, collected.spans, launcher.points),
         speeds=tuple(collected.speeds),
     )
 
 
-def _notes(directory: Path, raw: RawData, table: PointTable) -> Iterator[str]:
+def _notes(directory: Path, raw: RawFiles, table: PointTable) -> Iterator[str]:
     if raw.skipped:
         yield f"{raw.skipped.total()} raw lines were skipped ({told(raw.skipped)})."
     if raw.unread:
         yield f"Not read: {'; '.join(raw.unread)}."
+    if table.unplanned:
+        yield (
+            f"{table.unplanned} measured points are not shown: raw/{LAUNCHER_FILE} does not say what they are. "
+            f"`harness sweep resume={directory}` writes down anew what it plans."
+        )
     if table.missing:
         yield (
             f"{table.missing} of {table.missing + len(table.frame)} points are not measured yet: "

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.modes import get_mode
+from harness.plan.allowed.words import DTYPES
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Point
 from harness.plan.validate import validate
-from harness.plan.words import DTYPES
 
 MODES = ("script", "trace", "aoti")
 DEVICES = ("cpu", "cuda")

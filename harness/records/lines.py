@@ -1,6 +1,6 @@
 """JSON lines: appended one at a time, and read by a reader that trusts none of them.
 
-In: plain dicts. Out: lines of a file, and the records in them. Must not know what a record means.
+In: fields. Out: lines of a file, and the records in them. Must not know what a record means.
 """
 
 from __future__ import annotations
@@ -10,18 +10,26 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+import msgspec
 
 from harness.core.files import beneath
-from harness.core.files.plain import DEEPEST, is_deep
 
-try:
-    from orjson import loads as parse
-except ImportError:  # a machine that lacks it reads more slowly, but reads
+T = TypeVar("T")
 
-    def parse(line: bytes) -> Any:  # type: ignore[misc]
-        """json.loads, without the numbers that are none, which JSON does not have."""
-        return json.loads(line, parse_constant=_no_number)
+# Kinds of lines that are left out. Beside them there is one for each reason for which a line of a known type cannot be
+# a record.
+TORN, BINARY, FOREIGN, LONG, MISPLACED, HEADLESS, TWICE = (
+    *("torn", "binary", "foreign", "long"),
+    *("misplaced", "headless", "twice"),
+)
+# So many reasons are told apart.
+_MOST_REASONS = 20
+
+
+class NoRecord(ValueError):
+    """A line is JSON, and no record of ours; the message is the kind of defect."""
 
 
 class Writer:
@@ -48,47 +56,45 @@ class Writer:
         self._file.close()
 
 
-def read_lines(
-    descriptor: int, skipped: Counter[str], is_record: Callable[[Any], bool]
-) -> Iterator[dict[str, Any]]:
-    """The records of an open file; what is_record does not know, or is no JSON, is counted and left out."""
+def read_lines(descriptor: int, skipped: Counter[str], decoded: Callable[[bytes], T]) -> Iterator[T]:
+    """The records of an open file; what is none is counted and left out.
+
+    decoded: makes a record of a line. Raises NoRecord for what is none; for what is no JSON another ValueError,
+    msgspec.DecodeError or RecursionError.
+    """
     for line in beneath.lines(descriptor):
         if line is None:
-            skipped["long"] += 1
-            continue
-        if not line.strip():
-            continue
-        try:
-            record = parse(line)
-        except (ValueError, RecursionError):
-            skipped["torn" if _is_text(line) else "binary"] += 1
-        else:
-            if is_record(record) and not (_may_be_deep(line) and is_deep(record)):
-                yield record
+            skipped[LONG] += 1
+        elif line.strip():
+            try:
+                record = decoded(line)
+            except NoRecord as defect:
+                skipped[_counted(str(defect), skipped)] += 1
+            except (ValueError, msgspec.DecodeError, RecursionError):
+                skipped[TORN if _is_text(line) else BINARY] += 1
             else:
-                skipped["foreign"] += 1
+                yield record
 
 
 def told(skipped: Counter[str]) -> str:
     """`3 cut off or not JSON, 1 binary`: how many lines were left out, and why."""
-    return ", ".join(f"{count} {_SKIPPED[kind]}" for kind, count in sorted(skipped.items()))
+    return ", ".join(f"{count} {_SKIPPED.get(kind, kind)}" for kind, count in sorted(skipped.items()))
 
 
 _SKIPPED = {
-    "torn": "cut off or not JSON",
-    "binary": "binary",
-    "foreign": "not records of this harness",
-    "long": f"longer than {beneath.LONGEST_LINE >> 20} MiB",
+    TORN: "cut off or not JSON",
+    BINARY: "binary",
+    FOREIGN: "not records of this harness",
+    LONG: f"longer than {beneath.LONGEST_LINE >> 20} MiB",
+    MISPLACED: "in another file than theirs",
+    HEADLESS: "of a file that does not say whose it is, its first record being lost",
+    TWICE: "of rounds that stand there twice",
 }
 
 
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _may_be_deep(line: bytes) -> bool:
-    """Told by counting, since a look at every value takes as long as reading the line."""
-    return line.count(b"[") + line.count(b"{") > DEEPEST
+def _counted(defect: str, skipped: Counter[str]) -> str:
+    """Whoever makes files up can make up reasons as well: not all of them are kept apart."""
+    return defect if defect in skipped or len(skipped) < _MOST_REASONS else FOREIGN
 
 
 def _is_text(line: bytes) -> bool:

@@ -13,16 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.made import Made
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, MONITOR
+from harness.records.kinds import Record
 from harness.records.merged import MERGED_FILE
 from harness.records.naming import SHARD
-from harness.records.node_speeds import node_speeds
-from harness.records.raw import LAUNCHER_FILE, RAW, RawData, read_raw
+from harness.records.node_speeds import Speed, node_speeds
+from harness.records.raw import LAUNCHER_FILE, RAW, Launcher, read_launcher
 from harness.records.shards import Shard, check_shards, read_shard
 
 
@@ -31,7 +33,7 @@ def merge(directories: Sequence[Path], out: Path) -> None:
     something else."""
     shards = check_shards([read_shard(directory) for directory in directories])
     made = _destination(out)
-    raw = {shard.number: read_raw(shard.path) for shard in shards}
+    launchers = [read_launcher(shard.path) for shard in shards]
     for shard in shards:
         # Sessions of a shard are named after it, so that their files differ already.
         for name in beneath.names(shard.path, RAW, "*.jsonl"):
@@ -40,11 +42,11 @@ def merge(directories: Sequence[Path], out: Path) -> None:
         for name in beneath.names(shard.path, MONITOR, "node-*.jsonl"):
             of_shard = f"node-{SHARD}{shard.number}-{name.removeprefix('node-')}"
             _copy(shard.path, f"{MONITOR}/{name}", made, f"{MONITOR}/{of_shard}")
-    lines = [json.dumps(record) + "\n" for record in _launcher_records(raw)]
-    made.write_text(f"{RAW}/{LAUNCHER_FILE}", "".join(lines))
+    lines = [msgspec.json.encode(record) + b"\n" for record in _launcher_records(launchers)]
+    made.write(f"{RAW}/{LAUNCHER_FILE}", b"".join(lines))
     made.write_text(CONFIG_FILE, yaml.safe_dump({**shards[0].config, "shard": None}, sort_keys=False))
     made.write_text(ENVIRONMENT_FILE, json.dumps(shards[0].environment, indent=2) + "\n")
-    made.write_text(MERGED_FILE, json.dumps(_about(shards, read_raw(out)), indent=1) + "\n")
+    made.write_text(MERGED_FILE, json.dumps(_about(shards, node_speeds(out)), indent=1) + "\n")
 
 
 def _destination(out: Path) -> Made:
@@ -76,22 +78,18 @@ def _copy(source: Path, name: str, made: Made, copy: str) -> None:
             made.write(copy, file)
 
 
-def _launcher_records(raw: dict[int, RawData]) -> list[dict[str, Any]]:
+def _launcher_records(launchers: Sequence[Launcher]) -> list[Record]:
     """The launchers' words of all shards: the points in the order of the plan, each once."""
-    records = [record for data in raw.values() for record in data.files.get(LAUNCHER_FILE, [])]
-    points = {record["key"]: record for record in records if record["type"] == "point"}
-    planned = sorted(points.values(), key=lambda record: record.get("place", 0))
-    others = [record for record in records if record["type"] != "point"]
+    points = {point.key: point for launcher in launchers for point in launcher.points}
     return [
-        *(r for r in others if r["type"] == "start"),
-        *planned,
-        *(r for r in others if r["type"] != "start"),
+        *(start for launcher in launchers for start in launcher.starts),
+        *sorted(points.values(), key=lambda point: point.place),
+        *(outcome for launcher in launchers for outcome in launcher.outcomes),
     ]
 
 
-def _about(shards: Sequence[Shard], raw: RawData) -> dict[str, Any]:
+def _about(shards: Sequence[Shard], speeds: Sequence[Speed]) -> dict[str, Any]:
     missing = [n for n in range(1, shards[0].shards + 1) if n not in {shard.number for shard in shards}]
-    speeds = node_speeds(raw)
     notes = [speed.sentence for speed in speeds if speed.slower]
     if missing:
         of = f"of {shards[0].shards}"

@@ -1,6 +1,6 @@
 """Which nodes of a run are slower than the others, by points that were measured on several of them.
 
-In: raw records. Out: a Speed for each node. Must not know how the nodes came to have the points.
+In: a run directory. Out: a Speed for each node. Must not know how the nodes came to have the points.
 
 Two kinds of points are on several nodes: those of sessions that span them, of which only `forward` can be compared,
 since in `train` all ranks wait for the slowest; and the reference cell, which every shard measures.
@@ -9,12 +9,16 @@ since in `train` all ranks wait for the slowest; and the reference cell, which e
 from __future__ import annotations
 
 import statistics
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+
+import numpy as np
 
 from harness.core.stats.intervals import over_sessions
-from harness.records.raw import LAUNCHER_FILE, RawData
+from harness.records.kinds import Round, Session
+from harness.records.raw import RawFiles, read_launcher
 
 # A node that takes so much longer than the quickest is named.
 SLOWER_BY = 0.05
@@ -43,9 +47,9 @@ class Speed:
         )
 
 
-def node_speeds(raw: RawData) -> list[Speed]:
+def node_speeds(directory: Path) -> list[Speed]:
     """One for each node that shares a point with another, in the order of their names."""
-    times = _times(raw)
+    times = _times(directory)
     shares: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     for of_nodes in times.values():
         if len(of_nodes) < 2:
@@ -66,29 +70,42 @@ def node_speeds(raw: RawData) -> list[Speed]:
     ]
 
 
-def _times(raw: RawData) -> dict[str, dict[str, list[float]]]:
-    """Point key -> node -> step times in ns, of `forward` alone: a session's median over rounds, of each the node's
-    slowest rank."""
-    forward = {
-        record["key"]
-        for record in raw.files.get(LAUNCHER_FILE, [])
-        if record["type"] == "point" and record["axes"].get("workload") == "forward"
-    }
-    rounds: dict[tuple[str, str, str, int], float] = {}
-    for records in raw.files.values():
-        session: dict[str, Any] | None = next((r for r in records if r["type"] == "session"), None)
-        if session is None:
+class _Slowest:
+    """Step times of one point in one session on one node: of each round its slowest rank's."""
+
+    def __init__(self) -> None:
+        self._rounds, self._steps_ns = array("q"), array("d")
+
+    def take(self, number: int, step_ns: float) -> None:
+        self._rounds.append(number)
+        self._steps_ns.append(step_ns)
+
+    def median_ns(self) -> float:
+        """Over rounds."""
+        _, places = np.unique(np.frombuffer(self._rounds, np.int64), return_inverse=True)
+        slowest = np.zeros(places.max() + 1)
+        np.maximum.at(slowest, places, np.frombuffer(self._steps_ns, np.float64))
+        return float(np.median(slowest))
+
+
+def _times(directory: Path) -> dict[str, dict[str, list[float]]]:
+    """Point key -> node -> step times in ns, of `forward` alone: one a session."""
+    forward = {p.key for p in read_launcher(directory).points if p.axes.workload == "forward"}
+    sessions: dict[tuple[str, str, str], _Slowest] = defaultdict(_Slowest)
+    raw = RawFiles(directory)
+    for name in raw.of_ranks:
+        records = raw.records(name)
+        session = next((record for record in records if isinstance(record, Session)), None)
+        node = session and (session.node or session.host)
+        if not (session and node):
             continue
-        node = str(session.get("node") or session.get("host") or "")
-        for record in (r for r in records if r["type"] == "round" and node):
-            for block in (b for b in record["blocks"] if b["key"] in forward):
-                place = (block["key"], node, session["session"], record["round"])
-                step = (block["end_ns"] - block["start_ns"]) / block["steps"]
-                rounds[place] = max(step, rounds.get(place, 0.0))
-    sessions: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for (key, node, name, _), step in rounds.items():
-        sessions[key, node, name].append(step)
+        for record in records:
+            if isinstance(record, Round):
+                for block in record.blocks:
+                    if block.key in forward:
+                        step_ns = (block.end_ns - block.start_ns) / block.steps
+                        sessions[block.key, node, session.session].take(record.round, step_ns)
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (key, node, _), steps in sessions.items():
-        times[key][node].append(statistics.median(steps))
+    for (key, node, _), slowest in sessions.items():
+        times[key][node].append(slowest.median_ns())
     return times

@@ -1,114 +1,77 @@
-"""Raw records: what ranks and launcher write down, a type a line, and which lines are such records.
+"""The raw files of a run, and the records in them, read one after the other.
 
-In: files raw/*.jsonl of a run directory. Out: the records in them. Must not know torch or what the numbers mean.
+In: files raw/*.jsonl of a run directory. Out: records, and what was skipped. Must not know torch or what the numbers
+mean.
 
-One file per session and rank, and `launcher.jsonl`. Every line is an object with a `type`; REQUIRED
-lists the fields that a reader may rely on.
+One file per session and rank, and `launcher.jsonl`. A large run has a million lines: nobody gets them all at once.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.core.files import beneath
-from harness.core.numbers import LARGEST, is_number
-from harness.records.lines import read_lines
+from harness.records.kinds import OF_LAUNCHER, OF_RANKS, AnyRecord, Outcome, Point, Start, decoded
+from harness.records.lines import MISPLACED, read_lines
 
 RAW, LAUNCHER_FILE = "raw", "launcher.jsonl"
-_NUMBER = (int, float)
-# Field -> type, for each type of record. Times end in their unit; *_ns of the system's monotonic clock.
-REQUIRED: dict[str, dict[str, Any]] = {
-    # launcher.jsonl
-    "start": {"device_kind": str, "device_name": str, "cores": int},
-    "point": {"key": str, "cell": str, "axes": dict, "needs_python": bool},
-    "outcome": {"key": str, "status": str, "error": str},
-    # <session>-rank<k>.jsonl
-    "session": {"session": str, "rank": int, "ranks": int, "device_kind": str, "device_name": str},
-    "cell": {"cell": str, "keys": dict},
-    "prepared": {"cell": str, "key": str, "prepare_s": _NUMBER, "first_call_s": _NUMBER},
-    "dropped": {"cell": str, "key": str, "status": str, "error": str, "at_ns": int},
-    "round": {"cell": str, "round": int, "blocks": list},
-    "window": {"cell": str, "key": str, "start_ns": int, "end_ns": int, "steps": int},
-    "end": {"cell": str, "stop": str, "keys": list},
-    "closing": {"wall_s": _NUMBER, "busy_s": _NUMBER},
-}
-# Numbers that a block may have beside those that it must have.
-MAYBE = (
-    *("cpu_ns", "main_ns", "waits", "preemptions", "fastest_ns"),
-    *("issue_ns", "device_ns", "growth"),
-)
 
 
-@dataclass
-class RawData:
-    """All records of a run, by file, and what was skipped. skipped: kind of defect -> lines; unread: files that are
-    no plain files, and why."""
+class RawFiles:
+    """What lies in raw/ of a run directory. Bad lines are skipped and counted, never fatal.
 
-    files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    skipped: Counter[str] = field(default_factory=Counter)
-    unread: list[str] = field(default_factory=list)
-
-
-def read_raw(directory: Path, prefix: str = "") -> RawData:
-    """Read raw/<prefix>*.jsonl of a run directory. Bad lines are skipped and counted, never fatal.
-
-    torn: a last line without its end, or cut in the middle; binary: not UTF-8; foreign: JSON that is no
-    record of ours; long: more than a line of ours can have. Raises OSError if the directory cannot be read.
+    names: of the files, try 10 of a session after try 2. skipped: kind of defect (harness.records.lines) -> lines, of
+    the files that were read. unread: files that are no plain files, and why. Raises OSError if the directory cannot be
+    read.
     """
-    data = RawData()
-    for name in sorted(beneath.names(directory, RAW, f"{prefix}*.jsonl"), key=_in_order):
+
+    def __init__(self, directory: Path, prefix: str = "") -> None:
+        """prefix: of the files that are meant."""
+        self._directory = directory
+        self.names = sorted(beneath.names(directory, RAW, f"{prefix}*.jsonl"), key=_in_order)
+        self.skipped: Counter[str] = Counter()
+        self.unread: list[str] = []
+
+    @property
+    def of_ranks(self) -> list[str]:
+        return [name for name in self.names if name != LAUNCHER_FILE]
+
+    def records(self, name: str) -> Iterator[AnyRecord]:
+        """Those of one file that belong there. To be read once: each reading counts what it skips."""
         try:
-            descriptor = beneath.open_file(directory, f"{RAW}/{name}")
+            descriptor = beneath.open_file(self._directory, f"{RAW}/{name}")
         except beneath.NotPlain as error:
-            data.unread.append(f"{RAW}/{name}: {error.strerror}")
-        else:
-            data.files[name] = list(read_lines(descriptor, data.skipped, _is_record))
-    return data
+            self.unread.append(f"{RAW}/{name}: {error.strerror}")
+            return
+        own = OF_LAUNCHER if name == LAUNCHER_FILE else OF_RANKS
+        for record in read_lines(descriptor, self.skipped, decoded):
+            if isinstance(record, own):
+                yield record
+            else:
+                self.skipped[MISPLACED] += 1
+
+    def launcher(self) -> Launcher:
+        """What the launcher wrote down; nothing where its file is not there."""
+        return Launcher(list(self.records(LAUNCHER_FILE)) if LAUNCHER_FILE in self.names else [])
 
 
-def read_launcher(directory: Path) -> list[dict[str, Any]]:
-    """The records of launcher.jsonl alone. Raises OSError if the directory cannot be read."""
-    return read_raw(directory, prefix=LAUNCHER_FILE.removesuffix(".jsonl")).files.get(LAUNCHER_FILE, [])
+class Launcher:
+    """The records of launcher.jsonl, in their order, by their types."""
+
+    def __init__(self, records: list[AnyRecord]) -> None:
+        self.starts = [record for record in records if isinstance(record, Start)]
+        self.points = [record for record in records if isinstance(record, Point)]
+        self.outcomes = [record for record in records if isinstance(record, Outcome)]
+
+
+def read_launcher(directory: Path) -> Launcher:
+    """The launcher's records alone. Raises OSError if the directory cannot be read."""
+    return RawFiles(directory, prefix=LAUNCHER_FILE.removesuffix(".jsonl")).launcher()
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
     """Sort key by which try 10 comes after try 2."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]{1,18})", name)]
-
-
-def _is_record(record: Any) -> bool:
-    if not isinstance(record, dict):
-        return False
-    kind = record.get("type")
-    if not isinstance(kind, str) or kind not in REQUIRED:
-        return False
-    for name, wanted in REQUIRED[kind].items():
-        value = record.get(name)
-        if not isinstance(value, wanted):
-            return False
-        if wanted in (int, _NUMBER) and not is_number(value):
-            return False
-    if kind == "window":
-        return bool(record["steps"] > 0 and 0 <= record["start_ns"] < record["end_ns"])
-    if kind == "round":
-        return all(_is_block(block) for block in record["blocks"])
-    if kind == "cell":
-        return all(isinstance(key, str) for key in record["keys"].values())
-    return kind != "end" or all(isinstance(key, str) for key in record["keys"])
-
-
-def _is_block(block: Any) -> bool:
-    if not isinstance(block, dict) or not isinstance(block.get("key"), str):
-        return False
-    steps, start, end = block.get("steps"), block.get("start_ns"), block.get("end_ns")
-    # A clock that ran backwards or stood still, or no steps at all, would make nonsense of a ratio.
-    if not (type(steps) is int and type(start) is int and type(end) is int):
-        return False
-    usage = (block.get(name) for name in MAYBE)
-    return (
-        0 < steps < LARGEST and 0 <= start < end < LARGEST and all(u is None or is_number(u) for u in usage)
-    )

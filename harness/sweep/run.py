@@ -135,7 +135,7 @@ def _measure(
         contextlib.closing(Writer(run.raw / LAUNCHER_FILE)) as records,
         _table_kept(run.path, config, console),
     ):
-        known = {record["key"] for record in read_launcher(run.path) if record["type"] == "point"}
+        known = {point.key for point in read_launcher(run.path).points}
         earlier = earlier_sweeps(environment)
         if config.timing.sessions > 1:
             earlier = replace(earlier, spreads=None)  # its sessions show their own

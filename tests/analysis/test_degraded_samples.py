@@ -133,7 +133,7 @@ class TestFiles:
         path = at / "monitor" / "node-0.jsonl"
         path.write_text(path.read_text().split("\n", 1)[1])
         assert empty(raw)
-        assert "not records of this harness" in notes(raw)
+        assert "does not say whose it is" in notes(raw)
 
     @pytest.mark.parametrize(
         "value", [None, "97", [1], {"a": 1}, True, 10**400, [[1]], {"devices": 1}], ids=repr

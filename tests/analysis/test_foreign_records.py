@@ -21,6 +21,90 @@ from harness.report import write_csv
 from harness.sweep.announce import point_record
 
 
+class TestNotUsed:
+    """What lies there and is not shown is counted, with the reason."""
+
+    def note(self, raw: RawRun, word: str) -> str:
+        (note,) = (note for note in load_run(raw.directory).notes if word in note)
+        return note
+
+    def test_points_of_an_earlier_version_have_the_defaults_of_later_axes(self, raw: RawRun) -> None:
+        cell = cell_of()
+        for point in cell.points:
+            record = point_record(point)
+            for name in ("nodes", "scaling", "autograd"):
+                del record["axes"][name]
+            raw.launcher("point", **record)
+        raw.session("s", [cell])
+        points = load_run(raw.directory).points
+        assert list(points["status"]) == ["ok", "ok"]
+        assert list(points["nodes"]) == [1, 1]
+
+    def test_measured_points_without_a_plan(self, raw: RawRun) -> None:
+        raw.session("s", [cell_of()])
+        assert "2 measured points are not shown: raw/launcher.jsonl does not say" in self.note(
+            raw, "measured points"
+        )
+        assert load_run(raw.directory).points.empty
+
+    def test_measured_points_whose_plan_is_lost_count_again_once_it_is_written_anew(
+        self, raw: RawRun
+    ) -> None:
+        """As a resumed sweep does for every point that it does not find there."""
+        cell = cell_of()
+        raw.session("s", [cell])
+        raw.plan(cell)
+        run = load_run(raw.directory)
+        assert list(run.points["status"]) == ["ok", "ok"]
+        assert not any("not shown" in note for note in run.notes)
+
+    def test_a_file_that_does_not_say_whose_it_is(self, raw: RawRun) -> None:
+        cell = cell_of()
+        raw.plan(cell)
+        raw.session("s", [cell])
+        file = raw.directory / "raw" / "s-rank0.jsonl"
+        _, *others = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(others))
+        assert f"{len(others)} of a file that does not say whose it is" in self.note(raw, "skipped")
+
+    def test_rounds_that_stand_there_twice(self, raw: RawRun) -> None:
+        cell = cell_of()
+        raw.plan(cell)
+        raw.session("s", [cell])
+        before = load_run(raw.directory).points
+        file = raw.directory / "raw" / "s-rank0.jsonl"
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join([*lines, *(line for line in lines if '"round"' in line)]))
+        pd.testing.assert_frame_equal(load_run(raw.directory).points, before)
+        assert "20 of rounds that stand there twice" in self.note(raw, "skipped")
+        (raw.directory / "raw" / "t-rank0.jsonl").write_text("".join(lines))
+        pd.testing.assert_frame_equal(load_run(raw.directory).points, before)
+        assert "40 of rounds that stand there twice" in self.note(raw, "skipped")
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ('"steps":100', f'"steps":{2**62}'),
+            ('"prepare_s":0.5', '"prepare_s":-0.5'),
+            ('"first_call_s":0.25', '"first_call_s":1e300'),
+            ('"start_ns":1', '"start_ns":9'),
+            ('"cores":8', f'"cores":{2**63 - 1}'),
+            ('"rank":0', '"rank":-1'),
+            ('"threads":1', '"threads":0'),
+        ],
+    )
+    def test_impossible_numbers_become_no_point(self, raw: RawRun, old: str, new: str) -> None:
+        cell = cell_of()
+        raw.plan(cell)
+        raw.session("s", [cell])
+        for file in (raw.directory / "raw").iterdir():
+            file.write_text(file.read_text().replace(old, new))
+        run = load_run(raw.directory)
+        assert "raw lines were skipped" in run.notes[0]
+        for row in run.points.to_dict("records"):
+            assert row["status"] != "ok" or (row["step_us"] > 0 and not row["prepare_s"] < 0)
+
+
 class TestForeign:
     """Nothing that stands in a run directory may break the analysis, or get into the table unasked."""
 
@@ -61,8 +145,9 @@ class TestForeign:
         raw.launcher("point", **{**record, "axes": {**record["axes"], **change}})
         raw.outcome(record["key"], "failed", "x")
         assert len(self.assert_unharmed(raw)) == 2
+        assert "1 raw lines were skipped (1 `point` records" in load_run(raw.directory).notes[0]
 
-    @pytest.mark.parametrize("axis", ["depth", "model", "scaling", "nodes", "mode"])
+    @pytest.mark.parametrize("axis", ["depth", "model", "mode"])
     def test_a_point_without_one_of_its_axes_is_left_out(self, raw: RawRun, axis: str) -> None:
         self.good(raw)
         record = point_record(replace(POINT, model="foreign"))

@@ -12,6 +12,7 @@ from raw_runs import cell_of, key_of
 from sampled_runs import GPUS, PERIOD_NS, Sampler, identity, sampled_run, steady
 
 from harness.analysis.sampled.samples import same_device
+from harness.records.kinds import Identity
 
 
 @pytest.fixture
@@ -123,14 +124,14 @@ class TestColumns:
 
     def test_a_device_without_uuid_is_told_by_its_place_on_the_bus(self) -> None:
         device = read_device(uuid="")
-        assert same_device(device, {"uuid": GPUS[0], "pci": "0000:01:00.0"})
-        assert not same_device(device, {"uuid": GPUS[0], "pci": "0000:02:00.0"})
-        assert not same_device(device, {"uuid": GPUS[0]})
+        assert same_device(device, Identity(uuid=GPUS[0], pci="0000:01:00.0"))
+        assert not same_device(device, Identity(uuid=GPUS[0], pci="0000:02:00.0"))
+        assert not same_device(device, Identity(uuid=GPUS[0]))
 
     def test_two_that_both_have_a_uuid_are_told_by_nothing_else(self) -> None:
         """The instances of a MIG device share its place on the bus."""
-        assert not same_device(read_device(), {**identity(0), "uuid": GPUS[1]})
-        assert same_device(read_device(uuid=GPUS[2].replace("GPU", "MIG")), {"uuid": GPUS[2].upper()})
+        assert not same_device(read_device(), Identity(**{**identity(0), "uuid": GPUS[1]}))
+        assert same_device(read_device(uuid=GPUS[2].replace("GPU", "MIG")), Identity(uuid=GPUS[2].upper()))
 
 
 def read_device(**said: str) -> Any:

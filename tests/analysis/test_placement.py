@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from raw_runs import RawRun, cell_of, row
 
-from harness.analysis.placement import with_own_core
+from harness.analysis.collected.placement import with_own_core
 
 APART, TOGETHER = [{"issuing_cores": [[0]]}, {"issuing_cores": [[1]]}], [{"issuing_cores": [[0]]}] * 2
 
@@ -58,10 +58,10 @@ def test_cores_of_two_hosts_are_not_the_same(raw: RawRun) -> None:
     assert row(raw, devices=2)["warnings"] == ""
 
 
-def test_what_is_no_core_says_nothing(raw: RawRun) -> None:
+def test_ranks_that_do_not_know_their_cores_say_nothing(raw: RawRun) -> None:
     cell = cell_of(devices=2)
     raw.plan(cell)
-    raw.measure(raw.begin("s", 2, [{"issuing_cores": [["0"], None]}, {"issuing_cores": 5}]), cell)
+    raw.measure(raw.begin("s", 2, [{"issuing_cores": None}, {"issuing_cores": [[]]}]), cell)
     assert row(raw, devices=2)["warnings"] == ""
 
 

@@ -79,7 +79,7 @@ class TestProgress:
     def test_planned_points_are_those_written_down(self, raw: RawRun) -> None:
         cell = cell_of()
         raw.plan(cell)
-        assert {r["key"] for r in read_launcher(raw.directory) if r["type"] == "point"} == {
+        assert {point.key for point in read_launcher(raw.directory).points} == {
             point.key for point in cell.points
         }
 

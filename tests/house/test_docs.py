@@ -10,7 +10,7 @@ from running import TESTS
 
 from harness.core import axes, schema, warnings
 from harness.plan.points import Point
-from harness.records.raw import REQUIRED
+from harness.records.kinds import KINDS, required
 
 ROOT = TESTS.parent
 MOST_MODULES = 14
@@ -37,8 +37,8 @@ def test_every_column_stands_on_the_page_of_its_metric_or_is_an_axis() -> None:
 
 def test_every_record_stands_on_the_page_of_the_rooms_with_what_it_must_have() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    for record, fields in REQUIRED.items():
-        listed = ", ".join(f"`{name}`" for name in fields)
+    for record, kind in KINDS.items():
+        listed = ", ".join(f"`{name}`" for name in required(kind))
         assert re.search(rf"^\| `{record}` \| .* \| {re.escape(listed)} \|$", page, re.MULTILINE), record
 
 

@@ -10,10 +10,10 @@ from plans import POINT, plan_of
 from harness.core import axes
 from harness.core.errors import ConfigError
 from harness.modes import get_mode
+from harness.plan.allowed.words import AUTOGRADS
 from harness.plan.config import Config
 from harness.plan.points import Cell, Point
 from harness.plan.validate import validate
-from harness.plan.words import AUTOGRADS
 
 ALL = ["grad", "no_grad", "inference", "inference_model"]
 

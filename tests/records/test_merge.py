@@ -17,7 +17,6 @@ from harness.plan.config import Config
 from harness.records.merge import merge
 from harness.records.merged import MERGED_FILE
 from harness.records.node_speeds import node_speeds
-from harness.records.raw import read_raw
 from harness.sweep.announce import point_record
 
 REFERENCE = cell_of()
@@ -148,7 +147,7 @@ class TestNodes:
         for node, factor in (("n1", 1.0), ("n2", 1.1)):
             writers = run.begin(f"{node}-processes-1-try1", node=node)
             run.measure(writers, REFERENCE, step_ns=lambda m, r, n, f=factor: round(f * 1000 * (1 + n % 5)))
-        n1, n2 = node_speeds(read_raw(tmp_path / "run"))
+        n1, n2 = node_speeds(tmp_path / "run")
         assert (n1.slower, n2.slower, n2.sure) == (False, True, False)
         assert "within the noise" in n2.sentence
 
@@ -160,7 +159,7 @@ class TestNodes:
         for number in (1, 2, 3):
             writers = run.begin(f"processes-4-try{number}", 4, nodes)
             run.measure(writers, cell, step_ns=lambda m, rank, n: 1000 + 200 * (rank == 3))
-        n1, n2 = node_speeds(read_raw(tmp_path / "run"))
+        n1, n2 = node_speeds(tmp_path / "run")
         assert (n1.node, n1.ratio) == ("n1", 1.0)
         assert n2.ratio == pytest.approx(1.2), "a node is as slow as its slowest rank"
         assert n2.sure
@@ -170,4 +169,4 @@ class TestNodes:
         cell = cell_of(devices=2, workload="train")
         run.plan(cell)
         run.measure(run.begin("processes-2-try1", 2, [{"node": "n1"}, {"node": "n2"}]), cell)
-        assert node_speeds(read_raw(tmp_path / "run")) == []
+        assert node_speeds(tmp_path / "run") == []

@@ -36,7 +36,7 @@ NAMES = (
         "yaml",
         "pandas",
         "rich",
-        "orjson",
+        "msgspec",
         "pynvml",
         "hydra",
         "matplotlib",

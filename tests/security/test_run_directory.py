@@ -16,10 +16,11 @@ import yaml
 from hostile import LAID, PRECIOUS, SWEEP, contents, precious, small_run
 from running import one_quick
 
+from benchmarks.on_disk import lines_of
 from harness.analysis.run import load_run
 from harness.core.files import beneath, plain
 from harness.records.lines import Writer
-from harness.records.raw import read_raw
+from harness.records.raw import RawFiles
 
 
 @pytest.fixture(scope="module")
@@ -94,24 +95,22 @@ class TestReading:
         before = len(load_run(run).points)
         with (run / "raw" / "x-rank0.jsonl").open("wb") as file:
             file.truncate(64 * beneath.LONGEST_LINE)
-        assert read_raw(run).skipped["long"] == 1
+        raw = RawFiles(run)
+        assert not list(raw.records("x-rank0.jsonl"))
+        assert raw.skipped == {"long": 1}
         assert len(load_run(run).points) == before
 
     @pytest.mark.parametrize("depth", [50, 900, 200_000])
-    @pytest.mark.parametrize("parser", ["orjson", "json"])
-    def test_a_line_nested_without_end_is_no_record(
-        self, tmp_path: Path, depth: int, parser: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        if parser == "json":
-            monkeypatch.setattr("harness.records.lines.parse", json.loads)
+    def test_a_line_nested_without_end_is_no_record(self, tmp_path: Path, depth: int) -> None:
         run = small_run(tmp_path / "run")
-        point = next(r for r in read_raw(run).files["launcher.jsonl"] if r["type"] == "point")
+        point = next(r for r in lines_of(run)["launcher.jsonl"] if r["type"] == "point")
         line = json.dumps({**point, "key": "deep"}).replace(
-            '"axes": {', '"axes": {"deep": ' + "[" * depth + "]" * depth + ", "
+            '"axes": {', '"axes": {"depth": ' + "[" * depth + "]" * depth + ", "
         )
         with (run / "raw" / "launcher.jsonl").open("a") as file:
             file.write(line + "\n")
-        raw = read_raw(run)
+        raw = RawFiles(run)
+        raw.launcher()
         assert sum(raw.skipped.values()) == 1
         assert len(load_run(run).points) == 2
 
@@ -299,7 +298,7 @@ def test_what_a_run_directory_says_is_no_order_to_a_terminal(harness: Callable, 
     run = small_run(tmp_path / "run")
     launcher = run / "raw" / "launcher.jsonl"
     order = "\x1b]0;owned\x07\x1b[2J\r"
-    key = next(r["key"] for r in read_raw(run).files["launcher.jsonl"] if r["type"] == "point")
+    key = next(r["key"] for r in lines_of(run)["launcher.jsonl"] if r["type"] == "point")
     (run / "raw" / "processes-1-try1-rank0.jsonl").unlink()
     with launcher.open("a") as file:
         file.write(

@@ -12,7 +12,7 @@ import pandas as pd
 from cluster import Cluster
 from running import TESTS, wait_until
 
-from harness.records.raw import read_raw
+from benchmarks.on_disk import lines_of
 
 CHECKOUT = TESTS.parent
 
@@ -89,7 +89,7 @@ class Jobs:
 def records(run: Path) -> list[dict]:
     if not (run / "raw").is_dir():
         return []
-    return [record for of_file in read_raw(run).files.values() for record in of_file]
+    return [record for of_file in lines_of(run).values() for record in of_file]
 
 
 def ends(run: Path) -> list[str]:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from running import environment, session_processes, wait_until
 
-from harness.records.raw import read_raw
+from benchmarks.on_disk import lines_of
 
 SMALL = ("sweep=smoke", "device=cpu", "depth=[2,3]", "batch=[1]", "monitor=ranks")
 
@@ -76,7 +76,7 @@ def test_script_is_faster_than_eager_where_the_model_is_deep_and_narrow(run: Pat
 
 
 def test_every_session_times_the_reference_work_by_one_rank_alone(run: Path) -> None:
-    files = read_raw(run).files
+    files = lines_of(run)
     began = [
         (records[0]["rank"], records[0]["reference_ns"]) for name, records in files.items() if "-rank" in name
     ]
@@ -85,7 +85,7 @@ def test_every_session_times_the_reference_work_by_one_rank_alone(run: Path) -> 
 
 
 def test_every_rank_measures(run: Path) -> None:
-    files = read_raw(run).files
+    files = lines_of(run)
     ranks = [records for name, records in files.items() if name.startswith("processes-2-")]
     assert len(ranks) == 4, "two ranks in two sessions"
     blocks = [sum(len(r["blocks"]) for r in records if r["type"] == "round") for records in ranks]
@@ -93,7 +93,7 @@ def test_every_rank_measures(run: Path) -> None:
 
 
 def test_the_modes_of_a_round_run_in_the_same_changing_order_on_all_ranks(run: Path) -> None:
-    files = read_raw(run).files
+    files = lines_of(run)
     orders = [
         [tuple(b["key"] for b in r["blocks"]) for r in records if r["type"] == "round"]
         for name, records in files.items()

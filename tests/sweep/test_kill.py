@@ -13,7 +13,7 @@ import psutil
 import pytest
 from running import session_processes, wait_until
 
-from harness.records.raw import read_raw
+from benchmarks.on_disk import lines_of
 
 DEPTHS = [2, 3, 4]
 # `slow` makes a cell last long enough to be killed in.
@@ -34,11 +34,11 @@ SLOW = (
 
 def ends(run: Path) -> list[str]:
     """Cells that count as measured, once for each time they were."""
-    return [r["cell"] for records in read_raw(run).files.values() for r in records if r["type"] == "end"]
+    return [r["cell"] for records in lines_of(run).values() for r in records if r["type"] == "end"]
 
 
 def rounds(run: Path) -> int:
-    return sum(1 for records in read_raw(run).files.values() for r in records if r["type"] == "round")
+    return sum(1 for records in lines_of(run).values() for r in records if r["type"] == "round")
 
 
 def wait_for_second_cell(run: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_killed_rank_costs_its_cell_and_the_session_goes_on(start, harness, tm
     run = tmp_path / "run"
     process = start(*SLOW)
     wait_for_second_cell(run)
-    header = next(r for r in read_raw(run).files["processes-2-try1-rank1.jsonl"] if r["type"] == "session")
+    header = next(r for r in lines_of(run)["processes-2-try1-rank1.jsonl"] if r["type"] == "session")
     os.kill(header["pid"], signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output

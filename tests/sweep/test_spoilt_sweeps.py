@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from running import command, environment, python_path
 
-from harness.records.raw import read_raw
+from benchmarks.on_disk import lines_of
 
 BURN = "while True: pass"
 SWEEP = ("sweep", "sweep=smoke", "device=cpu", "depth=[2]", "batch=[1]", "devices=[1]", "timing=quick")
@@ -69,7 +69,7 @@ def test_ranks_keep_their_cores_whatever_openmp_is_told(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "OMP_PLACES={0} is set" in done.stdout
-    files = read_raw(tmp_path / "run").files
+    files = lines_of(tmp_path / "run")
     cores = [
         record["issuing_cores"]
         for name, records in files.items()

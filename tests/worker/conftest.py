@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from cell_records import TIMING, Alone, Measure, Records
 
+from benchmarks.on_disk import lines_of
 from harness.devices.device import Device
 from harness.modes import Mode
 from harness.modes import registry as modes
 from harness.plan.config import TimingConfig
 from harness.plan.points import Cell
 from harness.records.lines import Writer
-from harness.records.raw import read_raw
+from harness.records.raw import RawFiles
 from harness.session.progress import Sender
 from harness.worker.cells.bench import Bench
 from harness.worker.issuers import InTurn
@@ -53,8 +54,9 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
             measure_cells([cell], bench)
         finally:
             writer.close()
-        data = read_raw(tmp_path)
-        assert not data.skipped, "a record that its own reader refuses"
-        return data.files["s-rank0.jsonl"]
+        written, raw = lines_of(tmp_path)[path.name], RawFiles(tmp_path)
+        assert len(list(raw.records(path.name))) == len(written)
+        assert not raw.skipped, "a record that its own reader refuses"
+        return written
 
     return run

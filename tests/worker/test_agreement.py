@@ -10,12 +10,12 @@ import pytest
 from cell_records import TIMING, Alone, Asynchronous, FailsAfter, Measure, faulty, refuse
 from raw_runs import cell_of
 
+from benchmarks.on_disk import lines_of
 from harness.devices.device import Device
 from harness.modes import registry as modes
 from harness.modes.proof import Unproven
 from harness.plan.points import Cell
 from harness.records.lines import Writer
-from harness.records.raw import read_raw
 from harness.session.progress import Sender
 from harness.worker.cells.agreement import Agreement, SessionBroken, described
 from harness.worker.cells.bench import Bench
@@ -51,7 +51,7 @@ class Table:
 
     def dropped(self) -> list[tuple[str, str]]:
         """The key and status of each point that was dropped."""
-        return [(r["key"], r["status"]) for r in read_raw(self.run).files["s-rank0.jsonl"]]
+        return [(r["key"], r["status"]) for r in lines_of(self.run)["s-rank0.jsonl"]]
 
 
 @pytest.fixture

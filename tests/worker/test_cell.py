@@ -11,8 +11,8 @@ import torch
 from cell_records import MODES, TIMING, FailsAfter, Measure, Records, faulty, of_kind, refuse
 from raw_runs import cell_of, key_of
 
+from benchmarks.on_disk import lines_of
 from harness.plan.points import Cell
-from harness.records.raw import read_raw
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 
@@ -66,7 +66,7 @@ class TestFailures:
                 self.model = model
 
             def forward(self, x: torch.Tensor) -> torch.Tensor:
-                if of_kind(read_raw(Path(os.environ["RUN"])).files["s-rank0.jsonl"], "round"):
+                if of_kind(lines_of(Path(os.environ["RUN"]))["s-rank0.jsonl"], "round"):
                     raise RuntimeError("enough")
                 return self.model(x)
 

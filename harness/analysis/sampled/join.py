@@ -7,13 +7,13 @@ there is none. Must not know the points' table, torch or NVML. Devices are found
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from harness.analysis.sampled.samples import Floats, Sampling, same_device
 from harness.analysis.sampled.track import Track, read
 from harness.analysis.sampled.window import Rank, Steady, Window
+from harness.records.kinds import Identity
 
 
 class Join:
@@ -58,7 +58,7 @@ class Join:
             frozenset().union(*(reasons for *_, reasons in found)),
         )
 
-    def _only(self, window: Window, identity: Any) -> Track | str:
+    def _only(self, window: Window, identity: Identity) -> Track | str:
         """The one track that saw the window, or why there is none.
 
         After a host was booted anew its clock starts again, and what two samplers saw at one time cannot be told
@@ -77,8 +77,7 @@ class Join:
             return f"the sampler on host {host} has no samples of that time"
         if all(sampling.why for sampling in there):
             return there[0].why
-        name = identity.get("uuid") or identity.get("pci") if isinstance(identity, dict) else identity
-        return f"device {name} is not among those sampled on host {host}"
+        return f"device {identity.uuid or identity.pci} is not among those sampled on host {host}"
 
     def _at(self, host: str, start_ns: int, end_ns: int) -> list[Sampling]:
         return [
@@ -90,7 +89,7 @@ class Join:
             and sampling.t_ns[-1] > start_ns
         ]
 
-    def _track(self, sampling: Sampling, identity: Any, host: str) -> Track | None:
+    def _track(self, sampling: Sampling, identity: Identity, host: str) -> Track | None:
         place = (id(sampling), repr(identity))
         if place not in self._known:
             same = (at for at, device in enumerate(sampling.devices) if same_device(device, identity))

@@ -1,7 +1,7 @@
 """What was sampled beside a run, over time, short enough to be drawn.
 
-In: samplings and raw records. Out: utilisation and power of each device in a few hundred steps of time, and when
-which cell was measured. Must not know points, torch or how anything is drawn.
+In: samplings, and what ranks and launcher wrote. Out: utilisation and power of each device in a few hundred steps of
+time, and when which cell was measured. Must not know points, torch or how anything is drawn.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.collected.spans import Span
 from harness.analysis.sampled.samples import Floats, Sampling
 from harness.core import axes
-from harness.records.raw import LAUNCHER_FILE, RawData
+from harness.records.kinds import Point
 
 # Steps of time: about as many as a figure has room for lines' bends.
 STEPS = 400
@@ -45,14 +46,16 @@ class Timeline:
     spans: pd.DataFrame = field(default_factory=lambda: _empty(SPANS))
 
 
-def make_timeline(samplings: Sequence[Sampling], raw: RawData) -> Timeline:
+def make_timeline(
+    samplings: Sequence[Sampling], measured: Sequence[Span], points: Sequence[Point]
+) -> Timeline:
     """Empty where no device was sampled."""
     filled = [each for each in samplings if len(each.t_ns) and each.devices]
     if not filled:
         return Timeline()
     tables: list[pd.DataFrame] = []
     spans: list[tuple[Any, ...]] = []
-    measured, names = list(_measured(raw)), _names(raw)
+    names = _names(points)
     for host in dict.fromkeys(each.host for each in filled):
         own = [each for each in filled if each.host == host]
         offsets = _offsets(own)
@@ -61,9 +64,12 @@ def make_timeline(samplings: Sequence[Sampling], raw: RawData) -> Timeline:
             tables += _steps(sampling, offset, max(total / STEPS, 2 / sampling.hz))
             first, last = int(sampling.t_ns[0]), int(sampling.t_ns[-1])
             spans += [
-                (session, names.get(cell, cell), host, *((at - first) / 1e9 + offset for at in (start, end)))
-                for session, cell, where, start, end in measured
-                if where == host and first <= start and end <= last
+                (
+                    *(span.session, names.get(span.cell, span.cell), host),
+                    *((at - first) / 1e9 + offset for at in (span.start_ns, span.end_ns)),
+                )
+                for span in measured
+                if span.host == host and first <= span.start_ns and span.end_ns <= last
             ]
     return Timeline(
         pd.concat(tables, ignore_index=True) if tables else _empty(SAMPLES),
@@ -107,9 +113,9 @@ def _means(steps: Any, values: Floats, count: int) -> Floats:
     return means
 
 
-def _names(raw: RawData) -> dict[str, str]:
+def _names(points: Sequence[Point]) -> dict[str, str]:
     """Cell id -> the values by which the run's cells differ, in words."""
-    cells = {r["cell"]: r["axes"] for r in raw.files.get(LAUNCHER_FILE, []) if r["type"] == "point"}
+    cells = {point.cell: point.axes.named() for point in points}
     differing = [
         name for name in _NAMED if len({str(values.get(name)) for values in cells.values()}) > 1
     ] or [
@@ -126,27 +132,3 @@ def _words(name: str, value: Any) -> str:
     if name == "devices":
         return f"{value} device{'' if value == 1 else 's'}"
     return f"{name} {value}" if name in axes.SIZES else str(value)
-
-
-def _measured(raw: RawData) -> Iterator[tuple[str, str, str, int, int]]:
-    """Session, cell, host, start and end of each stretch of time in which rank 0 measured one cell."""
-    for records in raw.files.values():
-        session = next((r for r in records if r["type"] == "session"), None)
-        if session is None or session["rank"] != 0:
-            continue
-        name, host, cell, start, end = session["session"], str(session.get("host", "")), "", 0, 0
-        for record in records:
-            kind = record["type"]
-            if kind == "window":
-                first, last = record["start_ns"], record["end_ns"]
-            elif kind == "round" and record["blocks"]:
-                first, last = record["blocks"][0]["start_ns"], record["blocks"][-1]["end_ns"]
-            else:
-                continue
-            if record["cell"] != cell:
-                if cell:
-                    yield name, cell, host, start, end
-                cell, start = record["cell"], first
-            end = last
-        if cell:
-            yield name, cell, host, start, end

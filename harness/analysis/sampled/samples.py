@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.files import beneath
+from harness.core.files.plain import DEEPEST, is_deep
 from harness.core.numbers import is_number, whole_number
 from harness.records.files import MONITOR
-from harness.records.lines import read_lines
+from harness.records.kinds import Identity
+from harness.records.lines import FOREIGN, HEADLESS, NoRecord, read_lines
 
 # What a device's sample may say in a number, by the name that it has there.
 NUMBERS = ("util", "power_w", "energy_j", "sm_active")
@@ -96,36 +99,41 @@ def read_samples(directory: Path) -> Samplings:
     for name in names:
         try:
             descriptor = beneath.open_file(directory, f"{MONITOR}/{name}")
-            result.of_samplers += _samplings(
-                read_lines(descriptor, result.skipped, _is_record), result.skipped
-            )
+            result.of_samplers += _samplings(read_lines(descriptor, result.skipped, _decoded), result.skipped)
         except OSError as error:
             result.unreadable.append(f"{MONITOR}/{name}: {error.strerror or error}")
     return result
 
 
-def same_device(device: SampledDevice, identity: Any) -> bool:
+def same_device(device: SampledDevice, identity: Identity) -> bool:
     """Whether a rank means this device: by UUID, or by its place on the bus where one of the two has no UUID."""
-    if not isinstance(identity, dict):
-        return False
-    theirs, ours = _bare(identity.get("uuid")), _bare(device.uuid)
+    theirs, ours = _bare(identity.uuid), _bare(device.uuid)
     if theirs and ours:
         return theirs == ours
-    place = _place(identity.get("pci"))
+    place = _place(identity.pci)
     return place is not None and place == _place(device.pci)
 
 
-def _bare(uuid: Any) -> str:
+def _bare(uuid: str | None) -> str:
     # PyTorch gives a MIG instance's UUID without saying that it is one.
-    return re.sub(r"^(gpu|mig)-", "", uuid.lower()) if isinstance(uuid, str) else ""
+    return re.sub(r"^(gpu|mig)-", "", (uuid or "").lower())
 
 
-def _place(pci: Any) -> tuple[int, ...] | None:
+def _place(pci: str | None) -> tuple[int, ...] | None:
     """Numbers of domain, bus and slot: the domain is written with 4 digits or with 8."""
     try:
-        return tuple(int(part, 16) for part in re.split("[:.]", pci)) if isinstance(pci, str) else None
+        return tuple(int(part, 16) for part in re.split("[:.]", pci)) if pci else None
     except ValueError:
         return None
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    record = msgspec.json.decode(line)
+    # Told by counting, since a look at every value takes as long as reading the line.
+    may_be_deep = line.count(b"[") + line.count(b"{") > DEEPEST
+    if not _is_record(record) or (may_be_deep and is_deep(record)):
+        raise NoRecord(FOREIGN)
+    return dict(record)
 
 
 def _is_record(record: Any) -> bool:
@@ -155,10 +163,10 @@ def _samplings(records: Iterator[dict[str, Any]], skipped: Counter[str]) -> list
         if kind == "node":
             found.append(_Collector(_sampling(record)))
         elif not found:
-            skipped["foreign"] += 1  # whose it is stood in a line that is lost
+            skipped[HEADLESS] += 1
         elif kind == "sample":
             if not found[-1].take(record):
-                skipped["foreign"] += 1
+                skipped[FOREIGN] += 1
         elif kind == "event":
             found[-1].sampling.events.append(record)
         else:

@@ -6,9 +6,8 @@ In: records of ranks. Out: values. Must not know samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from harness.core.numbers import whole_number
+from harness.records.kinds import Identity, Session
 
 NAN = float("nan")
 
@@ -19,18 +18,17 @@ class Rank:
 
     host: str
     pid: str
-    devices: tuple[Any, ...]
+    devices: tuple[Identity, ...]
     offset_ns: int = 0
 
     @staticmethod
-    def of(session: dict[str, Any]) -> Rank:
+    def of(session: Session) -> Rank:
         """From a session's first record; runs of earlier versions name neither host nor devices."""
-        host, devices = session.get("host"), session.get("devices")
         return Rank(
-            host if isinstance(host, str) else "",
-            str(session.get("pid", "")),
-            tuple(device for device in devices if device) if isinstance(devices, list) else (),
-            whole_number(session.get("clock_offset_ns")) or 0,
+            session.host,
+            "" if session.pid is None else str(session.pid),
+            tuple(device for device in session.devices if device.uuid or device.pci),
+            session.clock_offset_ns,
         )
 
 

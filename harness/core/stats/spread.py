@@ -79,9 +79,9 @@ class Earlier:
         return {name: each and each.plain() for name, each in vars(self).items()}
 
     @staticmethod
-    def of(record: Mapping[str, Any]) -> Earlier:
-        """Read back."""
-        return Earlier(Spreads.of(record.get("spreads")), Spread.of(record.get("drift")))
+    def of(spreads: Any, drift: Any) -> Earlier:
+        """Read back; what is no such thing is not known."""
+        return Earlier(Spreads.of(spreads), Spread.of(drift))
 
 
 NOTHING_KNOWN = Earlier()

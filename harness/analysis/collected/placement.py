@@ -7,10 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-# A core number beyond this is none.
-_MOST_CORES = 1 << 16
 
 
 @dataclass
@@ -20,12 +16,13 @@ class Placement:
     opening: dict[str, list[frozenset[int]]] = field(default_factory=dict)
     closing: dict[str, list[frozenset[int]]] = field(default_factory=dict)
 
-    def take(self, host: str, record: dict[str, Any]) -> None:
-        """A record `session` or `closing` of a rank on that host; versions before say nothing of cores."""
-        said = record.get("issuing_cores")
-        if isinstance(said, list):
-            at = self.closing if record["type"] == "closing" else self.opening
-            at.setdefault(host, []).extend(_cores(each) for each in said if _cores(each))
+    def opened(self, host: str, cores: Sequence[Sequence[int]] | None) -> None:
+        """What a rank on that host said first; earlier versions say nothing of cores."""
+        _add(self.opening, host, cores)
+
+    def closed(self, host: str, cores: Sequence[Sequence[int]] | None) -> None:
+        """What it said last."""
+        _add(self.closing, host, cores)
 
     @property
     def overlaps(self) -> bool:
@@ -56,8 +53,5 @@ def with_own_core(threads: Sequence[frozenset[int]]) -> int:
     return sum(place(thread, set()) for thread in range(len(threads)))
 
 
-def _cores(said: Any) -> frozenset[int]:
-    """Empty where it is no list of cores."""
-    if not isinstance(said, list):
-        return frozenset()
-    return frozenset(core for core in said if type(core) is int and 0 <= core < _MOST_CORES)
+def _add(at: dict[str, list[frozenset[int]]], host: str, cores: Sequence[Sequence[int]] | None) -> None:
+    at.setdefault(host, []).extend(frozenset(each) for each in cores or () if each)

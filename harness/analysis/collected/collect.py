@@ -1,0 +1,162 @@
+"""What the ranks wrote, sorted: complete measurements of cells, and the rounds that they consist of.
+
+In: raw files. Out: a Collected. Must not know the plan, nor what becomes of the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.analysis.collected.blocks import Blocks
+from harness.analysis.collected.placement import Placement
+from harness.analysis.collected.rounds import OverRanks, Series
+from harness.analysis.collected.spans import Span, Spans
+from harness.analysis.sampled.window import Rank
+from harness.analysis.sampled.window import Window as Held
+from harness.records.kinds import AnyRecord, Closing, Dropped, End, Prepared, Round, Session, Window
+from harness.records.lines import HEADLESS, MISPLACED, TWICE
+from harness.records.raw import RawFiles
+
+
+@dataclass
+class MeasuredCell:
+    """One complete measurement of a cell: what rank 0's `end` line closed.
+
+    session: the record that begins rank 0's file. stop: why its rounds ended. keys: of points that were measured to
+    the end. prepared: key -> what each rank wrote when the mode was prepared.
+    """
+
+    session: Session
+    stop: str
+    keys: list[str]
+    prepared: dict[str, list[Prepared]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RankDrop:
+    """A point that a rank gave up."""
+
+    session: str
+    rank: int
+    said: Dropped
+
+
+@dataclass
+class Collected:
+    """measured: in the order of the files. rounds: by session and point, of points that all ranks have. drops: of ended
+    cells. ranks: by session. windows: by session and point. placements: by session. spans: of rank 0 of each session.
+    speeds: ns that the reference work took, of each session in which it was timed."""
+
+    measured: list[MeasuredCell] = field(default_factory=list)
+    rounds: dict[tuple[str, str], Series] = field(default_factory=dict)
+    drops: list[RankDrop] = field(default_factory=list)
+    ranks: dict[str, list[Rank]] = field(default_factory=dict)
+    windows: dict[tuple[str, str], list[Held]] = field(default_factory=dict)
+    placements: dict[str, Placement] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
+    speeds: list[float] = field(default_factory=list)
+
+
+def collect(raw: RawFiles) -> Collected:
+    """From the files of all ranks; what cannot be used is counted in raw.skipped."""
+    sorting = _Sorting()
+    for name in raw.of_ranks:
+        sorting.take(raw, raw.records(name))
+    return sorting.finished()
+
+
+class _Sorting:
+    def __init__(self) -> None:
+        self.found = Collected()
+        self.measured: dict[tuple[str, str], MeasuredCell] = {}
+        self.rounds: dict[tuple[str, str], OverRanks] = {}
+        self.ranks: dict[str, int] = {}
+        self.prepared: list[tuple[str, Prepared]] = []
+        self.drops: list[RankDrop] = []
+
+    def take(self, raw: RawFiles, records: Iterator[AnyRecord]) -> None:
+        """The file of one rank."""
+        session = _head(raw, records)
+        if session is None:
+            return
+        rank = Rank.of(session)
+        found = self.found
+        found.ranks.setdefault(session.session, []).append(rank)
+        self.ranks.setdefault(session.session, session.ranks)
+        if session.reference_ns:
+            found.speeds.append(session.reference_ns)
+        placement = found.placements.setdefault(session.session, Placement())
+        placement.opened(rank.host, session.issuing_cores)
+        blocks: dict[str, Blocks] = {}
+        spans = Spans(session) if session.rank == 0 else None
+        for record in records:
+            if isinstance(record, Round):
+                for block in record.blocks:
+                    if block.key not in blocks:
+                        blocks[block.key] = Blocks(session.clock_offset_ns)
+                    blocks[block.key].take(record.round, record.build, block)
+                if spans:
+                    spans.take(record)
+            elif isinstance(record, Closing):
+                placement.closed(rank.host, record.issuing_cores)
+            elif isinstance(record, Session):
+                raw.skipped[MISPLACED] += 1
+            else:
+                self._take_other(session, rank, record, spans)
+        self._join(raw, session, blocks)
+        if spans:
+            found.spans += spans.finished()
+
+    def _take_other(self, session: Session, rank: Rank, record: AnyRecord, spans: Spans | None) -> None:
+        name = session.session
+        if isinstance(record, Prepared):
+            self.prepared.append((name, record))
+        elif isinstance(record, End):
+            self.measured[name, record.cell] = MeasuredCell(session, record.stop, record.keys)
+        elif isinstance(record, Dropped):
+            self.drops.append(RankDrop(name, session.rank, record))
+        elif isinstance(record, Window):
+            held = Held(rank, record.start_ns, record.end_ns, record.steps)
+            self.found.windows.setdefault((name, record.key), []).append(held)
+            if spans:
+                spans.take(record)
+
+    def _join(self, raw: RawFiles, session: Session, blocks: dict[str, Blocks]) -> None:
+        for key, each in blocks.items():
+            over_ranks = self.rounds.setdefault((session.session, key), OverRanks())
+            columns, twice = each.finished()
+            if session.rank in over_ranks.ranks:
+                twice = len(columns["round"])  # of a second file of the same rank
+            else:
+                over_ranks.take(session.rank, columns)
+            if twice:
+                raw.skipped[TWICE] += twice
+
+    def finished(self) -> Collected:
+        """Give each measured cell what belongs to it."""
+        found = self.found
+        for name, record in self.prepared:
+            if (name, record.cell) in self.measured:
+                cell = self.measured[name, record.cell]
+                cell.prepared.setdefault(record.key, []).append(record)
+        found.drops = [drop for drop in self.drops if (drop.session, drop.said.cell) in self.measured]
+        for drop in found.drops:
+            # Failed at a later visit, where its session broke before another `end` line could leave it out.
+            cell = self.measured[drop.session, drop.said.cell]
+            cell.keys = [key for key in cell.keys if key != drop.said.key]
+        found.measured = list(self.measured.values())
+        for place, over_ranks in self.rounds.items():
+            series = over_ranks.finished()
+            if len(over_ranks.ranks) == self.ranks[place[0]] and len(series["round"]):
+                found.rounds[place] = series
+        return found
+
+
+def _head(raw: RawFiles, records: Iterator[AnyRecord]) -> Session | None:
+    """The record that says whose file it is; None where that is lost, and what stands before it is."""
+    for record in records:
+        if isinstance(record, Session):
+            return record
+        raw.skipped[HEADLESS] += 1
+    return None
