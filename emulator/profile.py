@@ -49,6 +49,16 @@ class Profile:
     utilization_window_ms: float = 1000 / 6
 
 
+# Key -> the most that it may be: some powers of ten beyond any device, so that what the emulator reckons with stays a
+# number, and no time is longer than anybody waits.
+_ABOVE_0 = {
+    **{"sms": 1e5, "sm_clock_mhz": 1e6, "memory_mib": 1e9, "memory_gb_s": 1e7, "shortest_kernel_us": 1e6},
+    **{"host_copy_gb_s": 1e7, "link_gb_s": 1e7, "utilization_window_ms": 6e4, "power_full_w": 1e6},
+}
+_FROM_0 = {"launch_host_us": 1e6, "launch_latency_us": 1e6, "link_latency_us": 1e6, "power_idle_w": 1e6}
+MOST_FLOP_S = 1e20
+
+
 def problems(profile: Profile) -> list[tuple[str, Any, str]]:
     """What is wrong with a profile: key, value, what is allowed."""
     if found := _of_another_type(profile):
@@ -65,22 +75,14 @@ def problems(profile: Profile) -> list[tuple[str, Any, str]]:
         found.append(("flop_s", dict(profile.flop_s), f"a number above 0 for each of {', '.join(missing)}"))
     if not 0 < profile.gemm_efficiency <= 1:
         found.append(("gemm_efficiency", profile.gemm_efficiency, "a share, above 0 and at most 1"))
-    for key in (
-        "sms",
-        "sm_clock_mhz",
-        "memory_mib",
-        "memory_gb_s",
-        "shortest_kernel_us",
-        "host_copy_gb_s",
-        "link_gb_s",
-        "utilization_window_ms",
-        "power_full_w",
-    ):
-        if not 0 < getattr(profile, key) < float("inf"):
-            found.append((key, getattr(profile, key), "a number above 0"))
-    for key in ("launch_host_us", "launch_latency_us", "link_latency_us", "power_idle_w"):
-        if not 0 <= getattr(profile, key) < float("inf"):
-            found.append((key, getattr(profile, key), "a number of at least 0"))
+    for key, most in _ABOVE_0.items():
+        if not 0 < getattr(profile, key) <= most:
+            found.append((key, getattr(profile, key), f"a number above 0 and at most {most:g}"))
+    for key, most in _FROM_0.items():
+        if not 0 <= getattr(profile, key) <= most:
+            found.append((key, getattr(profile, key), f"a number of at least 0 and at most {most:g}"))
+    if high := [name for name, each in profile.flop_s.items() if not each <= MOST_FLOP_S]:
+        found.append(("flop_s", dict(profile.flop_s), f"at most {MOST_FLOP_S:g} for {', '.join(high)}"))
     return found
 
 

@@ -16,7 +16,7 @@ TESTS = Path(__file__).resolve().parent
 
 
 def one_quick(*values: Any) -> list[Any]:
-    """Values of a test's parameter, tuples of several: the first of them always, the others where long tests are run."""
+    """Values of a test's parameter, tuples of several: the first is always tried, the others in long tests."""
     others = (value if isinstance(value, tuple) else (value,) for value in values[1:])
     return [values[0], *(pytest.param(*value, marks=pytest.mark.long) for value in others)]
 

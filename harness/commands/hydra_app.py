@@ -20,10 +20,12 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from harness.commands.overrides import config_of, without_group
+from harness.commands.arguments import for_hydra
+from harness.commands.overrides import config_of
 from harness.commands.refusals import one_line
 from harness.commands.resumed import resumed
-from harness.core.errors import HarnessError, tell
+from harness.core.errors import HarnessError, UsageError, tell
+from harness.plan.allowed.texts import check_path_text
 from harness.plan.config import Config, conf_directory
 from harness.plan.validate import validate
 from harness.sweep.interrupt import Interrupted
@@ -38,10 +40,12 @@ def sweep(arguments: list[str]) -> int:
     console = Console(soft_wrap=False)
     statuses: list[int] = []
     interrupted: list[Interrupted] = []
+    begun: list[bool] = []
 
     def task(composed: DictConfig) -> None:
         # An exception that left this function would be told by Hydra over several lines, and would keep
         # -m from the combinations that follow.
+        begun.append(True)
         if interrupted:
             return
         try:
@@ -49,17 +53,26 @@ def sweep(arguments: list[str]) -> int:
         except HarnessError as error:
             tell(error)
             statuses.append(error.exit_status)
+        except OmegaConfBaseException as error:
+            refused = one_line(error, arguments)
+            tell(refused)
+            statuses.append(refused.exit_status)
         except Interrupted as signal:
             interrupted.append(signal)
 
     # Hydra hands exceptions on instead of printing them over many lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     ConfigStore.instance().store(name="schema", node=Config)
-    sys.argv = ["harness sweep", *map(without_group, arguments)]
+    sys.argv = ["harness sweep", *for_hydra(arguments)]
     try:
         _hydra_main(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise one_line(error, arguments) from error
+    except ValueError as error:
+        if begun:
+            raise
+        # Hydra's own, of an override that its grammar takes and its composition does not.
+        raise UsageError(one_line(error, arguments)) from error
     return interrupted[0].exit_status if interrupted else max(statuses, default=0)
 
 
@@ -73,6 +86,7 @@ def _hydra_main(task: Callable[[DictConfig], None]) -> Callable[[], None]:
 def _run_one(composed: DictConfig, console: Console) -> int:
     job = HydraConfig.get()
     config = config_of(composed)
+    check_path_text("resume", config.resume)
     if config.resume is not None:
         config = resumed(Path(config.resume), config, list(job.overrides.task))
     elif config.out is not None and job.mode == RunMode.MULTIRUN:

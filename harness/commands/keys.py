@@ -21,7 +21,7 @@ EXAMPLE = Config(emulator=Profile("", 1, "", 1, 1.0, 1, 1.0))
 def known_keys(key: str) -> str:
     """What could stand in place of a key, the nearest first."""
     head, _, tail = key.partition(".")
-    known = [field.name for field in fields(Config)]
+    known = ["sweep", *(field.name for field in fields(Config))]
     if tail and head in NESTED:
         known = [f"{head}.{field.name}" for field in fields(getattr(EXAMPLE, head))]
     close = difflib.get_close_matches(key, known, n=1)

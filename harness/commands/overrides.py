@@ -5,7 +5,6 @@ In: words, and what Hydra composed of them. Out: a Config, not checked yet. Must
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,11 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from harness.commands.keys import NESTED, known_keys
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
-
-
-def without_group(argument: str) -> str:
-    """`sweep.depth=[4]` is `depth=[4]`: the axes stand at the top, since a sweep is the whole config."""
-    return re.sub(r"^(\+{0,2}|~)sweep\.(?=\w)", r"\1", argument)
 
 
 def config_of(composed: DictConfig) -> Config:

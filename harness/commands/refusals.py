@@ -10,11 +10,18 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hydra.errors import OverrideParseException
+from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError
 
+from harness.commands.arguments import without_group
 from harness.commands.keys import EXAMPLE, known_keys
-from harness.commands.overrides import without_group
+from harness.core import axes
 from harness.core.errors import ConfigError, HarnessError
-from harness.plan.config import conf_directory
+from harness.plan.allowed.checks import nearest
+from harness.plan.allowed.words import words_of
+
+_RULES = "a list of rules, e.g. [{depth: 64, batch: '>=1024'}]"
+# What a list may be made of, where the key knows no words.
+_EXAMPLES = {"plugins": "[my_modes]", "srun_args": "[--mem=64G]", "hidden": "[256,128]"}
 
 
 def one_line(error: Exception, arguments: list[str]) -> HarnessError:
@@ -22,16 +29,22 @@ def one_line(error: Exception, arguments: list[str]) -> HarnessError:
     text = "\n".join(str(e) for e in (error, error.__cause__) if e is not None)
     if found := re.search(r"Could not find '([\w./-]+)/([^']*)'", text):
         group, option = found[1], found[2]
-        return ConfigError(group, option, ", ".join(_options(group)))
+        return ConfigError(group, option, _with_nearest(option, re.findall(r"^\t(\S+)$", text, re.MULTILINE)))
+    if found := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'", text):
+        key, given = found[1], found[2]
+        return ConfigError(key, given, f"one sweep over a list, {key}=[{given}], or with -m a sweep for each")
     if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):
         key = found[1] or found[2]
         full = re.search(r"full_key: (\S+)", text)
         key = full[1] if full and not found[1] else key
         return ConfigError(key, _given(key, arguments), known_keys(key))
     if found := re.search(r"full_key: (\S+)", text):
-        key = found[1]
+        # Rules are the only things without a type that a list may hold.
+        key = found[1] if not found[1].isdecimal() else "exclude"
         value = re.search(r"Value '(.*?)' of type|Value '(.*?)' \(", text)
-        return ConfigError(key, (value and (value[1] or value[2])) or _given(key, arguments), _type_of(key))
+        given = (value and (value[1] or value[2])) or _given(key, arguments)
+        why = isinstance(error, (InterpolationKeyError, InterpolationResolutionError))
+        return ConfigError(key, given, _type_of(key, given) + (f" ({first_line(error)})" if why else ""))
     if isinstance(error, OverrideParseException):
         key, _, given = error.override.partition("=")
         return ConfigError(key, given, "KEY=VALUE in Hydra's syntax, e.g. depth=[4,64] or timing=precise")
@@ -39,19 +52,12 @@ def one_line(error: Exception, arguments: list[str]) -> HarnessError:
 
 
 def _given(key: str, arguments: list[str]) -> str:
-    name = re.split(r"[.\[]", key)[0]
-    for argument in map(without_group, arguments):
-        left, _, right = argument.lstrip("+~").partition("=")
-        if left == key or left.split(".")[0] == name:
-            return right
-    return "?"
+    """What was said at that key, or else at what it is an item of."""
+    said = dict(argument.lstrip("+~").partition("=")[::2] for argument in map(without_group, arguments))
+    return said.get(key, said.get(re.split(r"\[", key)[0], "?"))
 
 
-def _options(group: str) -> list[str]:
-    return sorted(path.stem for path in (conf_directory() / group).glob("*.yaml"))
-
-
-def _type_of(key: str) -> str:
+def _type_of(key: str, given: str) -> str:
     """What a key takes, in words."""
     names = re.sub(r"\[\d+\]", "", key).split(".")
     value: Any = EXAMPLE
@@ -60,21 +66,33 @@ def _type_of(key: str) -> str:
         if is_dataclass(value):  # a number within a mapping has the mapping's annotation
             annotation = next((str(f.type) for f in fields(value) if f.name == name), "")
         value = getattr(value, name, None)
-    listed, kind = "list" in annotation, re.sub(r"Optional\[|list\[|\]", "", annotation)
+    kind = re.sub(r"Optional\[|list\[|\]", "", annotation)
     if "dict[str, float]" in annotation:
         return "a number"
     if "dict" in annotation:
-        return "a list of rules, e.g. [{depth: 64, batch: '>=1024'}]"
-    word = {
-        "int": "whole number",
-        "float": "number",
-        "bool": "true or false",
-        "str": "text",
-    }.get(kind, "a group of keys")
-    if listed:
-        example = "[4,64]" if kind == "int" else "[eager,script]"
-        return f"a list of {word}s, e.g. {names[-1]}={example if names[-1] != 'plugins' else '[my_modes]'}"
-    return word if kind == "bool" or word.startswith("a ") else f"a {word}"
+        return _RULES
+    if "list" in annotation:
+        return _list_of(names[-1], kind, given)
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+    return words.get(kind, "a group of keys")
+
+
+def _list_of(name: str, kind: str, given: str) -> str:
+    """With an example that is what was most likely meant."""
+    if name in (axes.MODE, *axes.CELL_NAMES):
+        known = words_of(name)
+        meant = nearest(given, known)
+        return f"a list of some of {', '.join(known)}, e.g. {name}=[{meant or ','.join(known[:2])}]"
+    of_numbers = kind == "int"
+    example = _EXAMPLES.get(name, "[4,64]")
+    if of_numbers and given.isdecimal() and len(given) < 10:
+        example = f"[{given}]"
+    return f"a list of {'whole numbers' if of_numbers else 'texts'}, e.g. {name}={example}"
+
+
+def _with_nearest(given: str, known: list[str]) -> str:
+    meant = nearest(given, known)
+    return ", ".join(known) + (f" (the nearest: {meant})" if meant else "")
 
 
 def first_line(error: Exception) -> str:

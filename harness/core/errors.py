@@ -33,6 +33,12 @@ class ConfigError(HarnessError):
         self.key, self.value, self.allowed = key, value, allowed
 
 
+class UsageError(HarnessError):
+    """A word on the command line that is none of ours; the message says what was meant, most likely."""
+
+    exit_status = 2
+
+
 def tell(error: HarnessError) -> None:
     """Print an error as the one line it is."""
     # A value may come from a run directory, and so from anybody.

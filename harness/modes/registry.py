@@ -88,7 +88,9 @@ def load_plugins(modules: Sequence[str]) -> None:
     for name in modules:
         try:
             importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # an import runs the module's code: anything may come of it
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an import runs the module's code: anything may come of it
             raise ConfigError(
                 "plugins", name, f"importable Python modules ({type(error).__name__}: {error})"
             ) from error

@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.core import axes
 from harness.core.errors import ConfigError
-from harness.plan.checks import one_of
+from harness.plan.allowed.checks import one_of
+from harness.plan.allowed.words import words_of
 from harness.plan.points import Point
-from harness.plan.words import words_of
 
 # Axes that a rule may name.
 EXCLUDABLE = (*axes.COUNTS, axes.MODE, *axes.CELL_NAMES)

@@ -60,12 +60,6 @@ def points_of(config: Config) -> Iterator[Point]:
             )
             if any(is_excluded(rule, point) for rule in config.exclude):
                 continue
-            if workload == "train" and sizes[-1] < 2:
-                raise ConfigError(
-                    "out_features",
-                    sizes[-1],
-                    "at least 2 under workload=train: with one class the loss is always 0",
-                )
             if config.scaling == "strong" and batch % devices:
                 raise ConfigError(
                     "batch",

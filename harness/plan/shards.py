@@ -6,11 +6,15 @@ depends on the plan alone, not on what is measured already. Must not know jobs o
 
 from __future__ import annotations
 
+import re
+
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
 from harness.plan.estimate import START_SECONDS, estimate_seconds
 from harness.plan.inventory import Inventory
 from harness.plan.points import Cell, Plan, Point, group
+
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 
 def shard_plan(plan: Plan, shard: tuple[int, int], config: Config, inventory: Inventory) -> Plan:
@@ -72,8 +76,9 @@ def _in_order(plan: Plan, points: tuple[Point, ...]) -> tuple[Point, ...]:
 def parse_shard(text: str) -> tuple[int, int]:
     """2/3 to its two numbers. Raises ConfigError."""
     number, slash, shards = text.partition("/")
-    if not (slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
-        allowed = "i/n, a part of the plan: i from 1 to n, e.g. 2/3; or null for all of it"
+    numbers = [int(each) if _COUNT.fullmatch(each) else 0 for each in (number, shards)]
+    if not (slash and 1 <= numbers[0] <= numbers[1]):
+        allowed = "i/n, a part of the plan: i from 1 to n, n at most 9999, e.g. 2/3; or null for all of it"
         raise ConfigError("shard", text, allowed)
     return int(number), int(shards)
 

@@ -12,6 +12,8 @@ from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.points import Point
 
+MOST_RANKS_A_CORE = 64
+
 
 def check_presence(config: Config, inventory: Inventory) -> None:
     # What a job has not been given becomes rows: the same sweep may be submitted with fewer nodes.
@@ -24,9 +26,20 @@ def check_presence(config: Config, inventory: Inventory) -> None:
         for devices in config.devices:
             if devices > inventory.count:
                 raise ConfigError("devices", devices, f"1 to {inventory.count}, {advice}")
+    if inventory.kind == "cpu" and not inventory.allocated:
+        # More than a few to a core show what oversubscription does; thousands only fill the memory.
+        most = MOST_RANKS_A_CORE * inventory.cores
+        for devices in config.devices:
+            if devices > most:
+                allowed = (
+                    f"1 to {most} here: on a CPU each is a process, and this node has {inventory.cores} cores"
+                )
+                raise ConfigError("devices", devices, allowed)
 
 
 def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> str | None:
+    if point.workload == "train" and point.sizes[-1] < 2:
+        return f"train needs two outputs at least, this model has {point.sizes[-1]}: of one class the loss is always 0"
     controller = CONTROLLERS[point.controller]
     if inventory.allocated and (reason := _not_allocated(point, inventory)):
         return reason

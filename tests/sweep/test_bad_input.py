@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from running import environment
 
+GROUPS = {"timing": "normal", "device": "cuda", "launcher": "local", "monitor": "node", "emulator": "none"}
+
 BAD = [
     # what is written, what the line must name
     (["mode=[eagr]"], ["mode=eagr", "eager, symbolic, script, trace"]),
@@ -33,7 +35,7 @@ BAD = [
         for value in ("0", "-1", "0.5", "two")
     ],
     (["depth=[true]"], ["depth", "whole number"]),
-    (["depth=4"], ["depth=4", "list", "[4,64]"]),
+    (["depth=4"], ["depth=4", "list", "depth=[4]"]),
     (["mode=eager"], ["mode=eager", "list"]),
     (["workload=[learn]"], ["workload=learn", "forward, train"]),
     (["dtype=[int8]"], ["dtype=int8", "float32"]),
@@ -62,10 +64,53 @@ BAD = [
     (["resume=other", "depth=[4]"], ["resume=other", "drop depth=[4]"]),
     (["resume=other", "out=there"], ["resume=other", "either resume=RUN or out=DIR"]),
     (["resume=odd"], ["resume=odd", "run"]),
+    # a value of a shape that its key does not have
+    (["depth=[[4]]"], ["depth=[4]", "a whole number"]),
+    (["depth=[{a: 1}]"], ["depth={'a': 1}", "a whole number"]),
+    (["exclude=[1]"], ["exclude=[1]", "{depth: 64"]),
+    *[([f"{group}=null"], [f"{group}=null", option]) for group, option in GROUPS.items()],
+    (["timing=[quick]"], ["timing=[quick]", "quick"]),
+    (["timing={a:1}"], ["timing={a:1}", "quick"]),
+    (["=4"], ["=4", "a key"]),
+    (["out="], ["out=", "a folder"]),
+    (["resume="], ["resume=", "a folder"]),
+    (["name=null"], ["name=null", "a text"]),
+    (["name=" + "a" * 300], ["name=aaa", "at most 100"]),
+    (["name=-x"], ["name=-x", "first"]),
+    # beyond what anybody can mean
+    *[
+        ([f"{key}=[{value}]"], [f"{key}={value}", "at most", "("])
+        for key in ("depth", "width", "batch", "devices", "hidden")
+        for value in (2**62, 10**26)
+    ],
+    (["depth=[1000000000]"], ["depth=1000000000", "each layer is a module"]),
+    (["devices=[100000]"], ["devices=100000", "at most 65_536"]),
+    (["shard=1/99999999999999999999"], ["shard=1/9999", "at most 9999"]),
+    (["device.threads=99999999999"], ["device.threads=99999999999", "at most 4_096"]),
+    (["timing.block_ms=1e300"], ["timing.block_ms=1e+300", "at most 60_000"]),
+    (["timing.block_ms=nan"], ["timing.block_ms=nan", "a number above 0"]),
+    (["timeout_s=inf"], ["timeout_s=inf", "a week"]),
+    # what was meant
+    (["mode=eager,script"], ["mode=eager,script", "mode=[eager,script]", "-m"]),
+    (["depth=4,64"], ["depth=4,64", "depth=[4,64]"]),
+    (["dtype=fp16"], ["dtype=fp16", "bfloat16", "dtype=[float16]"]),
+    (["dtype=[fp16]"], ["dtype=fp16", "the nearest: float16"]),
+    (["hydra/launcher=joblib"], ["hydra/launcher=joblib", "basic"]),
+    (["timing=quick", "timing.nope=1"], ["timing.nope=1", "timing.rounds"]),
+    (["hidden=[]"], ["hidden=[]", "depth=[1]"]),
+    (["depth=[4]", "--dry-run"], ["--dry-run", "dry_run=true"]),
+    (["--dryrun"], ["--dryrun", "dry_run"]),
+    (["-cn"], ["-cn", "a value must follow"]),
+    (["sweeep=smoke"], ["sweeep=smoke", "sweep (the nearest)"]),
+    (["sweep=smok"], ["sweep=smok", "the nearest: smoke"]),
+    (["timing=precize"], ["timing=precize", "the nearest: precise"]),
+    (["device=gpu"], ["device=gpu", "the nearest: cuda"]),
+    (["name=${oc.env:NOT_THERE}"], ["name=", "NOT_THERE"]),
+    (["out=${nothing}"], ["out=", "nothing"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value)[:60])
 def test_refused_in_one_line(
     arguments: list[str], named: list[str], tmp_path: Path, monkeypatch, capfd
 ) -> None:
@@ -91,6 +136,91 @@ def test_refused_in_one_line(
         assert words in lines[0]
     assert printed.out == ""
     assert sorted(tmp_path.rglob("*")) == before, "something was started or written"
+
+
+TYPED = (
+    *(
+        "1_1_1",
+        "1e3",
+        "true",
+        "null_",
+        "0x10",
+        "007",
+        ".5",
+        "a=b",
+        "~x",
+        "a(b",
+        "a#c&d",
+        "a{b",
+        "a[b]",
+        "a,b",
+        "a:b",
+    ),
+    *("it's", 'say "no"', "a b", "back\\slash", "end\\", "'quoted'", "結果"),
+)
+
+
+@pytest.mark.parametrize("typed", TYPED)
+@pytest.mark.parametrize("key", ["out", "resume"])
+def test_a_path_is_what_was_typed(
+    typed: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "harness.commands.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
+    )
+    monkeypatch.setattr("harness.commands.hydra_app.resumed", lambda path, config, overrides: config)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    from harness.commands.cli import main
+
+    assert main(["sweep", f"{key}={typed}", "-c" if False else "dry_run=true"]) == 0
+    assert getattr(asked[0], key) == typed.strip("'")
+
+
+@pytest.mark.parametrize("typed", ["1_1", "1e3", "true", "007"])
+def test_a_name_is_what_was_typed(typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "harness.commands.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
+    )
+    monkeypatch.setattr("harness.plan.validate.check_plugins", lambda modules: None)
+    monkeypatch.setattr("harness.plan.validate.load_plugins", lambda modules: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    from harness.commands.cli import main
+
+    assert main(["sweep", "depth=[4]", "-m", f"name={typed},other", f"plugins=[{typed},mine]"]) == 0
+    assert [config.name for config in asked] == [typed if typed in ("1_1", "007") else asked[0].name, "other"]
+    assert (
+        main(["sweep", f"name={typed}", f"plugins=[{typed}, 'mine']", f"launcher.srun_args=[--a={typed}]"])
+        == 0
+    )
+    assert (asked[-1].name, asked[-1].plugins) == (typed, [typed, "mine"])
+    assert asked[-1].launcher.srun_args == [f"--a={typed}"]
+
+
+ENDING = {
+    "exits": "import os\nos._exit(3)\n",
+    "crashes": "import ctypes\nctypes.string_at(0)\n",
+    "ends": "import sys\nsys.exit(0)\n",
+    "raises": "class Odd(BaseException): pass\nraise Odd('why')\n",
+}
+
+
+@pytest.mark.parametrize("module", ENDING)
+def test_a_plugin_that_ends_the_process_is_refused_in_one_line(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / f"{module}_when_imported.py").write_text(ENDING[module])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    from harness.commands.cli import main
+
+    assert main(["sweep", f"plugins=[{module}_when_imported]"]) == 2
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert f"{module}_when_imported" in line and "importable" in line
 
 
 # What the probe answers on a machine without a GPU; asking torch would take 3 s for each case.
