@@ -183,7 +183,7 @@ def timer_lines(folder: Path) -> dict[tuple[int, int], float]:
     found = {}
     for file in folder.glob("rank*-*.jsonl"):
         rank = int(file.name.removeprefix("rank").split("-")[0])
-        for line in map(json.loads, file.read_text().splitlines()):
+        for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
             found[rank, line["start_ns"]] = line["timer_us"]
     return found
 
@@ -225,7 +225,11 @@ def _by_script(
             "WORLD_SIZE": str(model.ranks),
         }
         command = [*words, *(["--cores", *map(str, cores)] if cores else [])]
-        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        processes.append(
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+            )
+        )
     try:
         said = [process.communicate(timeout=PROCESS_S)[0] for process in processes]
     finally:

@@ -204,7 +204,7 @@ def _compare(measured: Any, predicted: Any, profile: str, out: Path) -> None:
     ]
     print("\n".join(lines))
     (out / "prediction.md").write_text(
-        "\n\n".join(lines) + "\n\n```\n" + table.to_string(index=False) + "\n```\n"
+        "\n\n".join(lines) + "\n\n```\n" + table.to_string(index=False) + "\n```\n", encoding="utf-8"
     )
     print(out / "prediction.csv")
 

@@ -142,7 +142,7 @@ def make_run(directory: Path, lines: int) -> tuple[int, int]:
     ranks = sum(session.ranks * len(session.cells) for session in plan.sessions)
     rounds = round(lines / ranks)
     (directory / "raw").mkdir(parents=True)
-    (directory / "config.yaml").write_text(yaml.safe_dump(measured_config(config)))
+    (directory / "config.yaml").write_text(yaml.safe_dump(measured_config(config)), encoding="utf-8")
     written = _write_plan(directory, plan)
     if rounds:
         written += _write_sessions(directory, plan, rounds)

@@ -77,7 +77,7 @@ def _measured(ranks: int, pairs: int, slice_s: float) -> dict[str, Any]:
             _halt(sampler, False)
         for worker in workers:
             worker.communicate()
-        lines = [json.loads(line) for line in sampler.out.read_text().splitlines()]
+        lines = [json.loads(line) for line in sampler.out.read_text(encoding="utf-8").splitlines()]
     end = lines[-1]
     interval = median_interval(ratios)
     return {
@@ -123,7 +123,8 @@ def _started(rank: int, slice_s: float, node: dict[str, str]) -> subprocess.Pope
         env={**os.environ, **node, **path_variables(), "RANK": str(rank), "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
 
 

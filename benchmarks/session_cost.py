@@ -65,7 +65,9 @@ def _sweep(
             "device=cpu",
             f"timing={timing}",
         ]
-        process = subprocess.Popen([*command, f"out={run}"], stdout=subprocess.PIPE, text=True, bufsize=1)
+        process = subprocess.Popen(
+            [*command, f"out={run}"], stdout=subprocess.PIPE, encoding="utf-8", errors="replace", bufsize=1
+        )
         assert process.stdout is not None
         start = end = 0.0
         for line in process.stdout:

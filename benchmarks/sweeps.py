@@ -36,7 +36,12 @@ def run_sweep(out: Path, overrides: Sequence[str], variables: Mapping[str, str] 
     environment = {**os.environ, **path_variables({"PYTHONPATH": path}), **(variables or {})}
     command = [*python_module("harness.commands.cli"), "sweep", *overrides, f"out={out}"]
     ended = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     )
     if ended.returncode:
         raise SystemExit(f"a sweep failed: {' '.join(overrides)}\n{ended.stdout[-3000:]}")

@@ -55,7 +55,7 @@ def load_profile(name: str) -> Profile:
             f"profile {name}: there is no such one; allowed: {', '.join(sorted(known))} or a file"
         )
     try:
-        profile = Profile(**yaml.safe_load(path.read_text()))
+        profile = Profile(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except (TypeError, ValueError, yaml.YAMLError) as error:
         raise EmulatorError(f"profile {name}: {' '.join(str(error).split())}") from None
     for key, value, allowed in problems(profile):

@@ -145,10 +145,10 @@ def _link(
     own = {name for each in objects for name in defined_in_object(each)}
     rest = [name for name in functions_of(library, wheel, cuda_h) if name not in own]
     refusals = folder / f"{library.name}-refused.c"
-    refusals.write_text(refusals_source(rest, library.name))
+    refusals.write_text(refusals_source(rest, library.name), encoding="utf-8")
     _run([link[0], "-x", "c", "-O0", "-w", "-fPIC", "-c", str(refusals), "-o", str(folder / "refused.o")])
     script = folder / f"{library.name}.map"
-    script.write_text((library.soname if library.versioned else "") + " { global: *; };\n")
+    script.write_text((library.soname if library.versioned else "") + " { global: *; };\n", encoding="utf-8")
     map_option = [f"-Wl,--version-script={script}"] if library.versioned else []
     # nvml must not pull the runtime in: a sampler uses no device.
     needs = [] if library.name == "nvidia-ml" else needs
@@ -191,7 +191,9 @@ def defined_in_object(path: str) -> list[str]:
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise EmulatorError(f"the emulated node cannot be compiled: {Path(command[0]).name}: {said[:2000]}")

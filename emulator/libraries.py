@@ -66,7 +66,7 @@ def find_wheel(site_packages: Path) -> Wheel:
     version_file = torch / "version.py"
     if not version_file.exists():
         raise EmulatorError("torch is not installed in this environment: pip install -r requirements.txt")
-    text = version_file.read_text()
+    text = version_file.read_text(encoding="utf-8")
     version = _assigned(text, "__version__") or "?"
     cuda = _assigned(text, "cuda")
     if cuda is None:
@@ -128,7 +128,11 @@ def functions_of(library: Library, wheel: Wheel, preprocessed_cuda_h: str) -> li
 def defined(path: Path) -> list[str]:
     """Names that a shared library defines, without versions. C++'s own are left out."""
     out = subprocess.run(
-        ["nm", "-D", "--defined-only", str(path)], capture_output=True, text=True, check=True
+        ["nm", "-D", "--defined-only", str(path)],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
     ).stdout
     names = {line.split()[-1].split("@")[0] for line in out.splitlines() if line.split()[-2] in "TtWwiV"}
     return sorted(name for name in names if re.fullmatch(r"[A-Za-z]\w*|__(?:cuda|nvrtc)\w+", name))

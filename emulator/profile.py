@@ -115,5 +115,5 @@ def save(profile: Profile, path: Path) -> None:
     values |= {"capability_major": major, "capability_minor": minor}
     values |= {f"flop_s.{name}": number for name, number in values.pop("flop_s").items()}
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text("".join(f"{key} {value}\n" for key, value in values.items()))
+    unfinished.write_text("".join(f"{key} {value}\n" for key, value in values.items()), encoding="utf-8")
     unfinished.replace(path)

@@ -102,8 +102,8 @@ def _is_kept(found: os.stat_result) -> bool:
 def _of_nobody_here() -> set[int]:
     """In a user namespace, as of a container without privileges, root's files seem to be this one's."""
     with contextlib.suppress(OSError, ValueError):
-        if Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]:
-            return {int(Path("/proc/sys/kernel/overflowuid").read_text())}
+        if Path("/proc/self/uid_map").read_text(encoding="utf-8").split() != ["0", "0", "4294967295"]:
+            return {int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="utf-8"))}
     return set()
 
 

@@ -37,7 +37,7 @@ def beside(timed_block: Callable[[Any, bool], Block], file: Path) -> Callable[[A
         if not timer_first:
             _together()
             timer_us = _by_timer(self)
-        with file.open("a") as lines:
+        with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"start_ns": block.start_ns, "timer_us": timer_us}) + "\n")
         return block
 

@@ -66,7 +66,7 @@ def take(path: Path, key: str, job: str, alive: Callable[[str], bool | None] = i
         raise ConfigError(
             key, path, "a run directory that no other sweep writes to; another job has just taken it"
         ) from None
-    with os.fdopen(descriptor, "w") as opened:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         json.dump({"job": job, "host": os.uname().nodename, "pid": os.getpid()}, opened)
         opened.flush()
         os.fsync(opened.fileno())  # other nodes see it from here on

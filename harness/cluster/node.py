@@ -45,7 +45,7 @@ TOLD_TO_END = "told to end"
 def save_nodes_file(folder: Path, run: Path, monitor: MonitorConfig, numbers: Mapping[str, int]) -> None:
     """numbers: host -> number of its sampler's file, a different one for each node that the run ever has."""
     plain = {"run": str(run), "monitor": asdict(monitor), "numbers": dict(numbers)}
-    (folder / NODES_FILE).write_text(json.dumps(plain))
+    (folder / NODES_FILE).write_text(json.dumps(plain), encoding="utf-8")
 
 
 class _Ended(Exception):
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    plain = json.loads((folder / NODES_FILE).read_text())
+    plain = json.loads((folder / NODES_FILE).read_text(encoding="utf-8"))
     number = plain["numbers"][voice.node]
     # Without this, a signal that comes early would be told as a failure of this program.
     with contextlib.suppress(_Ended):

@@ -20,7 +20,12 @@ def _ask(*command: str) -> str | None:
     """What a command printed; None if it failed."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=ANSWERS_WITHIN_S, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=ANSWERS_WITHIN_S,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

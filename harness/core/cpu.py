@@ -65,19 +65,24 @@ def cgroup_quota(root: Path | None = None, membership: Path | None = None) -> fl
     """
     root = root or CGROUPS
     try:
-        groups = (membership or MEMBERSHIP).read_text().splitlines()
+        groups = (membership or MEMBERSHIP).read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     quotas: list[float] = []
     for line in groups:
         number, controllers, path = (*line.split(":", 2), "", "")[:3]
         if number == "0":
-            quotas += _quotas(root, path, lambda folder: (folder / "cpu.max").read_text().split())
+            quotas += _quotas(
+                root, path, lambda folder: (folder / "cpu.max").read_text(encoding="utf-8").split()
+            )
         elif "cpu" in controllers.split(","):
             quotas += _quotas(
                 root / "cpu",
                 path,
-                lambda folder: [(folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")],
+                lambda folder: [
+                    (folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8")
+                    for name in ("quota", "period")
+                ],
             )
     return min(quotas, default=None)
 
@@ -99,7 +104,9 @@ def _quotas(root: Path, path: str, read: Callable[[Path], list[str]]) -> Iterato
 def cpu_name() -> str:
     """The processor's model name."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(
+            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+        )
     except OSError:
         found = None
     return found[1].strip() if found else platform.processor() or platform.machine()

@@ -58,12 +58,12 @@ class Device:
         """Start a new peak. Linux: writing 5 to clear_refs resets the peak resident set (proc(5))."""
         # Where this is not permitted, peaks are those since the process began: too high, never too low.
         with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
     def peak_memory_mib(self) -> float | None:
         """Peak memory since the reset, MiB: resident, of the whole process; None where it is not told."""
         try:
-            status = Path("/proc/self/status").read_text()
+            status = Path("/proc/self/status").read_text(encoding="utf-8")
         except OSError:
             return None
         found = re.search(r"VmHWM:\s+(\d+) kB", status)

@@ -46,7 +46,8 @@ def probe_torch(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
             python_module("harness.machine.probe"),
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=PROBE_TIMEOUT_S,
             stdin=subprocess.DEVNULL,
         )
@@ -142,7 +143,9 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def frequency_governor() -> str | None:
     """The frequency governor of the first core, where the kernel tells."""
     try:
-        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+        return (
+            Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text(encoding="utf-8").strip()
+        )
     except OSError:
         return None
 
@@ -172,7 +175,12 @@ def source_revision() -> str | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(PACKAGE), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+            check=True,
         ).stdout.strip()
 
     try:

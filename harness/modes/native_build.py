@@ -126,7 +126,9 @@ def find_wheel() -> Wheel:
         raise HarnessError("torch is not installed in this environment: pip install -r requirements.txt")
     folder = Path(found.origin).resolve().parent
     try:
-        version = re.search(r"^__version__\s*=\s*['\"](.+?)['\"]", (folder / "version.py").read_text(), re.M)
+        version = re.search(
+            r"^__version__\s*=\s*['\"](.+?)['\"]", (folder / "version.py").read_text(encoding="utf-8"), re.M
+        )
         # What Error's constructor takes tells which string torch was built with (up to 2.6 wheels differ).
         new_strings = (
             b"_ZN3c105ErrorC1ENS_14SourceLocationENSt7__cxx1112basic_string"
@@ -177,7 +179,9 @@ def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
         raise HarnessError(f"native/ cannot be compiled: {Path(command[0]).name}: {said[:2000]}")

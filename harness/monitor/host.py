@@ -66,7 +66,7 @@ class Host:
         """Mean clock of the cores. Asking wakes every one of them up, so ask rarely."""
         try:
             clocks = re.findall(
-                r"^cpu MHz\s*:\s*([\d.]+)", (self._proc / "cpuinfo").read_text(), re.MULTILINE
+                r"^cpu MHz\s*:\s*([\d.]+)", (self._proc / "cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
             )
         except OSError:
             return None

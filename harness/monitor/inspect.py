@@ -57,7 +57,7 @@ def _described(border: Border, device: Found, family: Family) -> dict[str, Any]:
 
 def _name(pid: int) -> str | None:
     with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     return None
 
 

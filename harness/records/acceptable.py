@@ -25,6 +25,10 @@ def check_path(path: Path, config: Config, key: str = "out", ownership: Ownershi
     ownership: how it is held for more than this process, as in open_run.
     """
     try:
+        os.fsencode(path.absolute()).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(key, path, "a folder whose path is UTF-8: torch opens files of no other") from None
+    try:
         _check_path(path, config, key, ownership)
     except OSError as error:  # a name that is too long, a folder that may not be searched
         raise ConfigError(key, path, f"a folder that can be written; {told_of(error)}") from None

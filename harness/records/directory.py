@@ -114,7 +114,7 @@ def open_run(
         # The lock is the kernel's (flock): it ends with the process however that ends, so a killed sweep
         # leaves none behind. The file's text only tells people who holds it.
         Made(path, key, adopt=beneath.exists(path, CONFIG_FILE)).claim(*OF_A_START)
-        lock = os.fdopen(beneath.open_file(path, LOCK_FILE, os.O_CREAT | os.O_RDWR), "r+")
+        lock = os.fdopen(beneath.open_file(path, LOCK_FILE, os.O_CREAT | os.O_RDWR), "r+", encoding="utf-8")
     except OSError as error:
         raise ConfigError(key, path, f"a folder that can be written; {told_of(error)}") from None
     try:

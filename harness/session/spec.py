@@ -7,6 +7,7 @@ Must not know torch, nor how the ranks are started.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,13 +48,13 @@ class SessionSpec:
     def save(self, path: Path) -> None:
         """Write as JSON."""
         plain = asdict(self)
-        plain["raw"], plain["store"] = str(self.raw), self.store and str(self.store)
-        path.write_text(json.dumps(plain, indent=1))
+        plain["raw"], plain["store"] = _in_utf8(self.raw), self.store and _in_utf8(self.store)
+        path.write_text(json.dumps(plain, indent=1), encoding="utf-8")
 
     @staticmethod
     def load(path: Path) -> SessionSpec:
         """Read back what save wrote. Raises OSError, ValueError, KeyError or TypeError if it is no such file."""
-        plain = json.loads(path.read_text())
+        plain = json.loads(path.read_text(encoding="utf-8"))
         plain["cells"] = tuple(
             Cell(tuple(Point.from_dict(point) for point in cell["points"])) for cell in plain["cells"]
         )
@@ -62,3 +63,8 @@ class SessionSpec:
         plain["plugins"] = tuple(plain["plugins"])
         plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])
         return SessionSpec(**plain)
+
+
+def _in_utf8(path: Path) -> str:
+    """As who reads it sees the path, in UTF-8, whatever the locale is here."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")

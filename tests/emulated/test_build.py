@@ -237,7 +237,7 @@ def test_profiles_load_and_every_value_has_its_source(path: Path) -> None:
     assert problems(profile) == []
     assert load_profile(str(path)) == profile
     above, without = "", []
-    for before, line in itertools.pairwise(path.read_text().splitlines()):
+    for before, line in itertools.pairwise(path.read_text(encoding="utf-8").splitlines()):
         if before.startswith("#"):
             above = above + before if above else before
         if line.startswith("#"):

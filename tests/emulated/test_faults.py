@@ -294,9 +294,9 @@ def test_a_profile_that_makes_no_sense_is_refused_in_one_line(
     if text is None:
         path.unlink()
     elif named.startswith("lacks"):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     else:
-        path.write_text(path.read_text() + text)  # the later line counts
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")  # the later line counts
     said = refused(environment)
     assert said.startswith("emulator: EMULATOR_PROFILE: ")
     assert str(path) in said
@@ -305,7 +305,7 @@ def test_a_profile_that_makes_no_sense_is_refused_in_one_line(
 
 def test_a_node_file_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     environment = variables(tmp_path)
-    Path(environment["EMULATOR_NODE"]).write_text("something else")
+    Path(environment["EMULATOR_NODE"]).write_text("something else", encoding="utf-8")
     assert "remove it" in refused(environment)
     Path(environment["EMULATOR_NODE"]).unlink()
     Path(environment["EMULATOR_NODE"]).mkdir()

@@ -102,7 +102,11 @@ class Watched:
 
 def read(out: Path) -> list[dict[str, Any]]:
     """Its lines so far; a last one without its end is being written."""
-    return [json.loads(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [
+        json.loads(line)
+        for line in out.read_text(encoding="utf-8").splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
 
 
 def sampled(out: Path) -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def test_no_python_is_mapped_into_the_process(mode: str, exported: Callable[...,
     process = subprocess.Popen([runner, exported(mode), *long], stdout=subprocess.PIPE, text=True)
     mapped = ""
     while process.poll() is None:
-        mapped = max(mapped, Path(f"/proc/{process.pid}/maps").read_text(), key=len)
+        mapped = max(mapped, Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8"), key=len)
         time.sleep(0.02)
     assert process.wait() == 0 and process.stdout and ",ok," in process.stdout.read()
     assert "libtorch_cpu" in mapped

@@ -52,7 +52,7 @@ class House:
         return {module: " ".join((ast.get_docstring(tree) or "").split()) for module, tree in trees}
 
     def _imports_of(self, module: str, path: Path) -> Iterator[Import]:
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         for node, lazy, typing in _walk(tree, lazy=False, typing=False):
             if isinstance(node, ast.Import):
                 for alias in node.names:

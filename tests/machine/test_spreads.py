@@ -42,7 +42,7 @@ def test_a_file_that_holds_something_else_is_nothing_known(state: Path, content:
 
 def test_where_nothing_can_be_written_nothing_fails(state: Path) -> None:
     state.parent.mkdir(parents=True)
-    state.write_text("a file where the folder would be")
+    state.write_text("a file where the folder would be", encoding="utf-8")
     keep_sweep(HERE, SPREADS, [])
     assert earlier_sweeps(HERE) == NOTHING_KNOWN
 

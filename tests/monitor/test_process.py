@@ -31,7 +31,11 @@ time.sleep(600)
 
 def lines(out: Path) -> list[dict[str, Any]]:
     """Its lines so far; a last one without its end is being written."""
-    return [json.loads(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [
+        json.loads(line)
+        for line in out.read_text(encoding="utf-8").splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
 
 
 def kinds(out: Path) -> list[str]:
@@ -66,7 +70,7 @@ def test_its_clock_is_that_of_the_blocks(tmp_path: Path) -> None:
 def test_it_imports_no_torch(tmp_path: Path) -> None:
     with start(tmp_path, MonitorConfig()) as sampler:
         assert sampler.pid is not None
-        assert "torch" not in Path(f"/proc/{sampler.pid}/maps").read_text()
+        assert "torch" not in Path(f"/proc/{sampler.pid}/maps").read_text(encoding="utf-8")
 
 
 def test_it_sees_this_process_as_the_sweep_and_a_child_with_a_rank_as_a_rank(tmp_path: Path) -> None:

@@ -222,7 +222,8 @@ def test_reasons_without_end_are_not_all_kept(path: Path) -> None:
         "".join(
             json.dumps({**END, "keys": {f"key{number}": []}, "stop": number}) + "\n" for number in range(9)
         )
-        + "".join(json.dumps({**END, "keys": [*["k"] * number, number]}) + "\n" for number in range(99))
+        + "".join(json.dumps({**END, "keys": [*["k"] * number, number]}) + "\n" for number in range(99)),
+        encoding="utf-8",
     )
     data = read(path)
     assert sum(data.skipped.values()) == 108

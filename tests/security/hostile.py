@@ -40,7 +40,7 @@ def small_run(directory: Path, **config: Any) -> Path:
 
 def precious(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PRECIOUS)
+    path.write_text(PRECIOUS, encoding="utf-8")
     return path
 
 

@@ -23,8 +23,9 @@ def path_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Variables under which children, and theirs, find what this process finds, wherever they run.
 
     An empty part of PYTHONPATH means the current directory, and a relative one something in it: the first is dropped,
-    the second, which somebody has named, is made absolute.
+    the second, which somebody has named, is made absolute. Paths are read in UTF-8 whatever the locale says: torch
+    takes no others.
     """
     given = (os.environ if environ is None else environ).get("PYTHONPATH", "").split(os.pathsep)
     parts = dict.fromkeys(str(Path(part).absolute()) for part in given if part)
-    return {"PYTHONPATH": os.pathsep.join(parts), "PYTHONSAFEPATH": "1"}
+    return {"PYTHONPATH": os.pathsep.join(parts), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}

@@ -56,7 +56,9 @@ def parent_of(pid: int) -> int | None:
     """None where there is no such process, or no /proc."""
     try:
         # The name in parentheses may hold spaces; the fields after it do not (proc(5)).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
     except OSError:
         return None
     return int(fields[1])
