@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostile import small_run
+from raw_runs import RawRun, cell_of
 from running import command, environment
 
 from harness.core.errors import ConfigError
@@ -43,7 +43,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_plan_and_a_report(folder: Path) -> None:
-    small_run(folder / "結果")
+    raw, cell = RawRun(folder / "結果"), cell_of()
+    raw.plan(cell)
+    raw.session("processes-1-try1", [cell])
     run(folder, "report", "結果")
     assert (folder / "結果" / "report.md").read_text(encoding="utf-8").startswith("# Report")
     run(folder, *SWEEP[:-1], "out=別", "dry_run=true")
