@@ -176,7 +176,7 @@ def _sweep(run: Path, kind: str, profile: str | None) -> Any:
             timing=timing,
             **SWEEP,
         )
-        status = measure_sweep(validate(config), run, console)
+        _, status = measure_sweep(validate(config), run, console)
         if status is None and not _missing(FOR_THE_REPORT):
             report(run, console)
     except (HarnessError, EmulatorError) as error:

@@ -17,6 +17,7 @@ from harness.plan.config import Config, measured_config
 from harness.records.files import CONFIG_FILE, describe_os_error, read_config
 from harness.records.naming import SHARD
 from harness.records.ownership import Ownership, owner_number
+from harness.records.raw import RAW
 
 
 def check_path(path: Path, config: Config, key: str = "out", ownership: Ownership | None = None) -> None:
@@ -35,6 +36,7 @@ def check_path(path: Path, config: Config, key: str = "out", ownership: Ownershi
 
 
 def _check_path(path: Path, config: Config, key: str, ownership: Ownership | None) -> None:
+    _refuse_within_a_run(path, key)
     if path.exists() and not path.is_dir():
         raise ConfigError(key, path, "a folder, new or of the same sweep; this is a file")
     if not path.exists():
@@ -70,6 +72,16 @@ def _check_path(path: Path, config: Config, key: str, ownership: Ownership | Non
         )
 
 
+def _refuse_within_a_run(path: Path, key: str) -> None:
+    """A run in another one's folder would be taken for part of it, and removed with it. Shards of one sweep stand in
+    the folder that they are merged into."""
+    if path.name.startswith(SHARD):
+        return
+    for parent in path.absolute().parents:
+        if (parent / CONFIG_FILE).is_file() and (parent / RAW).is_dir():
+            raise ConfigError(key, path, f"a folder that lies in no other run; {parent} is one")
+
+
 def told_of(error: OSError) -> str:
     """As describe_os_error, with the name of what below the folder it is about."""
     where = f"{error.filename}: " if isinstance(error, beneath.NotPlain) else ""
@@ -87,7 +99,7 @@ def _left_by_a_start(path: Path, made: Made) -> bool:
         return True  # merged runs stand beside what they are merged from
     if path.name == LIST:
         return True
-    if path.name == "raw":
+    if path.name == RAW:
         return "raw/" in made and path.is_dir() and not any(path.iterdir())
     being_written = path.name.startswith(".") and path.name.endswith(beneath.PARTIAL)
     return path.name in made or (made.is_listed and (being_written or owner_number(path.name) > 0))

@@ -5,6 +5,8 @@ In: what a run is. Out: paths and names; the config that a run was made with. Mu
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,19 +24,26 @@ SESSIONS, MONITOR = "sessions", "monitor"
 
 
 def default_path(name: str, job: str | None = None, shard: tuple[int, int] | None = None) -> Path:
-    """results/<sweep>/<UTC time>, with a number after it when that one is taken.
+    """results/<sweep>/<UTC time>; see reserved.
 
     job: name of a job's run directory, which the job finds again when it is requeued; of a shard, a folder there.
     """
     root = Path(os.environ.get("HARNESS_RESULTS", "results"))
     if job is not None:
         return root / name / job / (shard_name(shard) if shard else "")
-    stem = root / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    path, number = stem, 1
-    while path.exists():
-        number += 1
-        path = stem.with_name(f"{stem.name}-{number}")
-    return path
+    return root / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+def reserved(path: Path) -> Path:
+    """A folder that was not there before and is made here: path, or the same name with a number after it. Of several
+    that ask at the same time each gets its own. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        free = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            free.mkdir()
+            return free
+    raise AssertionError("counting ends nowhere")
 
 
 def session_folder(path: Path, session_id: str) -> Path:

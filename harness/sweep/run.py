@@ -31,7 +31,7 @@ from harness.plan.repeats import cells_with_null
 from harness.plan.shards import shard_of, shard_plan
 from harness.records.acceptable import check_path
 from harness.records.directory import BYTES_FOR_REPORT, BYTES_PER_BLOCK, RunDirectory, open_run
-from harness.records.files import default_path
+from harness.records.files import default_path, describe_os_error, reserved
 from harness.records.lines import Writer
 from harness.records.raw import LAUNCHER_FILE, read_launcher
 from harness.sweep.announce import announce, write_unsupported
@@ -52,13 +52,19 @@ def run_sweep(config: Config, console: Console) -> int:
     refused, Interrupted when a signal ended it.
     """
     job = run_name() if config.launcher.kind == SLURM else None
-    path = Path(config.resume or config.out or default_path(config.name, job, shard_of(config)))
-    status = measure_sweep(config, path, console)
+    named = config.resume or config.out
+    path = Path(named or default_path(config.name, job, shard_of(config)))
+    path, status = measure_sweep(config, path, console, anew=not named and job is None)
     return report(path, console) if status is None else status
 
 
-def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
-    """As run_sweep without the report; answers the exit status where there is nothing to report."""
+def measure_sweep(
+    config: Config, path: Path, console: Console, *, anew: bool = False
+) -> tuple[Path, int | None]:
+    """As run_sweep without the report; answers the run directory, and the exit status where there is nothing to report.
+
+    anew: whether another name will do where the path is taken, by a sweep that was started in the same second.
+    """
     check_path(path, config, _key(config), JobOwnership.of_this_process())
     launcher = make_launcher(config)
     with device_variables(launcher.node_config().emulator) as variables:
@@ -68,7 +74,8 @@ def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
             # What is measured already counts here too: the plan shows what a start would do.
             todo = remaining(plan, tally_of(path).enough(config.timing.sessions))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
-            return 0
+            return path, 0
+        path = _reserved(path) if anew else path
         run = open_run(path, config, _key(config), JobOwnership.of_this_process())
         try:
             _measure(config, run, machine, plan, whole, console)
@@ -76,7 +83,14 @@ def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
             raise HarnessError(f"{path}: {error.strerror or error}; what was measured is kept") from error
         finally:
             run.close()
-    return None
+    return path, None
+
+
+def _reserved(path: Path) -> Path:
+    try:
+        return reserved(path)
+    except OSError as error:
+        raise ConfigError("out", path, f"a folder that can be made; {describe_os_error(error)}") from None
 
 
 @dataclass(frozen=True)

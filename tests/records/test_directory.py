@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from harness.plan.config import Config, TimingConfig
 from harness.records import directory
 from harness.records.acceptable import check_path
 from harness.records.directory import RunDirectory, open_run, read_json
-from harness.records.files import default_path, read_config
+from harness.records.files import default_path, read_config, reserved
 from harness.records.ownership import owner_file
 
 CONFIG = Config(name="test", depth=[2], width=[8])
@@ -152,6 +153,7 @@ class TestRefusing:
 
 HOLD = """
 import sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from harness.plan.config import Config
 from harness.records.directory import open_run
@@ -260,12 +262,11 @@ class TestDefaultPath:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HARNESS_RESULTS", str(tmp_path))
-        paths = []
-        for _ in range(5):
-            path = default_path("smoke")
-            path.mkdir(parents=True)
-            paths.append(path)
-        assert len(set(paths)) == 5
+        path = default_path("smoke")
+        with ThreadPoolExecutor(8) as at_once:
+            paths = list(at_once.map(lambda _: reserved(path), range(40)))
+        assert len(set(paths)) == 40
+        assert all(each.is_dir() for each in paths)
 
     def test_names_sort_by_time(self) -> None:
         first, second = default_path("x"), default_path("x")
@@ -278,6 +279,22 @@ class TestDefaultPath:
         path.mkdir(parents=True)
         assert default_path("smoke", "job-41") == path == tmp_path / "smoke" / "job-41"
         assert default_path("smoke", "job-41", (2, 3)) == path / "shard-2of3"
+
+
+class TestWithinARun:
+    @pytest.mark.parametrize("below", ["again", "raw/again", "figures/again", "a/b/c"])
+    def test_a_run_in_another_ones_folder_is_refused(self, tmp_path: Path, below: str) -> None:
+        run = open_run(tmp_path / "run", CONFIG)
+        run.write_config(CONFIG)
+        run.close()
+        with pytest.raises(ConfigError, match="in no other run"):
+            open_run(tmp_path / "run" / below, CONFIG)
+
+    def test_shards_stand_in_the_folder_that_they_are_merged_into(self, tmp_path: Path) -> None:
+        run = open_run(tmp_path / "run", CONFIG)
+        run.write_config(CONFIG)
+        run.close()
+        open_run(tmp_path / "run" / "shard-1of2", CONFIG).close()
 
 
 class Held:
