@@ -26,7 +26,6 @@ from harness.commands.resumed import resumed
 from harness.core.errors import HarnessError, tell
 from harness.plan.config import Config, conf_directory
 from harness.plan.validate import validate
-from harness.sweep.interrupt import Interrupted
 from harness.sweep.run import run_sweep
 
 
@@ -37,20 +36,15 @@ def sweep(arguments: list[str]) -> int:
     """
     console = Console(soft_wrap=False)
     statuses: list[int] = []
-    interrupted: list[Interrupted] = []
 
     def task(composed: DictConfig) -> None:
         # An exception that left this function would be told by Hydra over several lines, and would keep
         # -m from the combinations that follow.
-        if interrupted:
-            return
         try:
             statuses.append(_run_one(composed, console))
         except HarnessError as error:
             tell(error)
             statuses.append(error.exit_status)
-        except Interrupted as signal:
-            interrupted.append(signal)
 
     # Hydra hands exceptions on instead of printing them over many lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -60,7 +54,7 @@ def sweep(arguments: list[str]) -> int:
         _hydra_main(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise one_line(error, arguments) from error
-    return interrupted[0].exit_status if interrupted else max(statuses, default=0)
+    return max(statuses, default=0)
 
 
 def _hydra_main(task: Callable[[DictConfig], None]) -> Callable[[], None]:
@@ -78,11 +72,4 @@ def _run_one(composed: DictConfig, console: Console) -> int:
     elif config.out is not None and job.mode == RunMode.MULTIRUN:
         # One folder for each combination: they are different sweeps.
         config.out = str(Path(config.out) / str(job.job.num))
-    try:
-        return run_sweep(validate(config), console)
-    except Interrupted:
-        if not config.dry_run:
-            console.print(
-                "The same command with resume=RUN in place of the overrides goes on.", highlight=False
-            )
-        raise
+    return run_sweep(validate(config), console)
