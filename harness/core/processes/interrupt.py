@@ -52,9 +52,13 @@ class _Handler:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.raised is not None and self.raised() is not None:
             return
+        # No local name holds it: this frame is part of its traceback, and the two would keep each other.
+        raise self._made(number)
+
+    def _made(self, number: int) -> Interrupted:
         stop = Interrupted(number, requeue=self.requeue and number in (signal.SIGTERM, signal.SIGUSR1))
         self.raised = weakref.ref(stop)
-        raise stop
+        return stop
 
 
 @contextlib.contextmanager
