@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -27,10 +28,10 @@ SWEEP = (
 PHASES = {
     "imports": ("harness.commands.cli", ("doctor",)),
     "doctor, in the probe": ("harness.machine.probe", ("doctor",)),
-    "sweep, importing": ("harness.sweep.run", SWEEP),
-    "sweep, in the probe": ("harness.machine.probe", SWEEP),
     "sweep, before its sessions": ("harness.report.content", SWEEP),
     "report": ("harness.report.page", ("report", "run")),
+    "sweep, importing": ("harness.sweep.run", SWEEP),
+    "sweep, in the probe": ("harness.machine.probe", SWEEP),
     "merge": ("harness.records.merge", ("merge", "run", "--out", "merged")),
     "predict": ("harness.analysis.run", ("predict", "run")),
     "export": ("harness.export.export", ("export", "--mode", "script", "--out", "x.pt")),
@@ -51,7 +52,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", [*list(PHASES)[:3], *one_quick(*list(PHASES)[3:])])
 def test_ctrl_c_in_any_phase_of_any_command_is_one_line(tmp_path: Path, phase: str) -> None:
     module, arguments = PHASES[phase]
     if "run" in arguments:
@@ -179,10 +180,8 @@ class TestHandler:
 
     def test_one_that_came_to_nothing_leaves_the_next_its_effect(self) -> None:
         with pytest.raises(Interrupted), signals_raise():
-            try:
+            with contextlib.suppress(BaseException):
                 signal.raise_signal(signal.SIGTERM)
-            except BaseException:
-                pass
             signal.raise_signal(signal.SIGTERM)
 
     def test_handlers_are_given_back(self) -> None:
