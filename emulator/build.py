@@ -10,13 +10,17 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from emulator.libraries import NOT_SUPPORTED, EmulatorError, Library, Wheel, find_wheel, functions_of
 from ground.builds import cache_folder, is_complete, keep_build
+from ground.children import Children, ask
+
+Ask = Callable[[list[str]], "CompletedProcess[str]"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = Path(__file__).resolve().parent / "src"
@@ -109,9 +113,13 @@ def compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
     units = {*CORE, *(source for library in wheel.libraries for source in library.sources)}
 
     def compile_unit(unit: str) -> None:
-        _run([compiler, *flags, "-c", str(SOURCES / f"{unit}.cpp"), "-o", str(folder / f"{unit}.o")])
+        _run(
+            [compiler, *flags, "-c", str(SOURCES / f"{unit}.cpp"), "-o", str(folder / f"{unit}.o")],
+            children.ask,
+        )
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    # The inner context first: what still compiles is killed before its thread is waited for.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, Children() as children:
         list(pool.map(compile_unit, sorted(units)))
     link = [compiler, "-shared", "-pthread", "-Wl,-rpath,$ORIGIN", f"-L{folder}"]
     _run(
@@ -190,10 +198,8 @@ def defined_in_object(path: str) -> list[str]:
     return [line.split()[-1] for line in out.splitlines()]
 
 
-def _run(command: list[str]) -> str:
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
-    )
+def _run(command: list[str], asked: Ask = ask) -> str:
+    done = asked(command)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise EmulatorError(f"the emulated node cannot be compiled: {Path(command[0]).name}: {said[:2000]}")

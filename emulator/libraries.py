@@ -7,9 +7,10 @@ stand-ins are compiled.
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from ground.children import ask
 
 # The status that a call gets which is not modelled: an error of its library, never a silent success.
 NOT_SUPPORTED = {
@@ -127,13 +128,9 @@ def functions_of(library: Library, wheel: Wheel, preprocessed_cuda_h: str) -> li
 
 def defined(path: Path) -> list[str]:
     """Names that a shared library defines, without versions. C++'s own are left out."""
-    out = subprocess.run(
-        ["nm", "-D", "--defined-only", str(path)],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=True,
-    ).stdout
+    done = ask(["nm", "-D", "--defined-only", str(path)])
+    done.check_returncode()
+    out = done.stdout
     names = {line.split()[-1].split("@")[0] for line in out.splitlines() if line.split()[-2] in "TtWwiV"}
     return sorted(name for name in names if re.fullmatch(r"[A-Za-z]\w*|__(?:cuda|nvrtc)\w+", name))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running import command, environment
+from running import command, environment, heeding_signals
 
 # Said of tests that take long and whose subject other tests touch too.
 LONG = "takes long: CI=true make test runs it, as .ci/run does"
@@ -75,6 +75,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=heeding_signals,
         )
         started.append(process)
         return process

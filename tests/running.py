@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +35,12 @@ def python_path() -> str:
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "harness", *arguments]
+
+
+def heeding_signals() -> None:
+    """What Popen's preexec_fn shall be: tests that run in the background may have been started with SIGINT ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def session_processes(run: Path) -> list[psutil.Process]:

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import psutil
@@ -29,6 +28,7 @@ from harness.cluster.srun import (
     on_this_node,
     place_of_node,
 )
+from harness.core.processes.interrupt import Interrupted, signals_raise
 from harness.launch.run import FINISHED, run_session
 from harness.monitor import start as start_sampler
 from harness.plan.config import MonitorConfig
@@ -46,10 +46,6 @@ def save_nodes_file(folder: Path, run: Path, monitor: MonitorConfig, numbers: Ma
     """numbers: host -> number of its sampler's file, a different one for each node that the run ever has."""
     plain = {"run": str(run), "monitor": asdict(monitor), "numbers": dict(numbers)}
     (folder / NODES_FILE).write_text(json.dumps(plain), encoding="utf-8")
-
-
-class _Ended(Exception):
-    """srun or SLURM wants the node's part to end."""
 
 
 class _Voice:
@@ -75,12 +71,10 @@ def main(arguments: list[str]) -> int:
     voice = _Voice(os.environ["SLURMD_NODENAME"])
     # Sent to every process of the step, so that ranks say where they hang; torchrun inherits that it is ignored.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
-    plain = json.loads((folder / NODES_FILE).read_text(encoding="utf-8"))
-    number = plain["numbers"][voice.node]
-    # Without this, a signal that comes early would be told as a failure of this program.
-    with contextlib.suppress(_Ended):
+    # srun or SLURM wants the node's part to end. Without this, that would be told as a failure of this program.
+    with contextlib.suppress(Interrupted), signals_raise():
+        plain = json.loads((folder / NODES_FILE).read_text(encoding="utf-8"))
+        number = plain["numbers"][voice.node]
         variables = node_variables(os.environ)
         with start_sampler(Path(plain["run"]), MonitorConfig(**plain["monitor"]), variables, number):
             ending = run_session(
@@ -99,10 +93,6 @@ def main(arguments: list[str]) -> int:
         return 0 if ending.how == FINISHED else 1
     voice.say(ENDED, {"how": TOLD_TO_END})
     return 128 + signal.SIGTERM
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    raise _Ended
 
 
 def node_variables(environ: Mapping[str, str]) -> dict[str, str]:

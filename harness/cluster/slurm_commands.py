@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 
+from ground.children import ask
 from harness.cluster.host_list import expand_hosts
 
 # A controller that does not answer in this time is busy or gone.
@@ -19,14 +20,7 @@ ANSWERS_WITHIN_S = 20
 def _ask(*command: str) -> str | None:
     """What a command printed; None if it failed."""
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=ANSWERS_WITHIN_S,
-            stdin=subprocess.DEVNULL,
-        )
+        done = ask(command, timeout_s=ANSWERS_WITHIN_S)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

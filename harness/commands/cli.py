@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ground.private import NoPrivateFolder
 from harness.core.errors import HarnessError, tell
+from harness.core.processes.interrupt import Interrupted, signals_raise, tell_interrupted
+from harness.core.processes.streams import make_unbreakable
 
 Command = Callable[[list[str]], int]
 
@@ -32,8 +34,22 @@ EPILOG = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Answers the exit status: 0 done, 1 failed, 2 refused, 128 + n ended by signal n."""
+    """Run the command line. Answers the exit status: 0 done, 1 failed, 2 refused, 128 + n ended by signal n.
+
+    argv: None for those of the process, whose standard streams are this command's alone then.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        make_unbreakable()
+    try:
+        with signals_raise():
+            return _run(arguments)
+    except Interrupted as stop:
+        tell_interrupted(stop.line())
+        return stop.exit_status
+
+
+def _run(arguments: list[str]) -> int:
     # An editable installation leaves a relative entry, which torch looks for libraries in: below where one stands.
     sys.path[:] = [entry for entry in sys.path if entry.startswith("/")]
     try:
@@ -47,10 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NoPrivateFolder as error:
         tell(HarnessError(str(error)))
         return HarnessError.exit_status
-    except BrokenPipeError:
-        # The reader has gone (harness report ... | head). Python would complain once more on exit.
-        sys.stderr.close()
-        return 1
 
 
 def _sweep() -> Command:

@@ -28,7 +28,6 @@ from harness.core.errors import HarnessError, UsageError, tell
 from harness.plan.allowed.texts import check_path_text
 from harness.plan.config import Config, conf_directory
 from harness.plan.validate import validate
-from harness.sweep.interrupt import Interrupted
 from harness.sweep.run import run_sweep
 
 
@@ -39,15 +38,12 @@ def sweep(arguments: list[str]) -> int:
     """
     console = Console(soft_wrap=False)
     statuses: list[int] = []
-    interrupted: list[Interrupted] = []
     begun: list[bool] = []
 
     def task(composed: DictConfig) -> None:
         # An exception that left this function would be told by Hydra over several lines, and would keep
         # -m from the combinations that follow.
         begun.append(True)
-        if interrupted:
-            return
         try:
             statuses.append(_run_one(composed, console))
         except HarnessError as error:
@@ -57,8 +53,6 @@ def sweep(arguments: list[str]) -> int:
             refused = one_line(error, arguments)
             tell(refused)
             statuses.append(refused.exit_status)
-        except Interrupted as signal:
-            interrupted.append(signal)
 
     # Hydra hands exceptions on instead of printing them over many lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -73,7 +67,7 @@ def sweep(arguments: list[str]) -> int:
             raise
         # Hydra's own, of an override that its grammar takes and its composition does not.
         raise UsageError(one_line(error, arguments)) from error
-    return interrupted[0].exit_status if interrupted else max(statuses, default=0)
+    return max(statuses, default=0)
 
 
 def _hydra_main(task: Callable[[DictConfig], None]) -> Callable[[], None]:
@@ -92,11 +86,4 @@ def _run_one(composed: DictConfig, console: Console) -> int:
     elif config.out is not None and job.mode == RunMode.MULTIRUN:
         # One folder for each combination: they are different sweeps.
         config.out = str(Path(config.out) / str(job.job.num))
-    try:
-        return run_sweep(validate(config), console)
-    except Interrupted:
-        if not config.dry_run:
-            console.print(
-                "The same command with resume=RUN in place of the overrides goes on.", highlight=False
-            )
-        raise
+    return run_sweep(validate(config), console)

@@ -6,6 +6,7 @@ In: arguments. Out: a run directory, its report, an exit status. Must not know h
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from harness.records.merge import merge
 
 def main(arguments: list[str]) -> int:
     """`harness merge SHARD... --out DIR`. Answers the exit status."""
-    from harness.report import print_summary, write_report
+    from harness.report import print_summary, tell_failed, write_report
 
     parser = argparse.ArgumentParser(
         prog="harness merge",
@@ -33,4 +34,4 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         raise HarnessError(f"--out={parsed.out}: cannot be written: {error}") from error
     print_summary(Console(), [run], paths)
-    return 0
+    return tell_failed(paths.failed, shlex.join(["harness", "report", str(parsed.out)]))

@@ -6,6 +6,7 @@ reports is imported when it reports.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from harness.core.errors import HarnessError
@@ -18,12 +19,13 @@ def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
     from rich.console import Console
 
     from harness.analysis.run import load_run
-    from harness.report import print_summary, write_report
+    from harness.report import print_summary, tell_failed, write_report
 
     try:
         runs = [load_run(directory) for directory in directories]
     except OSError as error:
         raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
+    aside = out is not None or len(directories) > 1
     if out is None:
         stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
         out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp
@@ -32,4 +34,5 @@ def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
     except OSError as error:
         raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
     print_summary(Console(), runs, paths)
-    return 0
+    named = [*map(str, directories), "--out", str(out)]
+    return tell_failed(paths.failed, shlex.join(["harness", "report", *(named if aside else named[:1])]))

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from ground.children import ask
 from harness.core.cpu import usable_cores
 from harness.core.emulated import EMULATED
 from harness.core.errors import ConfigError, HarnessError
@@ -42,15 +43,7 @@ def probe_torch(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
     """
     environment = {**os.environ, **(variables or {}), **path_variables()}
     try:
-        done = subprocess.run(
-            python_module("harness.machine.probe"),
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PROBE_TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
+        done = ask(python_module("harness.machine.probe"), variables=environment, timeout_s=PROBE_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise HarnessError(f"torch could not be asked for its devices: {error}") from None
     try:
@@ -174,14 +167,9 @@ def source_revision() -> str | None:
     """The commit the harness runs from, with `+` after it when files were changed since."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(PACKAGE), *arguments],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=10,
-            check=True,
-        ).stdout.strip()
+        done = ask(["git", "-C", str(PACKAGE), *arguments], timeout_s=10)
+        done.check_returncode()
+        return done.stdout.strip()
 
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")

@@ -11,16 +11,20 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from ground.builds import ForeignBuild, cache_folder, is_complete, keep_build
+from ground.children import Children, ask
 from harness.core.errors import HarnessError, tell
 from harness.core.files.places import CHECKOUT, part
+
+Ask = Callable[[list[str]], "CompletedProcess[str]"]
 
 LIBRARY, PROGRAM = "libharness_native.so", "harness-native"
 SHARED = ("loop", "script")
@@ -162,9 +166,10 @@ def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
 
     def compile_unit(unit: str) -> None:
         source = _sources() / f"{unit}.cpp"
-        _run([compiler, *flags, *includes, "-c", str(source), "-o", str(folder / f"{unit}.o")])
+        _run([compiler, *flags, *includes, "-c", str(source), "-o", str(folder / f"{unit}.o")], children.ask)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    # The inner context first: what still compiles is killed before its thread is waited for.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, Children() as children:
         list(pool.map(compile_unit, sorted({unit for units in UNITS.values() for unit in units})))
     # Without torch's CUDA part: in Python it is there already, and the program loads it when it is wanted.
     links = [f"-L{wheel.libraries}", f"-Wl,-rpath,{wheel.libraries}", "-ltorch_cpu", "-lc10", "-ldl"]
@@ -178,10 +183,8 @@ def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
         made.unlink()
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
-    )
+def _run(command: list[str], asked: Ask = ask) -> None:
+    done = asked(command)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
         raise HarnessError(f"native/ cannot be compiled: {Path(command[0]).name}: {said[:2000]}")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.cpu import allowed_cores, usable_cores
+from harness.core.processes.interrupt import heeded
 from harness.monitor.family import Family
 from harness.monitor.host import Host
 from harness.monitor.nvml import NoNvml, Nvml
@@ -179,7 +180,8 @@ class StopSignal:
             end.setblocking(False)
         self._held = (woken, wake)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        for number in heeded(signal.SIGTERM):
+            signal.signal(number, lambda number, frame: None)
         # Ctrl-C in a terminal reaches all processes; the one that runs the sweep then ends this one.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._ends = [woken, sys.stdin] if with_stdin else [woken]

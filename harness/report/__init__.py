@@ -8,60 +8,111 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from harness.analysis.run import Run
+from harness.core.errors import HarnessError
 from harness.core.files.made import Made
 from harness.report.csvfile import write_csv
 from harness.report.destination import destination
+from harness.report.failures import Failure, alone, tell_failed
 from harness.report.findings import findings
+from harness.report.plotting import load_matplotlib
 from harness.report.result import FIGURES, OF_PREDICTION, Figure, ReportPaths
+from harness.report.table.formats import one_line
 from harness.report.table.tidy import combined, labels, tidy
 from harness.report.terminal import print_summary, terminal_table
+
+if TYPE_CHECKING:
+    from harness.report.content import Content
 
 __all__ = [
     "Figure",
     "ReportPaths",
     "findings",
+    "prepare",
     "print_summary",
+    "tell_failed",
     "terminal_table",
     "write_csv",
     "write_report",
 ]
 
+CSV, HTML, MARKDOWN = "points.csv", "report.html", "report.md"
+
+
+def prepare() -> None:
+    """Import what a report needs, for who has hours to measure before it. Raises HarnessError where that is damaged."""
+    try:
+        load_matplotlib()
+        from harness.report import content, figures, markdown, page  # noqa: F401
+    except Exception as error:
+        raise HarnessError(
+            f"the report could not be written afterwards: {type(error).__name__}: {one_line(str(error), 200)}; "
+            "pip install -r requirements.txt"
+        ) from error
+
 
 def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -> ReportPaths:
-    """Write the whole report into `out`.
+    """Write the whole report into `out`: points.csv, the figures, the pages that show them. Each fails alone.
 
     all_figures: draw every slice; else at most three of a kind and ten in all (or one of each kind), and the page
         names the rest.
-    Raises ConfigError where `out` holds somebody else's files of these names, OSError where it cannot be written; the
-    CSV comes first, so that it is there whatever follows.
+    Raises ConfigError where `out` holds somebody else's files of these names, OSError where nothing can be written
+    there.
     """
-    from harness.report.plotting import load_matplotlib
-
-    load_matplotlib()
-    from harness.report import figures, markdown, page
-    from harness.report.content import assembled
-    from harness.report.summary import devices_present, is_strong
-
     points = combined(runs)
-    made = destination(runs, out, "points.csv", "report.html", "report.md", FIGURES)
-    csv = write_csv(points, made)
+    made = destination(runs, out, CSV, HTML, MARKDOWN, FIGURES)
+    failed: list[Failure] = []
+    with alone(CSV, failed):
+        write_csv(points, made)
     table = tidy(points)
-    several = len(runs) > 1
-    named = [(label if several else "", run) for run, label in zip(runs, labels(runs), strict=True)]
-    drawn = figures.draw(
-        *(table, made),
-        all_figures=all_figures,
-        strong=[label for label, run in named if is_strong(run)],
-        installed={label: count for label, run in named if (count := devices_present(run))},
-        timelines={label: run.timeline for label, run in named},
-    )
-    content = assembled(runs, table, points, drawn.figures, drawn.omitted)
-    html = made.write_text("report.html", page.render(content))
-    text = made.write_text("report.md", markdown.render(content))
-    _remove_stale(made, drawn.figures)
-    return ReportPaths(csv, html, text, drawn.figures)
+    figures, omitted = _draw(runs, table, made, failed, all_figures)
+    with alone(f"{HTML}, {MARKDOWN}", failed):
+        from harness.report.content import assembled
+
+        _write_pages(assembled(runs, table, points, figures, omitted), made, failed)
+    if not failed:
+        with alone(FIGURES, failed):
+            _remove_stale(made, figures)
+    return ReportPaths(out / CSV, out / HTML, out / MARKDOWN, figures, failed)
+
+
+def _draw(
+    runs: Sequence[Run], table: pd.DataFrame, made: Made, failed: list[Failure], all_figures: bool
+) -> tuple[list[Figure], list[str]]:
+    """The figures, and sentences on those that there are not."""
+    try:
+        load_matplotlib()
+        from harness.report import figures
+        from harness.report.summary import devices_present, is_strong
+
+        named = [(label if len(runs) > 1 else "", run) for run, label in zip(runs, labels(runs), strict=True)]
+        drawn = figures.draw(
+            *(table, made),
+            all_figures=all_figures,
+            strong=[label for label, run in named if is_strong(run)],
+            installed={label: count for label, run in named if (count := devices_present(run))},
+            timelines={label: run.timeline for label, run in named},
+        )
+    except Exception as error:
+        failed.append(Failure.of(FIGURES, error))
+        return [], [f"The figures could not be drawn: {failed[-1].why}."]
+    failed += drawn.failed
+    return drawn.figures, drawn.omitted
+
+
+def _write_pages(content: Content, made: Made, failed: list[Failure]) -> None:
+    with alone(HTML, failed):
+        from harness.report import page
+
+        made.write_text(HTML, page.render(content))
+    with alone(MARKDOWN, failed):
+        from harness.report import markdown
+
+        made.write_text(MARKDOWN, markdown.render(content))
 
 
 def _remove_stale(made: Made, figures: Sequence[Figure]) -> None:

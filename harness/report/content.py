@@ -82,7 +82,7 @@ def assembled(
         calls=summary.thousand_calls(runs),
         figures=figures,
         omitted=omitted,
-        no_figures="" if figures else _no_figures(table),
+        no_figures="" if figures or omitted else _no_figures(table),
         environments=[
             (label if several else "", list(summary.flattened(run.environment)) if run.environment else [])
             for run, label in zip(runs, labels(runs), strict=True)

@@ -5,8 +5,10 @@ In: nothing. Out: the values that name the written files. Must not know how they
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from harness.report.failures import Failure
 
 # Where figures lie in a report's folder.
 FIGURES = "figures/"
@@ -34,9 +36,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Every file of one report; figures in the order of the page."""
+    """Every file of one report; figures in the order of the page. failed: what of it is not there, or not anew."""
 
     csv: Path
     html: Path
     markdown: Path
     figures: list[Figure]
+    failed: list[Failure] = field(default_factory=list)

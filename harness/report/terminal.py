@@ -107,5 +107,7 @@ def print_summary(console: Console, runs: Sequence[Run], paths: ReportPaths) -> 
         console.print(_text(text, "yellow"), soft_wrap=not console.is_terminal)
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses(table))
     console.print(_text(f"Points: {counts or 'none'}"))
+    failed = {failure.file for failure in paths.failed}
     for path in (paths.html, paths.markdown, paths.csv):
-        console.print(Text(str(path)), soft_wrap=True)
+        if path.name not in failed:
+            console.print(Text(str(path)), soft_wrap=True)

@@ -6,6 +6,7 @@ In: a run directory. Out: files in it, and the exit status. Must not know how an
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -15,27 +16,33 @@ from harness.analysis.run import load_run
 from harness.core import schema
 from harness.core.errors import HarnessError
 from harness.core.files.made import Made
+from harness.core.processes.interrupt import Interrupted
 from harness.machine.spreads import keep_sweep
 
 
 def report(path: Path, console: Console) -> int:
     """Analyse a run, write its report, and print the summary. Answers the exit status."""
-    from harness.report import print_summary, write_report
+    from harness.report import print_summary, tell_failed, write_report
 
-    run = load_run(path)
+    again = shlex.join(["harness", "report", str(path)])
     try:
+        run = load_run(path)
         paths = write_report([run], path)
+        print_summary(console, [run], paths)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise HarnessError(
-            f"{path}: the report cannot be written: {where}{error.strerror or error}; what was measured is kept: "
-            f"harness report {path}"
+            f"{path}: the report cannot be written: {where}{error.strerror or error}; "
+            f"what was measured is kept: {again}"
         ) from error
-    print_summary(console, [run], paths)
+    except Interrupted as signal:
+        signal.kept = f"what was measured is kept: {again} writes its report"
+        raise
     keep_sweep(run.environment, between_sessions(run.points), run.speeds)
     status = run.points["status"]
     tried = status[status != schema.UNSUPPORTED]
-    return 1 if len(tried) and not (tried == schema.OK).any() else 0
+    failed = tell_failed(paths.failed, again)
+    return 1 if len(tried) and not (tried == schema.OK).any() else failed
 
 
 def save_points(path: Path) -> None:

@@ -19,6 +19,7 @@ from harness.cluster.choice import SLURM, make_launcher
 from harness.cluster.job_owner import JobOwnership
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
+from harness.core.processes.interrupt import Interrupted, signals_raise
 from harness.core.spoilers import told
 from harness.launch.launcher import Launcher
 from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
@@ -34,10 +35,10 @@ from harness.records.directory import BYTES_FOR_REPORT, BYTES_PER_BLOCK, RunDire
 from harness.records.files import default_path, describe_os_error, reserved
 from harness.records.lines import Writer
 from harness.records.raw import LAUNCHER_FILE, read_launcher
+from harness.report import prepare
 from harness.sweep.announce import announce, write_unsupported
 from harness.sweep.display import Display
 from harness.sweep.dry_run import print_plan
-from harness.sweep.interrupt import Interrupted, signals_raise
 from harness.sweep.outcome import report, save_points
 from harness.sweep.repeats import measure
 from harness.sweep.resume import resume_command, tally_of
@@ -47,9 +48,9 @@ from harness.sweep.sessions import Site, make_modes_ready
 def run_sweep(config: Config, console: Console) -> int:
     """Measure what the run directory lacks and report it. Answers the exit status.
 
-    0: every point has its row and at least one was measured (or none could be); 1: nothing could be
-    measured although something was tried. Raises ConfigError before anything starts if something is
-    refused, Interrupted when a signal ended it.
+    0: every point has its row and at least one was measured (or none could be); 1: nothing could be measured although
+    something was tried, or a part of the report could not be written. Raises ConfigError before anything starts if
+    something is refused, Interrupted when a signal ended it.
     """
     job = run_name() if config.launcher.kind == SLURM else None
     named = config.resume or config.out
@@ -75,6 +76,7 @@ def measure_sweep(
             todo = remaining(plan, tally_of(path).enough(config.timing.sessions))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
             return path, 0
+        prepare()
         path = _reserved(path) if anew else path
         run = open_run(path, config, _key(config), JobOwnership.of_this_process())
         try:
@@ -147,7 +149,7 @@ def _measure(
         run.open_log() as log,
         signals_raise(requeue=config.launcher.kind == SLURM),
         contextlib.closing(Writer(run.raw / LAUNCHER_FILE)) as records,
-        _table_kept(run.path, config, console),
+        _table_kept(run.path, config),
     ):
         known = {point.key for point in read_launcher(run.path).points}
         earlier = earlier_sweeps(environment)
@@ -164,18 +166,13 @@ def _measure(
 
 
 @contextlib.contextmanager
-def _table_kept(path: Path, config: Config, console: Console) -> Iterator[None]:
+def _table_kept(path: Path, config: Config) -> Iterator[None]:
     """Within: whatever ends the sweep early leaves points.csv of what was measured, and a signal a word on resuming."""
     try:
         yield
     except Interrupted as signal:
         save_points(path)
-        console.print(
-            f"ended by {signal}; what was measured is kept: {resume_command(path, config)} goes on from there",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        signal.kept = f"what was measured is kept: {resume_command(path, config)} goes on from there"
         raise
     except HarnessError:
         save_points(path)

@@ -17,6 +17,7 @@ from typing import IO
 from harness.analysis.progress import session_progress
 from harness.core import schema
 from harness.core.files.revision import revision
+from harness.core.processes.interrupt import Interrupted
 from harness.launch.launcher import Launcher, Start
 from harness.launch.layout import layout_variables
 from harness.launch.run import DIED, FINISHED, Ending, run_session
@@ -32,7 +33,6 @@ from harness.records.lines import Writer
 from harness.session.spec import SessionSpec
 from harness.sweep import node_loss
 from harness.sweep.display import Display
-from harness.sweep.interrupt import Interrupted
 from harness.sweep.settle import settle
 from harness.sweep.tally import Tally
 

@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-from harness.sweep.interrupt import REQUEUE_STATUS, Interrupted
+from harness.core.processes.interrupt import REQUEUE_STATUS, Interrupted
 
 SCRIPT = Path(__file__).resolve().parents[2] / "slurm" / "run.sh"
 

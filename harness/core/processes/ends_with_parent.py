@@ -11,31 +11,14 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from ground.children import PR_SET_PDEATHSIG, ending_with_parent
+
+# How a process starts one that ends with it; the other half is what a process does of itself.
+__all__ = ["LAUNCHER_PID", "end_with_parent", "ending_with_parent", "parent_of"]
+
 LAUNCHER_PID = "HARNESS_LAUNCHER_PID"
-
-_PR_SET_PDEATHSIG = 1
-_LINUX = sys.platform.startswith("linux")
-
-
-def ending_with_parent() -> Callable[[], None] | None:
-    """What Popen's preexec_fn shall be, so that the child is killed when the calling thread's process ends.
-
-    libc is loaded here, before the fork: between fork and exec nothing may be loaded.
-    """
-    if not _LINUX:
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def in_child() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-
-    return in_child
 
 
 def end_with_parent() -> None:
@@ -44,9 +27,9 @@ def end_with_parent() -> None:
     A rank's parent is torchrun, whose parent is the launcher. torchrun gives every rank a process group
     of its own, so a signal to torchrun's group reaches no rank: this does.
     """
-    if not _LINUX:
+    if not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     launcher = os.environ.get(LAUNCHER_PID)
     if launcher and parent_of(os.getppid()) != int(launcher):
         os._exit(1)

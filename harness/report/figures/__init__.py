@@ -7,7 +7,7 @@ the page that shows them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.analysis.sampled.over_time import Timeline
 from harness.core.files.made import Made
+from harness.report.failures import Failure, alone
 from harness.report.figures.choice import Choice, choices
 from harness.report.figures.drawing.style import mode_styles
 from harness.report.figures.kind import Context, Kind
@@ -48,10 +49,12 @@ KINDS: tuple[Kind, ...] = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """Figures in the order of the page; a sentence per kind of which slices were left out."""
+    """Figures in the order of the page; a sentence per kind of which slices were left out, and per figure that could
+    not be drawn; those again."""
 
     figures: list[Figure]
     omitted: list[str]
+    failed: list[Failure] = field(default_factory=list)
 
 
 def draw(
@@ -82,11 +85,24 @@ def draw(
         *_of_slices(made_of, context_of, made.folder),
         *_of_timelines(points, timelines or {}, made.folder),
     ]
-    made.claim(FIGURES, *(file for task in tasks for file in files_of(task.name)))
-    results = mapped(carried_out, tasks)
+    made.claim(FIGURES)
+    failed: list[Failure] = []
+    claimed = [task for task in tasks if _claimed(task, made, failed)]
+    results = mapped(carried_out, claimed)
     figures = [result for result in results if isinstance(result, Figure)]
-    failures = [result for result in results if isinstance(result, str)]
-    return Drawn(figures, [*(choice.omitted for choice in made_of if choice.left), *failures])
+    failed += [result for result in results if isinstance(result, Failure)]
+    titles = {files_of(task.name)[0]: task.headline.title for task in tasks}
+    omitted = [choice.omitted for choice in made_of if choice.left]
+    omitted += [f"Could not draw {titles[failure.file]}: {failure.why}." for failure in failed]
+    return Drawn(figures, omitted, failed)
+
+
+def _claimed(task: Task, made: Made, failed: list[Failure]) -> bool:
+    """Whether the names of a figure are ours to take."""
+    before = len(failed)
+    with alone(files_of(task.name)[0], failed):
+        made.claim(*files_of(task.name))
+    return len(failed) == before
 
 
 def _of_slices(

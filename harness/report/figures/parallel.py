@@ -13,6 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from harness.core.processes.ends_with_parent import ending_with_parent
+from harness.core.processes.interrupt import leave_to_parent
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -39,8 +42,25 @@ def mapped(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Re
     workers = workers_for(len(tasks))
     if workers > 1:
         try:
-            with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-                return list(pool.map(function, tasks))
+            return _forked(function, tasks, workers)
         except (BrokenProcessPool, OSError):
             pass  # no memory or no process to be had: one after the other, then
     return [function(task) for task in tasks]
+
+
+def _forked(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> list[Result]:
+    """None of the processes outlives this one, nor a signal that ends its work."""
+    ending = ending_with_parent()
+
+    def begin() -> None:
+        leave_to_parent()
+        if ending:
+            ending()
+
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), begin) as pool:
+        try:
+            return list(pool.map(function, tasks))
+        except BaseException:
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise

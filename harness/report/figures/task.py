@@ -12,11 +12,11 @@ from pathlib import Path
 import matplotlib
 import matplotlib.figure
 
+from harness.report.failures import Failure
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import theme
-from harness.report.figures.save import save
+from harness.report.figures.save import files_of, save
 from harness.report.result import Figure
-from harness.report.table.formats import one_line
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Task:
     name: str
 
 
-def carried_out(task: Task) -> Figure | str:
-    """The figure, or a sentence why there is none: a figure that fails must not cost the report."""
+def carried_out(task: Task) -> Figure | Failure:
+    """The figure, or why there is none: a figure that fails must not cost the report."""
     title = task.headline.title
     try:
         with matplotlib.rc_context(theme()):
@@ -40,5 +40,5 @@ def carried_out(task: Task) -> Figure | str:
             width, height = (round(96 * inches) for inches in picture.get_size_inches())
             svg, png = save(picture, task.root, task.name)
     except Exception as error:
-        return f"Could not draw {title}: {type(error).__name__}: {one_line(str(error), 200)}."
+        return Failure.of(files_of(task.name)[0], error)
     return Figure(task.kind, title, caption, svg, png, width, height, task.headline.emulated)
