@@ -24,11 +24,18 @@ class ForeignBuild(OSError):
 
 
 def cache_folder(checkout: Path) -> Path:
-    """build/ of this user's own checkout, or the user's cache where the package is installed or somebody else's."""
+    """build/ of this user's own checkout, or the user's cache where the package is installed or somebody else's; one
+    beside temporary files for a user without a home. Raises ForeignBuild where another user has taken its name."""
     if (checkout / "pyproject.toml").exists() and os.access(checkout, os.W_OK) and _is_own(checkout):
         return checkout / "build"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "harness"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "harness"
+    try:
+        return Path.home() / ".cache" / "harness"
+    except RuntimeError:  # a user that the system does not know, and who has no HOME
+        kept = Path(tempfile.gettempdir()) / f"cache-of-{os.getuid()}"
+        make_own(kept)
+        return kept / "harness"
 
 
 def is_complete(folder: Path) -> bool:

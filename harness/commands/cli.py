@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ground.private import NoPrivateFolder
+from ground.user import name_user
 from harness.core.errors import HarnessError, tell
 from harness.core.processes.interrupt import Interrupted, signals_raise, tell_interrupted
 from harness.core.processes.streams import make_unbreakable
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: None for those of the process, whose standard streams are this command's alone then.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    name_user()
     if argv is None:
         make_unbreakable()
     try:
