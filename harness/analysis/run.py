@@ -97,6 +97,8 @@ def _notes(directory: Path, raw: RawFiles, table: PointTable) -> Iterator[str]:
 
 def _distorted(environment: dict[str, Any]) -> Iterator[str]:
     """Variables that were set when the run was started and distort what is measured."""
+    if isinstance(hidden := environment.get("devices_hidden"), str) and hidden:
+        yield f"When the run was started, {hidden}."
     given = environment.get("variables")
     variables = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
     for what, does in spoilers_told(variables):

@@ -27,6 +27,7 @@ from harness.core.files.places import PACKAGE
 from harness.core.files.revision import revision
 from harness.core.processes.children import path_variables, python_module
 from harness.core.spoilers import spoilers_in
+from harness.core.visible import hidden_by
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 
@@ -63,23 +64,28 @@ def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
     Raises ConfigError if CUDA is asked for and there is none.
     """
     cores, devices, asked = usable_cores(), probe["devices"], config.device.kind
+    there = config.emulator.devices if config.emulator else nvidia_devices()
+    hidden = hidden_by(os.environ, len(devices), there)
+    aside = f" ({hidden})" if hidden else ""
     # However the process came to see them: a device that calls itself emulated is never a measured one.
     seen_emulated = bool(devices) and asked != "cpu" and devices[0]["name"].startswith(EMULATED)
     if asked == "emulated" or seen_emulated:
         if not devices:
             why = probe.get("device_error", "it gives no reason")
-            raise HarnessError(f"device=emulated: torch sees no device: {why}")
-        return Inventory("emulated", len(devices), devices[0]["name"], cores, explicit=True)
+            raise HarnessError(f"device=emulated: torch sees no device: {why}{aside}")
+        return Inventory("emulated", len(devices), devices[0]["name"], cores, explicit=True, hidden=hidden)
     if asked == "cuda" and not devices:
         why = probe.get("device_error") or (
             "torch sees no CUDA device"
             if probe["built_for_cuda"]
             else f"torch {probe['torch']} is a build without CUDA"
         )
-        raise ConfigError("device", "cuda", f"cpu or auto on this machine: {why}")
+        raise ConfigError("device", "cuda", f"cpu or auto on this machine: {why}{aside}")
     if asked == "cuda" or (asked == "auto" and devices):
-        return Inventory("cuda", len(devices), devices[0]["name"], cores, explicit=asked == "cuda")
-    return Inventory("cpu", cores, probe["cpu_name"], cores, explicit=asked == "cpu")
+        name = devices[0]["name"]
+        return Inventory("cuda", len(devices), name, cores, explicit=asked == "cuda", hidden=hidden)
+    hidden = hidden if asked == "auto" and there else ""  # nothing is hidden where nothing is
+    return Inventory("cpu", cores, probe["cpu_name"], cores, explicit=asked == "cpu", hidden=hidden)
 
 
 def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +101,7 @@ def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[st
         "device_kind": inventory.kind,
         "device_name": inventory.name,
         "devices_present": inventory.count,
+        "devices_hidden": inventory.hidden,
         "torch": probe,
         "cpu": {
             "name": probe["cpu_name"],
@@ -114,7 +121,10 @@ def describe_environment(inventory: Inventory, probe: dict[str, Any]) -> dict[st
 
 def _variables() -> dict[str, str]:
     """Those that torch and what it rests on read, and those that distort."""
-    known = ("CUDA_", "OMP_", "MKL_", "NCCL_", "TORCH_", "PYTORCH_", "GLOO_", "EMULATOR_")
+    known = (
+        *("CUDA_", "NVIDIA_VISIBLE", "NCCL_", "GLOO_", "EMULATOR_", "TORCH", "PYTORCH_"),
+        *("OMP_", "MKL_", "KMP_", "GOMP_", "PYTHON", "MALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES"),
+    )
     distort = spoilers_in(os.environ)
     return {n: value for n, value in sorted(os.environ.items()) if n.startswith(known) or n in distort}
 
@@ -150,17 +160,27 @@ def load() -> float:
 
 def nvidia_driver() -> str | None:
     """Version of NVIDIA's driver, or None where NVML does not answer."""
+    version = _of_nvml("nvmlSystemGetDriverVersion")
+    return version.decode() if isinstance(version, bytes) else version and str(version)
+
+
+def nvidia_devices() -> int | None:
+    """How many devices NVIDIA's driver has, seen or not; None where NVML does not answer."""
+    count = _of_nvml("nvmlDeviceGetCount")
+    return None if count is None else int(count)
+
+
+def _of_nvml(question: str) -> Any:
     try:
         import pynvml
 
         pynvml.nvmlInit()
         try:
-            version = pynvml.nvmlSystemGetDriverVersion()
+            return getattr(pynvml, question)()
         finally:
             pynvml.nvmlShutdown()
     except Exception:  # pynvml raises its own errors, and others where the library is damaged
         return None
-    return version.decode() if isinstance(version, bytes) else str(version)
 
 
 def source_revision() -> str | None:

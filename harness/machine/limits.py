@@ -32,6 +32,8 @@ def examine(environment: dict[str, Any], of_devices: Iterable[tuple[str, str]] =
     """
     kind = environment["device_kind"]
     yield from _without_devices(environment) if kind == "cpu" else _too_many_devices(environment)
+    if hidden := environment.get("devices_hidden"):
+        yield Limit(f"{hidden}.", "Unset it, or name the devices that are meant by their numbers or UUIDs.")
     yield from _unlike_devices(environment["torch"])
     yield from _disturbed(environment["cpu"])
     for what, does in told(environment.get("variables", {})):

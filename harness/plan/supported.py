@@ -25,7 +25,7 @@ def check_presence(config: Config, inventory: Inventory) -> None:
         )
         for devices in config.devices:
             if devices > inventory.count:
-                raise ConfigError("devices", devices, f"1 to {inventory.count}, {advice}")
+                raise ConfigError("devices", devices, f"1 to {inventory.count}, {advice}{inventory.aside}")
     if inventory.kind == "cpu" and not inventory.allocated:
         # More than a few to a core show what oversubscription does; thousands only fill the memory.
         most = MOST_RANKS_A_CORE * inventory.cores
@@ -44,7 +44,7 @@ def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> st
     if inventory.allocated and (reason := _not_allocated(point, inventory)):
         return reason
     if inventory.kind == "cuda" and not inventory.allocated and point.devices > inventory.count:
-        return f"{point.devices} devices asked for, {inventory.count} present"
+        return f"{point.devices} devices asked for, {inventory.count} present{inventory.aside}"
     if point.workload == "train" and not controller.process_per_device:
         return "train needs DistributedDataParallel, which has one process per device (controller=processes)"
     if inventory.kind == "cpu":

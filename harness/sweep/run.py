@@ -23,6 +23,7 @@ from harness.core.processes.interrupt import Interrupted, signals_raise
 from harness.core.spoilers import told
 from harness.launch.launcher import Launcher
 from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
+from harness.machine.loopback import check_loopback
 from harness.machine.spreads import earlier_sweeps
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
@@ -76,6 +77,8 @@ def measure_sweep(
             todo = remaining(plan, tally_of(path).enough(config.timing.sessions))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
             return path, 0
+        if launcher.meets_in_file:
+            check_loopback()
         prepare()
         path = _reserved(path) if anew else path
         run = open_run(path, config, _key(config), JobOwnership.of_this_process())
@@ -136,6 +139,8 @@ def _measure(
     console: Console,
 ) -> None:
     environment = describe_environment(machine.inventory, machine.probe)
+    if machine.inventory.hidden:
+        console.print(machine.inventory.hidden, markup=False, highlight=False, soft_wrap=True)
     for what, does in told(environment["variables"]):
         console.print(f"{what}: {does}", markup=False, highlight=False, soft_wrap=True)
     tally = tally_of(run.path)

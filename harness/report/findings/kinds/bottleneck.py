@@ -6,11 +6,13 @@ know other kinds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import pandas as pd
 
-from harness.core.stats.verdicts import FASTER, UNDECIDED
+from harness.analysis.noise import noise_floor
+from harness.core.stats.verdicts import FASTER, UNDECIDED, threshold
 from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, aside, cell, group_of, lead
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared
@@ -38,14 +40,19 @@ def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame, int]:
         # That of a mode with Python proves nothing here.
         others = compared(rows)
         others = others[others["python_free"]]
-        # Where noise hides what an interval shows, the share is not 0 but not known.
-        hidden = (others["verdict"] == UNDECIDED) & (others["speedup_low"] > 1)
-        others = others[~hidden]
         cells = pd.MultiIndex.from_frame(own[list(CELL_AXES)])
-        known, proven = (
+        # Where noise hides what a comparison shows, the share is not 0 but not known.
+        too_noisy = math.isinf(threshold(noise_floor(rows).relative))
+        undecided = others["verdict"] == UNDECIDED
+        compared_at_all, hidden, proven = (
             cells.isin(pd.MultiIndex.from_frame(part[list(CELL_AXES)]))
-            for part in (others, others[others["verdict"] == FASTER])
+            for part in (
+                others,
+                others[undecided & (too_noisy | (others["speedup_low"] > 1))],
+                others[others["verdict"] == FASTER],
+            )
         )
+        known = proven | (compared_at_all & ~hidden)
         own = own.assign(share=own["share"].where(proven, 0.0))[known]
     return mode, own, measured - len(own)
 
@@ -75,6 +82,8 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         text = f"{answer}: {_waiting(mode, inside, cpu)}."
     elif low >= BOUND or high < FREE:
         text = f"{'Yes' if low >= BOUND else 'No'}: {_waiting(mode, inside, cpu)}, in {of_all} cells."
+    elif not _told_apart(most, least):
+        text = f"{'It depends' if high >= BOUND else 'In part'}: {_waiting(mode, inside, cpu)}, in {of_all} cells."
     else:
         bound = int((own["share"] >= BOUND).sum())
         answer = "It depends" if high >= BOUND else "In part"
@@ -83,6 +92,15 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
             f"{percent(low)} at {_spot(least)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
         )
     return [Claim(high, group_of(values), start + text, once=ON_CPU if cpu else "")]
+
+
+def _told_apart(most: pd.Series, least: pd.Series) -> bool:
+    """Whether two shares can be set against each other: as they are printed, and by their intervals."""
+    if percent(float(most["share"])) == percent(float(least["share"])):
+        return False
+    within = most["dispatch_share_low"] <= least["dispatch_share_high"]
+    # A share that counts as 0 is not the one that the interval is of.
+    return not (within and least["share"] > 0)
 
 
 def _why_unknown(rows: pd.DataFrame) -> str:

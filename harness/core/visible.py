@@ -1,0 +1,19 @@
+"""Which variable keeps devices from being seen.
+
+In: an environment, and how many devices there are. Out: words. Must not know who counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+
+
+def hidden_by(environ: Mapping[str, str], seen: int, there: int | None) -> str:
+    """What lets fewer devices be seen than there are; empty where nothing does. there: None where it is not known."""
+    given = environ.get(VARIABLE)
+    if given is None or (there is not None and seen >= there):
+        return ""
+    named = f"{VARIABLE}={given}" if given else f"{VARIABLE} is set and empty"
+    return f"{named}: {seen} of {there} devices are seen" if there is not None else named
