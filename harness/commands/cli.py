@@ -31,6 +31,8 @@ EPILOG = """examples:
   harness report results/dispatch/...             write CSV, figures and page anew
   harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
   harness export depth=64 width=64 batch=1 --mode script --out model.pt
+
+exit status: 0 done; 1 failed, a part of a report too; 2 refused; 128 + n ended by signal n
 """
 
 
