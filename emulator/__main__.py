@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +18,14 @@ from emulator.build import build
 from emulator.environment import NODE, node_variables
 from emulator.libraries import EmulatorError
 from emulator.profile import Profile, problems
+from ground.children import ending_with_parent
 from ground.private import private_folder
 
 PACKAGE = Path(__file__).resolve().parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Answers the exit status: of `run` the command's, 2 where something is refused."""
+    """Answers the exit status: of `run` the command's, 2 where something is refused, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="compile the stand-ins for the installed torch")
@@ -42,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (EmulatorError, OSError) as error:
         print(f"emulator: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("emulator: ended by SIGINT", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def load_profile(name: str) -> Profile:
@@ -72,7 +77,9 @@ def _run(profile: Profile, argv: list[str]) -> int:
     with private_folder("emulated") as folder:
         variables = node_variables(profile, folder)
         variables[NODE] = os.environ.get(NODE) or variables[NODE]
-        return subprocess.run(argv, env={**os.environ, **variables}).returncode
+        return subprocess.run(
+            argv, env={**os.environ, **variables}, preexec_fn=ending_with_parent()
+        ).returncode
 
 
 if __name__ == "__main__":

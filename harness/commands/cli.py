@@ -31,6 +31,8 @@ EPILOG = """examples:
   harness report results/dispatch/...             write CSV, figures and page anew
   harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
   harness export depth=64 width=64 batch=1 --mode script --out model.pt
+
+exit status: 0 done; 1 failed, a part of a report too; 2 refused; 128 + n ended by signal n
 """
 
 
@@ -49,22 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         tell_interrupted(stop.line())
         return stop.exit_status
-
-
-def _run(arguments: list[str]) -> int:
-    # An editable installation leaves a relative entry, which torch looks for libraries in: below where one stands.
-    sys.path[:] = [entry for entry in sys.path if entry.startswith("/")]
-    try:
-        # Before argparse: what follows `sweep` is Hydra's, and the others have parsers of their own.
-        if own := _OWN_PARSERS.get(arguments[0] if arguments else ""):
-            return own()(arguments[1:])
-        return _parse_and_run(arguments)
     except HarnessError as error:
         tell(error)
         return error.exit_status
     except NoPrivateFolder as error:
         tell(HarnessError(str(error)))
         return HarnessError.exit_status
+
+
+def _run(arguments: list[str]) -> int:
+    # An editable installation leaves a relative entry, which torch looks for libraries in: below where one stands.
+    sys.path[:] = [entry for entry in sys.path if entry.startswith("/")]
+    # Before argparse: what follows `sweep` is Hydra's, and the others have parsers of their own.
+    if own := _OWN_PARSERS.get(arguments[0] if arguments else ""):
+        return own()(arguments[1:])
+    return _parse_and_run(arguments)
 
 
 def _sweep() -> Command:

@@ -25,6 +25,7 @@ from harness.commands.overrides import config_of
 from harness.commands.refusals import one_line
 from harness.commands.resumed import resumed
 from harness.core.errors import HarnessError, UsageError, tell
+from harness.core.processes.interrupt import behind
 from harness.plan.allowed.texts import check_path_text
 from harness.plan.config import Config, conf_directory
 from harness.plan.validate import validate
@@ -46,11 +47,10 @@ def sweep(arguments: list[str]) -> int:
         begun.append(True)
         try:
             statuses.append(_run_one(composed, console))
-        except HarnessError as error:
-            tell(error)
-            statuses.append(error.exit_status)
-        except OmegaConfBaseException as error:
-            refused = one_line(error, arguments)
+        except (HarnessError, OmegaConfBaseException) as error:
+            if behind(error):
+                raise
+            refused = error if isinstance(error, HarnessError) else one_line(error, arguments)
             tell(refused)
             statuses.append(refused.exit_status)
 

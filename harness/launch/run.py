@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -16,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.processes.ends_with_parent import LAUNCHER_PID, ending_with_parent
+from harness.core.processes.interrupt import ENDING, heeded
 from harness.core.spoilers import for_ranks
 from harness.launch.local_reach import LOCAL
 from harness.launch.processes import Processes
 from harness.launch.reach import Reach
 from harness.launch.watch import Limits, Log, Watch
 from harness.session.progress import SOCKET_PATH, Listener
+
+# torchrun ends its ranks at these, and would also at those that nohup has had ignored.
+TORCHRUN_HEEDS = "TORCHELASTIC_SIGNALS_TO_HANDLE"
 
 FINISHED, DIED, TIMED_OUT = "finished", "died", "timed out"
 
@@ -83,7 +88,13 @@ def _started(command: list[str], variables: Mapping[str, str], path: Path) -> su
     """path: where the launcher listens."""
     return subprocess.Popen(
         command,
-        env={**for_ranks(os.environ), **variables, SOCKET_PATH: str(path), LAUNCHER_PID: str(os.getpid())},
+        env={
+            **for_ranks(os.environ),
+            **variables,
+            SOCKET_PATH: str(path),
+            LAUNCHER_PID: str(os.getpid()),
+            TORCHRUN_HEEDS: ",".join(number.name for number in heeded(*ENDING, signal.SIGQUIT)),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -95,7 +95,12 @@ def start(
     except OSError as error:
         return Sampler(out, None, f"the sampler cannot be started: {error}")
     sampler = Sampler(out, process, None)
-    if not _is_ready(process) and process.poll() is not None:
+    try:
+        is_ready = _is_ready(process)
+    except BaseException:  # a signal, of which nobody who could stop it has heard yet
+        sampler.stop()
+        raise
+    if not is_ready and process.poll() is not None:
         lines = beneath.read(*_in_run(said), MOST_SAID).decode(errors="replace").splitlines() or [
             "it says nothing"
         ]

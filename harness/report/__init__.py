@@ -84,7 +84,8 @@ def _draw(
     runs: Sequence[Run], table: pd.DataFrame, made: Made, failed: list[Failure], all_figures: bool
 ) -> tuple[list[Figure], list[str]]:
     """The figures, and sentences on those that there are not."""
-    try:
+    drawn = None
+    with alone(FIGURES, failed):
         load_matplotlib()
         from harness.report import figures
         from harness.report.summary import devices_present, is_strong
@@ -97,8 +98,7 @@ def _draw(
             installed={label: count for label, run in named if (count := devices_present(run))},
             timelines={label: run.timeline for label, run in named},
         )
-    except Exception as error:
-        failed.append(Failure.of(FIGURES, error))
+    if drawn is None:
         return [], [f"The figures could not be drawn: {failed[-1].why}."]
     failed += drawn.failed
     return drawn.figures, drawn.omitted

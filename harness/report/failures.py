@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import HarnessError, tell
+from harness.core.processes.interrupt import behind
 from harness.report.table.formats import one_line
 
 # So many files are named in a line; a full disk fails all of them of the same.
@@ -36,6 +37,8 @@ def alone(file: str, failed: list[Failure]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if behind(error):
+            raise
         failed.append(Failure.of(file, error))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,16 @@ def test_a_command_that_is_not_there_is_an_error_of_the_system(session: Session)
     with pytest.raises(OSError, match="no-such-program"):
         session.run_command(["/no-such-program"])
     session.assert_gone()
+
+
+def test_torchrun_heeds_no_signal_that_the_launcher_was_started_to_ignore(session: Session) -> None:
+    """It would set handlers of its own, whatever nohup has said."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        session.run("print(os.environ['TORCHELASTIC_SIGNALS_TO_HANDLE'])")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    session.run("print(os.environ['TORCHELASTIC_SIGNALS_TO_HANDLE'])")
+    under_nohup, usual = (set(line.split(",")) for line in session.log.getvalue().splitlines())
+    assert usual - under_nohup == {"SIGHUP"}
+    assert "SIGTERM" in under_nohup

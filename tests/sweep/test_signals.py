@@ -184,6 +184,25 @@ class TestHandler:
                 signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
 
+    def test_what_fails_of_being_broken_off_is_the_signal_still(self) -> None:
+        """As in the clean-up of a library, or where it tells of any error as one of its own."""
+        with pytest.raises(Interrupted), signals_raise():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                raise AttributeError("half made")
+        with pytest.raises(Interrupted), signals_raise():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except BaseException as error:
+                raise ImportError("cannot be initialised") from error
+
+    def test_an_error_of_its_own_stays_what_it_is(self) -> None:
+        with pytest.raises(AttributeError), signals_raise():
+            with contextlib.suppress(Interrupted):
+                signal.raise_signal(signal.SIGTERM)
+            raise AttributeError
+
     def test_handlers_are_given_back(self) -> None:
         before = [signal.getsignal(number) for number in NAMES]
         with signals_raise(requeue=True):

@@ -73,11 +73,29 @@ def signals_raise(requeue: bool = False) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in watched}
     try:
         yield
+    except Exception as error:
+        if stop := behind(error):
+            raise stop from None
+        raise
     finally:
         for number, outer in before.items():
             if isinstance(outer, _Handler) and handler.raised is not None:
                 outer.raised = handler.raised
             signal.signal(number, outer)
+
+
+def behind(error: BaseException) -> Interrupted | None:
+    """The signal that an error came of: what it broke off, in a library's own clean-up say, fails of something else."""
+    seen: list[BaseException] = []
+    rest: list[BaseException | None] = [error]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, Interrupted):
+            return each
+        if each is not None and each not in seen:
+            seen.append(each)
+            rest += [each.__context__, each.__cause__]
+    return None
 
 
 def heeded(*numbers: signal.Signals) -> list[signal.Signals]:
