@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.collected.collect import collect
+from harness.analysis.collected.collect import Collected, collect
 from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
@@ -62,7 +62,10 @@ def load_run(directory: Path) -> Run:
         raw, samplings = RawFiles(directory), read_samples(directory)
         launcher, collected = raw.launcher(), collect(raw)
         table = make_table(launcher, collected, samplings)
-    notes = [*_notes(directory, raw, table), *notes_on_sampling(samplings, collected.ranks, table.sampled)]
+    notes = [
+        *_notes(directory, raw, collected, table),
+        *notes_on_sampling(samplings, collected.ranks, table.sampled),
+    ]
     notes += merged_notes(directory)
     environment = read_json(directory / ENVIRONMENT_FILE) or {}
     notes += [*_distorted(environment), *_covered(table)]
@@ -78,14 +81,18 @@ def load_run(directory: Path) -> Run:
     )
 
 
-def _notes(directory: Path, raw: RawFiles, table: PointTable) -> Iterator[str]:
+def _notes(directory: Path, raw: RawFiles, collected: Collected, table: PointTable) -> Iterator[str]:
     if raw.skipped:
         yield f"{raw.skipped.total()} raw lines were skipped ({told(raw.skipped)})."
     if raw.unread:
         yield f"Not read: {'; '.join(raw.unread)}."
-    if table.unplanned:
+    if collected.unused:
+        yield f"{collected.unused.total()} blocks are not used ({told(collected.unused)})."
+    if table.unplanned or table.given_up:
+        counts = {"measured points": table.unplanned, "points that were given up": table.given_up}
+        which = " and ".join(f"{count} {what}" for what, count in counts.items() if count)
         yield (
-            f"{table.unplanned} measured points are not shown: raw/{LAUNCHER_FILE} does not say what they are. "
+            f"{which} are not shown: raw/{LAUNCHER_FILE} does not say what they are. "
             f"`harness sweep resume={directory}` writes down anew what it plans."
         )
     if table.missing:
