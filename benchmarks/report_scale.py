@@ -7,16 +7,17 @@ orjson. Alternated, since machines have good and bad minutes. Run: python -m ben
 
 from __future__ import annotations
 
-import os
+import json
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import yaml
 
 from benchmarks.common import parser, save, verdict
@@ -25,7 +26,6 @@ from harness.plan.config import Config, measured_config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Plan, Point
-from harness.records.lines import Writer
 from harness.records.raw import LAUNCHER_FILE
 from harness.sweep.announce import point_record
 
@@ -45,6 +45,17 @@ for path in Path(sys.argv[1]).glob("raw/*.jsonl"):
     with path.open("rb") as file:
         for line in file:
             orjson.loads(line)
+"""
+
+# Starts a command and says what it took. A process begins with its parent's peak of memory, which is why the parent is
+# this one, that has nothing imported, and not the one that makes runs.
+MEASURE = """
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+seconds = time.monotonic() - start
+peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(json.dumps({"status": status, "seconds": seconds, "peak_mib": peak_mib}))
 """
 
 
@@ -99,14 +110,26 @@ def main() -> int:
 
 
 def _taken(command: list[str]) -> Taken:
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    taken = Taken(time.monotonic() - start, usage.ru_maxrss / 1024)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    measured = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], stdout=subprocess.PIPE, check=True, text=True
+    )
+    said = json.loads(measured.stdout)
+    if said.pop("status"):
         raise SystemExit(f"{' '.join(command)} failed")
-    return taken
+    return Taken(**said)
+
+
+class Lines:
+    """Appends records to one file, as harness.records.lines.Writer does, but many lines at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=2**20)
+
+    def write(self, kind: str, **fields: Any) -> None:
+        self._file.write(msgspec.json.encode({"type": kind, **fields}) + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def make_run(directory: Path, lines: int) -> tuple[int, int]:
@@ -131,7 +154,7 @@ def make_run(directory: Path, lines: int) -> tuple[int, int]:
 
 
 def _write_plan(directory: Path, plan: Plan) -> int:
-    launcher = Writer(directory / "raw" / LAUNCHER_FILE)
+    launcher = Lines(directory / "raw" / LAUNCHER_FILE)
     launcher.write("start", device_kind="cuda", device_name="a synthetic device", cores=96)
     for point in plan.points:
         launcher.write("point", **point_record(point))
@@ -144,7 +167,7 @@ def _write_sessions(directory: Path, plan: Plan, rounds: int) -> int:
     for session in plan.sessions:
         name = f"processes-{session.devices}-try1"
         for rank in range(session.ranks):
-            writer = Writer(directory / "raw" / f"{name}-rank{rank}.jsonl")
+            writer = Lines(directory / "raw" / f"{name}-rank{rank}.jsonl")
             writer.write(
                 "session", session=name, rank=rank, ranks=session.ranks,
                 device_kind="cuda", device_name="a synthetic device",
@@ -152,19 +175,20 @@ def _write_sessions(directory: Path, plan: Plan, rounds: int) -> int:
             clock = 0
             for cell in session.cells:
                 writer.write("cell", cell=cell.id, keys={p.mode: p.key for p in cell.points})
+                cell_id, means = cell.id, {point.key: _step_ns(point) * 100 for point in cell.points}
                 for number in range(rounds):
                     blocks = []
-                    for point in cell.points:
-                        wall = round(_step_ns(point) * 100 * chance.lognormvariate(0, 0.05))
+                    for key, mean_ns in means.items():
+                        wall = round(mean_ns * chance.lognormvariate(0, 0.05))
                         blocks.append(
                             {
-                                "key": point.key, "steps": 100, "start_ns": clock, "end_ns": clock + wall,
+                                "key": key, "steps": 100, "start_ns": clock, "end_ns": clock + wall,
                                 "cpu_ns": wall, "main_ns": wall, "waits": 0, "preemptions": 0,
                                 "issue_ns": wall / 200,
                             }
                         )  # fmt: skip
                         clock += wall
-                    writer.write("round", cell=cell.id, round=number, blocks=blocks)
+                    writer.write("round", cell=cell_id, round=number, blocks=blocks)
                 if rank == 0:
                     writer.write("end", cell=cell.id, stop="settled", keys=[p.key for p in cell.points])
                 written += rounds + 2

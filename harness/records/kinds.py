@@ -10,6 +10,7 @@ more. Times end in their unit; *_ns are of the system's monotonic clock.
 from __future__ import annotations
 
 import re
+from math import nan
 from typing import Annotated, Any, Union
 
 import msgspec
@@ -169,20 +170,20 @@ class Prepared(Record, tag="prepared"):
 
 
 class Block(Struct, gc=False):
-    """Of a round: the steps of one point that were timed as one."""
+    """Of a round: the steps of one point that were timed as one. NaN: a number that is not known."""
 
     key: Name
     steps: Steps
     start_ns: Moment
     end_ns: Moment
-    cpu_ns: Amount | None = None
-    main_ns: Amount | None = None
-    waits: Amount | None = None
-    preemptions: Amount | None = None
-    fastest_ns: Amount | None = None
-    issue_ns: Amount | None = None
-    device_ns: Amount | None = None
-    growth: Amount | None = None
+    cpu_ns: Amount | None = nan
+    main_ns: Amount | None = nan
+    waits: Amount | None = nan
+    preemptions: Amount | None = nan
+    fastest_ns: Amount | None = nan
+    issue_ns: Amount | None = nan
+    device_ns: Amount | None = nan
+    growth: Amount | None = nan
 
 
 # Numbers that a block may lack.

@@ -99,14 +99,11 @@ class _Sorting:
             found.speeds.append(session.reference_ns)
         placement = found.placements.setdefault(session.session, Placement())
         placement.opened(rank.host, session.issuing_cores)
-        blocks: dict[str, Blocks] = {}
+        blocks = Blocks(session.clock_offset_ns)
         spans = Spans(session) if session.rank == 0 else None
         for record in records:
             if isinstance(record, Round):
-                for block in record.blocks:
-                    if block.key not in blocks:
-                        blocks[block.key] = Blocks(session.clock_offset_ns)
-                    blocks[block.key].take(record.round, record.build, block)
+                blocks.take(record)
                 if spans:
                     spans.take(record)
             elif isinstance(record, Closing):
@@ -133,10 +130,9 @@ class _Sorting:
             if spans:
                 spans.take(record)
 
-    def _join(self, session: Session, blocks: dict[str, Blocks]) -> None:
-        for key, each in blocks.items():
+    def _join(self, session: Session, blocks: Blocks) -> None:
+        for key, columns, twice in blocks.finished():
             over_ranks = self.rounds.setdefault((session.session, key), OverRanks())
-            columns, twice = each.finished()
             if session.rank in over_ranks.ranks:
                 twice = len(columns["round"])  # of a second file of the same rank
             else:
