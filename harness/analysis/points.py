@@ -26,8 +26,8 @@ from harness.records.raw import Launcher
 class PointTable:
     """frame: columns as schema.COLUMNS, in the order of the plan; dtypes: Int64 for INTEGER_COLUMNS, str for
     TEXT_COLUMNS ("" where empty), float64 for the rest (NaN where empty). missing: planned points that have no row
-    yet. unplanned: points that were measured, and of which no plan is known; given_up: likewise, that were not. sampled:
-    how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in the
+    yet. unplanned: points that were measured, and of which no plan is known; given_up: likewise, that were not.
+    sampled: how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in the
     intervals."""
 
     frame: pd.DataFrame

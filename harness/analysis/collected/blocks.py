@@ -6,7 +6,6 @@ In: rounds as they are read. Out: arrays. Must not know other ranks.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -19,11 +18,11 @@ from harness.records.kinds import MAYBE, Block, Round
 Columns = dict[str, "npt.NDArray[Any]"]
 WHOLE = ("round", "build", "steps", "start_ns", "end_ns")
 
-# So many blocks become arrays at a time.
-_CHUNK = 4096
+# So many blocks become arrays at a time: those of many more would not fit into the processor's cache.
+_CHUNK = 1024
 
-_WHOLE_OF_BLOCK = ("steps", "start_ns", "end_ns")
-_whole, _maybe, _key = attrgetter(*_WHOLE_OF_BLOCK), attrgetter(*MAYBE), attrgetter("key")
+_READ_WHOLE = tuple(map(attrgetter, ("steps", "start_ns", "end_ns")))
+_READ_MAYBE = tuple(map(attrgetter, MAYBE))
 
 
 class Blocks:
@@ -64,29 +63,34 @@ class Blocks:
         blocks, count = self._blocks, len(self._blocks)
         if not blocks:
             return
+        order, ends = _by_key(blocks)
         places = np.array(self._places, np.int64)
         whole = np.empty((len(WHOLE), count), np.int64)
-        whole[:2] = np.repeat(places[:, :2], places[:, 2], axis=0).T
-        values = chain.from_iterable(map(_whole, blocks))
-        whole[2:] = np.fromiter(values, np.int64, count * 3).reshape(count, 3).T
+        whole[:2] = np.repeat(places[:, :2].T, places[:, 2], axis=1)
+        for row, read in zip(whole[2:], _READ_WHOLE, strict=True):
+            row[:] = np.fromiter(map(read, blocks), np.int64, count)
         whole[3:] += self._offset_ns
-        maybe = _floats(blocks).T
-        keys = list(map(_key, blocks))
-        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-        of_blocks = np.fromiter(map(numbers.__getitem__, keys), np.int64, count)
-        order = np.argsort(of_blocks, kind="stable")
-        ends = np.cumsum(np.bincount(of_blocks))
-        for key, first, end in zip(numbers, [0, *ends], ends, strict=False):
-            own = order[first:end]
-            self._chunks.setdefault(key, []).append((whole[:, own], maybe[:, own]))
+        maybe = np.array([_floats(list(map(read, blocks))) for read in _READ_MAYBE])
+        whole, maybe = whole.take(order, axis=1), maybe.take(order, axis=1)
+        first = 0
+        for key, end in ends.items():
+            self._chunks.setdefault(key, []).append((whole[:, first:end], maybe[:, first:end]))
+            first = end
         self._blocks, self._places = [], []
 
 
-def _floats(blocks: list[Block]) -> npt.NDArray[np.float64]:
-    """A row a block. Quick where no block says of a number that there is none, instead of not saying it."""
-    count = len(blocks) * len(MAYBE)
+def _by_key(blocks: list[Block]) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+    """The order in which blocks of one key follow each other, and where those of each key end."""
+    keys = [block.key for block in blocks]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    of_blocks = np.fromiter(map(numbers.__getitem__, keys), np.int64, len(keys))
+    ends = np.cumsum(np.bincount(of_blocks)).tolist()
+    return np.argsort(of_blocks, kind="stable"), dict(zip(numbers, ends, strict=True))
+
+
+def _floats(values: list[float | None]) -> npt.NDArray[np.float64]:
+    """Quick where no block says of a number that there is none, instead of not saying it."""
     try:
-        flat = np.fromiter(chain.from_iterable(map(_maybe, blocks)), np.float64, count)
+        return np.fromiter(values, np.float64, len(values))
     except TypeError:
-        return np.array(list(map(_maybe, blocks)), np.float64)
-    return flat.reshape(len(blocks), len(MAYBE))
+        return np.array(values, np.float64)

@@ -67,7 +67,7 @@ class OverRanks:
         self._growth.append(growth)
 
     def lacking(self, ranks: int) -> int:
-        """Blocks of rounds that some of so many ranks lack; but for the last round, within which a session may have been
+        """Blocks of rounds that some of so many ranks lack; but for the last round, within which a session may be
         killed."""
         if len(self.ranks) < ranks:
             return self._blocks
