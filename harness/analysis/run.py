@@ -6,7 +6,7 @@ Must not know torch, nor how anything was launched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from harness.core.files.plain import read_json
 from harness.core.spoilers import told as spoilers_told
 from harness.core.stats.spread import FEWEST_SWEEPS
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
+from harness.records.kinds import Point
 from harness.records.lines import told
 from harness.records.merged import merged_notes
 from harness.records.raw import LAUNCHER_FILE, RAW, RawFiles
@@ -50,9 +51,10 @@ class Run:
     speeds: tuple[float, ...] = ()
 
 
-def load_run(directory: Path) -> Run:
+def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
     """Analyse a run directory. Everything in the points comes from raw/ and monitor/ alone.
 
+    planned: points that are known to be planned, also where launcher.jsonl has lost them.
     Raises ConfigError if it is no run directory. Lines that cannot be read are skipped and counted.
     """
     config = read_config(directory, "RUN") if beneath.exists(directory, CONFIG_FILE) else {}
@@ -61,6 +63,8 @@ def load_run(directory: Path) -> Run:
     with no_collections():  # a million small objects that all stay: looking for garbage among them finds none
         raw, samplings = RawFiles(directory), read_samples(directory)
         launcher, collected = raw.launcher(), collect(raw)
+        known = {point.key for point in launcher.points}
+        launcher.points += [point for point in planned if point.key not in known]
         table = make_table(launcher, collected, samplings)
     notes = [
         *_notes(directory, raw, collected, table),

@@ -25,8 +25,8 @@ from harness.records.lines import FOREIGN, NoRecord
 MOST_STEPS, MOST = 2**40, 2**31
 # 36 years in ns: from one clock to another, and over the longest stretch, times stay within 64 bits.
 LONGEST_NS = 2**60
-# Names are ours or of a plugin; a line of nothing but a name has more.
-LONGEST_NAME = 4096
+# That of a model of ten thousand hidden layers, each of which it names.
+LONGEST_NAME = 2**16
 
 Count = Annotated[int, Meta(ge=1, lt=LARGEST)]
 Few = Annotated[int, Meta(ge=1, lt=MOST)]

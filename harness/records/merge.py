@@ -38,10 +38,7 @@ def merge(directories: Sequence[Path], out: Path) -> None:
     for shard in shards:
         raw = RawFiles(shard.path)
         launchers.append(raw.launcher())
-        if raw.skipped:
-            lines = f"{raw.skipped.total()} lines of {RAW}/{LAUNCHER_FILE} are not in the merged run"
-            left_out.append(f"Of shard {shard.number}, {lines} ({told(raw.skipped)}).")
-        left_out += [f"Of shard {shard.number} not merged: {what}." for what in raw.unread]
+        left_out += _left_out(shard, raw)
     for shard in shards:
         # Sessions of a shard are named after it, so that their files differ already.
         for name in beneath.names(shard.path, RAW, "*.jsonl"):
@@ -76,6 +73,15 @@ def _destination(out: Path) -> Made:
         beneath.make_folder(out, folder)
         made.remove(made.below(f"{folder}/"))
     return made
+
+
+def _left_out(shard: Shard, raw: RawFiles) -> list[str]:
+    """What to say of what was read of the launcher. raw: of which nothing else was read."""
+    said = [f"Of shard {shard.number} not merged: {what}." for what in raw.unread]
+    if raw.skipped:
+        lines = f"{raw.skipped.total()} lines of {RAW}/{LAUNCHER_FILE} are not in the merged run"
+        said.append(f"Of shard {shard.number}, {lines} ({told(raw.skipped)}).")
+    return said
 
 
 def _copy(shard: Shard, name: str, made: Made, copy: str) -> list[str]:

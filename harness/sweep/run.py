@@ -66,7 +66,7 @@ def measure_sweep(config: Config, path: Path, console: Console) -> int | None:
         plan, whole = _planned(config, machine.inventory, console)
         if config.dry_run:
             # What is measured already counts here too: the plan shows what a start would do.
-            todo = remaining(plan, tally_of(path).enough(config.timing.sessions))
+            todo = remaining(plan, tally_of(path, plan, machine.inventory).enough(config.timing.sessions))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
             return 0
         run = open_run(path, config, _key(config), JobOwnership.of_this_process())
@@ -122,7 +122,7 @@ def _measure(
     environment = describe_environment(machine.inventory, machine.probe)
     for what, does in told(environment["variables"]):
         console.print(f"{what}: {does}", markup=False, highlight=False, soft_wrap=True)
-    tally = tally_of(run.path)
+    tally = tally_of(run.path, plan, machine.inventory)
     todo = remaining(plan, tally.enough(config.timing.sessions))
     run.check_space(_bytes_needed(todo, config))
     _check_same_machine(run, environment, config)
