@@ -199,11 +199,12 @@ class Round(Record, tag="round"):
     build: Index = 0
 
     def __post_init__(self) -> None:
-        blocks = self.blocks
-        for block in blocks:
+        keys = set()
+        for block in self.blocks:
             if block.end_ns <= block.start_ns:
                 raise ValueError("a block that ends before it begins")
-        if len({block.key for block in blocks}) < len(blocks):
+            keys.add(block.key)
+        if len(keys) < len(self.blocks):
             raise ValueError("two blocks of one point in a round")
 
 

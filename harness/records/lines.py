@@ -63,15 +63,16 @@ def read_lines(descriptor: int, skipped: Counter[str], decoded: Callable[[bytes]
     for line in beneath.lines(descriptor):
         if line is None:
             skipped[LONG] += 1
-        elif line.strip():
-            try:
-                record = decoded(line)
-            except NoRecord as defect:
-                skipped[_counted(str(defect), skipped)] += 1
-            except (ValueError, msgspec.DecodeError, RecursionError):
+            continue
+        try:
+            record = decoded(line)
+        except NoRecord as defect:
+            skipped[_counted(str(defect), skipped)] += 1
+        except (ValueError, msgspec.DecodeError, RecursionError):
+            if line.strip():
                 skipped[TORN if _is_text(line) else BINARY] += 1
-            else:
-                yield record
+        else:
+            yield record
 
 
 def told(skipped: Counter[str]) -> str:
