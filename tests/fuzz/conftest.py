@@ -1,11 +1,11 @@
-"""Where hypothesis keeps what it has found out: with the tests, and not in the repository."""
+"""Where hypothesis keeps what it has found out: nowhere for longer than the tests run, and not in the repository."""
 
 from __future__ import annotations
 
-import pytest
+import tempfile
+
 from hypothesis.configuration import set_hypothesis_home_dir
 
-
-@pytest.fixture(autouse=True, scope="session")
-def home_of_hypothesis(tmp_path_factory: pytest.TempPathFactory) -> None:
-    set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
+# Now: it begins to write while tests are collected.
+_HOME = tempfile.TemporaryDirectory(prefix="hypothesis-")
+set_hypothesis_home_dir(_HOME.name)
