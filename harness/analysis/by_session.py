@@ -108,7 +108,8 @@ def _quantities(part: Part, planned: Planned) -> dict[str, np.ndarray]:
         STEP: own["slowest_ns"] / 1e3,
         ISSUE: own["issue_ns"] / 1e3,
         DEVICE: device_ns / 1e3,
-        THROUGHPUT: planned.samples_a_step * own["steps"] / seconds,
+        # As a float: batch, devices and steps within their ranges have products beyond 64 bits.
+        THROUGHPUT: float(planned.samples_a_step) * own["steps"] / seconds,
         SPEEDUP: _paired(part.reference, own),
         NULL: _paired(own, part.null),
     }

@@ -26,12 +26,14 @@ from harness.records.raw import Launcher
 class PointTable:
     """frame: columns as schema.COLUMNS, in the order of the plan; dtypes: Int64 for INTEGER_COLUMNS, str for
     TEXT_COLUMNS ("" where empty), float64 for the rest (NaN where empty). missing: planned points that have no row
-    yet. unplanned: points that were measured, and of which no plan is known. sampled: how each measured point was
-    sampled. drift: of the machine between earlier sweeps, as far as it is in the intervals."""
+    yet. unplanned: points that were measured, and of which no plan is known; given_up: likewise, that were not.
+    sampled: how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in the
+    intervals."""
 
     frame: pd.DataFrame
     missing: int
     unplanned: int
+    given_up: int
     sampled: list[Sampled]
     drift: Spread | None = None
 
@@ -65,9 +67,10 @@ def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -
         for key, row in rows.items()
         if row.values["status"] == schema.OK
     ]
-    unplanned = {key for cell in collected.measured for key in cell.keys} - set(planned)
+    unplanned = {*collected.timed, *(key for cell in collected.measured for key in cell.keys)} - set(planned)
+    given_up = set(rows) - unplanned - set(planned)
     frame, missing = frame[list(schema.COLUMNS)], len(planned) - len(frame)
-    return PointTable(frame, missing, len(unplanned), sampled, earlier.drift)
+    return PointTable(frame, missing, len(unplanned), len(given_up), sampled, earlier.drift)
 
 
 def _outcomes(launcher: Launcher) -> Iterator[Word]:

@@ -6,14 +6,14 @@ Must not know torch, nor how anything was launched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harness.analysis.collected.collect import collect
+from harness.analysis.collected.collect import Collected, collect
 from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
@@ -25,6 +25,7 @@ from harness.core.files.plain import read_json
 from harness.core.spoilers import told as spoilers_told
 from harness.core.stats.spread import FEWEST_SWEEPS
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
+from harness.records.kinds import Point
 from harness.records.lines import told
 from harness.records.merged import merged_notes
 from harness.records.raw import LAUNCHER_FILE, RAW, RawFiles
@@ -50,9 +51,10 @@ class Run:
     speeds: tuple[float, ...] = ()
 
 
-def load_run(directory: Path) -> Run:
+def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
     """Analyse a run directory. Everything in the points comes from raw/ and monitor/ alone.
 
+    planned: points that are known to be planned, also where launcher.jsonl has lost them.
     Raises ConfigError if it is no run directory. Lines that cannot be read are skipped and counted.
     """
     config = read_config(directory, "RUN") if beneath.exists(directory, CONFIG_FILE) else {}
@@ -61,8 +63,13 @@ def load_run(directory: Path) -> Run:
     with no_collections():  # a million small objects that all stay: looking for garbage among them finds none
         raw, samplings = RawFiles(directory), read_samples(directory)
         launcher, collected = raw.launcher(), collect(raw)
+        known = {point.key for point in launcher.points}
+        launcher.points += [point for point in planned if point.key not in known]
         table = make_table(launcher, collected, samplings)
-    notes = [*_notes(directory, raw, table), *notes_on_sampling(samplings, collected.ranks, table.sampled)]
+    notes = [
+        *_notes(directory, raw, collected, table),
+        *notes_on_sampling(samplings, collected.ranks, table.sampled),
+    ]
     notes += merged_notes(directory)
     environment = read_json(directory / ENVIRONMENT_FILE) or {}
     notes += [*_distorted(environment), *_covered(table)]
@@ -78,14 +85,18 @@ def load_run(directory: Path) -> Run:
     )
 
 
-def _notes(directory: Path, raw: RawFiles, table: PointTable) -> Iterator[str]:
+def _notes(directory: Path, raw: RawFiles, collected: Collected, table: PointTable) -> Iterator[str]:
     if raw.skipped:
         yield f"{raw.skipped.total()} raw lines were skipped ({told(raw.skipped)})."
     if raw.unread:
         yield f"Not read: {'; '.join(raw.unread)}."
-    if table.unplanned:
+    if collected.unused:
+        yield f"{collected.unused.total()} blocks are not used ({told(collected.unused)})."
+    if table.unplanned or table.given_up:
+        counts = {"measured points": table.unplanned, "points that were given up": table.given_up}
+        which = " and ".join(f"{count} {what}" for what, count in counts.items() if count)
         yield (
-            f"{table.unplanned} measured points are not shown: raw/{LAUNCHER_FILE} does not say what they are. "
+            f"{which} are not shown: raw/{LAUNCHER_FILE} does not say what they are. "
             f"`harness sweep resume={directory}` writes down anew what it plans."
         )
     if table.missing:

@@ -10,6 +10,7 @@ more. Times end in their unit; *_ns are of the system's monotonic clock.
 from __future__ import annotations
 
 import re
+from math import nan
 from typing import Annotated, Any, Union
 
 import msgspec
@@ -22,17 +23,24 @@ from harness.records.lines import FOREIGN, NoRecord
 # More steps than a block of a day has, and more rounds, ranks or launches than anybody waits for: sums and products of
 # them are numbers too.
 MOST_STEPS, MOST = 2**40, 2**31
+# 36 years in ns: from one clock to another, and over the longest stretch, times stay within 64 bits.
+LONGEST_NS = 2**60
+# That of a model of ten thousand hidden layers, each of which it names.
+LONGEST_NAME = 2**16
 
 Count = Annotated[int, Meta(ge=1, lt=LARGEST)]
 Few = Annotated[int, Meta(ge=1, lt=MOST)]
 Index = Annotated[int, Meta(ge=0, lt=MOST)]
 Steps = Annotated[int, Meta(ge=1, lt=MOST_STEPS)]
-Moment = Annotated[int, Meta(ge=0, lt=LARGEST)]
+Moment = Annotated[int, Meta(ge=0, lt=LONGEST_NS)]
 # Of any sign: between the clocks of two nodes.
-Difference = Annotated[int, Meta(gt=-LARGEST, lt=LARGEST)]
+Difference = Annotated[int, Meta(gt=-LONGEST_NS, lt=LONGEST_NS)]
 # A time, a share, a size: never below 0, and finite since JSON has no other numbers.
 Amount = Annotated[float, Meta(ge=0, lt=LARGEST)]
 Core = Annotated[int, Meta(ge=0, lt=2**16)]
+# Of a rank: the cores of each thread that issues, a thread for each of its devices.
+Threads = Annotated[list[Annotated[list[Core], Meta(max_length=2**16)]], Meta(max_length=1024)]
+Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
 
 
 class Record(Struct, tag_field="type", gc=False):
@@ -42,8 +50,8 @@ class Record(Struct, tag_field="type", gc=False):
 class Start(Record, tag="start"):
     """Of launcher.jsonl: one start of a sweep. spreads, drift: of harness.core.stats.spread, in plain form."""
 
-    device_kind: str
-    device_name: str
+    device_kind: Name
+    device_name: Name
     cores: Few
     time_utc: str = ""
     spreads: dict[str, Any] | None = None
@@ -53,18 +61,18 @@ class Start(Record, tag="start"):
 class Axes(Struct, gc=False):
     """A point's place. What earlier versions did not have yet was so in all that they measured."""
 
-    model: str
+    model: Name
     depth: Count
     width: Count
     batch: Count
     devices: Few
-    controller: str
-    workload: str
-    dtype: str
-    mode: str
-    autograd: str = axes.DEFAULTS[axes.AUTOGRAD]
+    controller: Name
+    workload: Name
+    dtype: Name
+    mode: Name
+    autograd: Name = axes.DEFAULTS[axes.AUTOGRAD]
     nodes: Few = 1
-    scaling: str = "weak"
+    scaling: Name = "weak"
 
     def named(self) -> dict[str, Any]:
         """Name (of axes.RECORDED) -> value."""
@@ -74,8 +82,8 @@ class Axes(Struct, gc=False):
 class Point(Record, tag="point"):
     """Of launcher.jsonl: a planned point. holds_lock: None in records of earlier versions. place: in the plan."""
 
-    key: str
-    cell: str
+    key: Name
+    cell: Name
     axes: Axes
     needs_python: bool
     holds_lock: bool | None = None
@@ -85,8 +93,8 @@ class Point(Record, tag="point"):
 class GivenUp(Record):
     """Why a point has no times."""
 
-    key: str
-    status: str
+    key: Name
+    status: Name
     error: str
 
     def __post_init__(self) -> None:
@@ -97,58 +105,62 @@ class GivenUp(Record):
 class Outcome(GivenUp, tag="outcome"):
     """Of launcher.jsonl: what the launcher says of a point."""
 
-    session: str = ""
+    session: Name = ""
 
 
 class Dropped(GivenUp, tag="dropped"):
     """What a rank says of a point."""
 
-    cell: str
+    cell: Name
     at_ns: Moment
 
 
 class Identity(Struct, gc=False):
     """How a device is called, as far as it is."""
 
-    uuid: str | None = None
-    pci: str | None = None
+    uuid: Name | None = None
+    pci: Name | None = None
 
 
 class Session(Record, tag="session"):
     """The first line of a rank's file. clock_offset_ns: to rank 0's clock. issuing_cores: of each thread that issues.
     rel_width: half width of a speed-up's interval that was asked for, rel_width_step of a step time's."""
 
-    session: str
+    session: Name
     rank: Index
     ranks: Few
-    device_kind: str
-    device_name: str
-    host: str = ""
-    node: str = ""
+    device_kind: Name
+    device_name: Name
+    host: Name = ""
+    node: Name = ""
     pid: Index | None = None
     clock_offset_ns: Difference = 0
     threads: Few | None = None
     cores: Few | None = None
     gil: bool | None = None
-    issuing_cores: list[list[Core]] | None = None
-    devices: list[Identity] = []
+    issuing_cores: Threads | None = None
+    devices: Annotated[list[Identity], Meta(max_length=1024)] = []
     rel_width: Amount | None = None
     rel_width_step: Amount | None = None
     reference_ns: Amount | None = None
+
+    def __post_init__(self) -> None:
+        if self.rank >= self.ranks:
+            raise ValueError("a rank beyond their number")
 
 
 class CellBegun(Record, tag="cell"):
     """A rank begins to prepare a cell. keys: mode -> key."""
 
-    cell: str
-    keys: dict[str, str]
+    cell: Name
+    keys: dict[Name, Name]
 
 
 class Prepared(Record, tag="prepared"):
     """A mode that was made ready. replay_ns, held_ns: device time of a step, by replay of its graph and held back."""
 
-    cell: str
-    key: str
+    cell: Name
+    key: Name
     prepare_s: Amount
     first_call_s: Amount
     launches: Index | None = None
@@ -158,20 +170,20 @@ class Prepared(Record, tag="prepared"):
 
 
 class Block(Struct, gc=False):
-    """Of a round: the steps of one point that were timed as one."""
+    """Of a round: the steps of one point that were timed as one. NaN: a number that is not known."""
 
-    key: str
+    key: Name
     steps: Steps
     start_ns: Moment
     end_ns: Moment
-    cpu_ns: Amount | None = None
-    main_ns: Amount | None = None
-    waits: Amount | None = None
-    preemptions: Amount | None = None
-    fastest_ns: Amount | None = None
-    issue_ns: Amount | None = None
-    device_ns: Amount | None = None
-    growth: Amount | None = None
+    cpu_ns: Amount | None = nan
+    main_ns: Amount | None = nan
+    waits: Amount | None = nan
+    preemptions: Amount | None = nan
+    fastest_ns: Amount | None = nan
+    issue_ns: Amount | None = nan
+    device_ns: Amount | None = nan
+    growth: Amount | None = nan
 
 
 # Numbers that a block may lack.
@@ -181,25 +193,26 @@ MAYBE = tuple(name for name in Block.__struct_fields__ if name not in ("key", "s
 class Round(Record, tag="round"):
     """A block of every mode of a cell."""
 
-    cell: str
+    cell: Name
     round: Index
     blocks: list[Block]
     build: Index = 0
 
     def __post_init__(self) -> None:
-        blocks = self.blocks
-        for block in blocks:
+        keys = set()
+        for block in self.blocks:
             if block.end_ns <= block.start_ns:
                 raise ValueError("a block that ends before it begins")
-        if len({block.key for block in blocks}) < len(blocks):
+            keys.add(block.key)
+        if len(keys) < len(self.blocks):
             raise ValueError("two blocks of one point in a round")
 
 
 class Window(Record, tag="window"):
     """For so long a rank held a point in a steady state, with so many steps on each of its devices."""
 
-    cell: str
-    key: str
+    cell: Name
+    key: Name
     start_ns: Moment
     end_ns: Moment
     steps: Steps
@@ -212,9 +225,9 @@ class Window(Record, tag="window"):
 class End(Record, tag="end"):
     """A cell is measured. keys: of the points that were measured to the end."""
 
-    cell: str
-    stop: str
-    keys: list[str]
+    cell: Name
+    stop: Name
+    keys: list[Name]
 
 
 class Closing(Record, tag="closing"):
@@ -223,7 +236,7 @@ class Closing(Record, tag="closing"):
     wall_s: Amount
     busy_s: Amount
     startup_s: Amount | None = None
-    issuing_cores: list[list[Core]] | None = None
+    issuing_cores: Threads | None = None
 
 
 OF_LAUNCHER = (Start, Point, Outcome)

@@ -20,10 +20,8 @@ T = TypeVar("T")
 
 # Kinds of lines that are left out. Beside them there is one for each reason for which a line of a known type cannot be
 # a record.
-TORN, BINARY, FOREIGN, LONG, MISPLACED, HEADLESS, TWICE = (
-    *("torn", "binary", "foreign", "long"),
-    *("misplaced", "headless", "twice"),
-)
+TORN, BINARY, FOREIGN, LONG = "torn", "binary", "foreign", "long"
+MISPLACED, HEADLESS, CONTRADICTING = "misplaced", "headless", "contradicting"
 # So many reasons are told apart.
 _MOST_REASONS = 20
 
@@ -65,15 +63,16 @@ def read_lines(descriptor: int, skipped: Counter[str], decoded: Callable[[bytes]
     for line in beneath.lines(descriptor):
         if line is None:
             skipped[LONG] += 1
-        elif line.strip():
-            try:
-                record = decoded(line)
-            except NoRecord as defect:
-                skipped[_counted(str(defect), skipped)] += 1
-            except (ValueError, msgspec.DecodeError, RecursionError):
+            continue
+        try:
+            record = decoded(line)
+        except NoRecord as defect:
+            skipped[_counted(str(defect), skipped)] += 1
+        except (ValueError, msgspec.DecodeError, RecursionError):
+            if line.strip():
                 skipped[TORN if _is_text(line) else BINARY] += 1
-            else:
-                yield record
+        else:
+            yield record
 
 
 def told(skipped: Counter[str]) -> str:
@@ -88,7 +87,7 @@ _SKIPPED = {
     LONG: f"longer than {beneath.LONGEST_LINE >> 20} MiB",
     MISPLACED: "in another file than theirs",
     HEADLESS: "of a file that does not say whose it is, its first record being lost",
-    TWICE: "of rounds that stand there twice",
+    CONTRADICTING: "of points that stand there before with other axes",
 }
 
 

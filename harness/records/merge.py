@@ -6,7 +6,6 @@ shards were run.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -21,10 +20,11 @@ from harness.core.files import beneath
 from harness.core.files.made import Made
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, MONITOR
 from harness.records.kinds import Record
+from harness.records.lines import told
 from harness.records.merged import MERGED_FILE
 from harness.records.naming import SHARD
 from harness.records.node_speeds import Speed, node_speeds
-from harness.records.raw import LAUNCHER_FILE, RAW, Launcher, read_launcher
+from harness.records.raw import LAUNCHER_FILE, RAW, Launcher, RawFiles
 from harness.records.shards import Shard, check_shards, read_shard
 
 
@@ -33,20 +33,25 @@ def merge(directories: Sequence[Path], out: Path) -> None:
     something else."""
     shards = check_shards([read_shard(directory) for directory in directories])
     made = _destination(out)
-    launchers = [read_launcher(shard.path) for shard in shards]
+    launchers: list[Launcher] = []
+    left_out: list[str] = []
+    for shard in shards:
+        raw = RawFiles(shard.path)
+        launchers.append(raw.launcher())
+        left_out += _left_out(shard, raw)
     for shard in shards:
         # Sessions of a shard are named after it, so that their files differ already.
         for name in beneath.names(shard.path, RAW, "*.jsonl"):
             if name != LAUNCHER_FILE:
-                _copy(shard.path, f"{RAW}/{name}", made, f"{RAW}/{name}")
+                left_out += _copy(shard, f"{RAW}/{name}", made, f"{RAW}/{name}")
         for name in beneath.names(shard.path, MONITOR, "node-*.jsonl"):
             of_shard = f"node-{SHARD}{shard.number}-{name.removeprefix('node-')}"
-            _copy(shard.path, f"{MONITOR}/{name}", made, f"{MONITOR}/{of_shard}")
+            left_out += _copy(shard, f"{MONITOR}/{name}", made, f"{MONITOR}/{of_shard}")
     lines = [msgspec.json.encode(record) + b"\n" for record in _launcher_records(launchers)]
     made.write(f"{RAW}/{LAUNCHER_FILE}", b"".join(lines))
     made.write_text(CONFIG_FILE, yaml.safe_dump({**shards[0].config, "shard": None}, sort_keys=False))
     made.write_text(ENVIRONMENT_FILE, json.dumps(shards[0].environment, indent=2) + "\n")
-    made.write_text(MERGED_FILE, json.dumps(_about(shards, node_speeds(out)), indent=1) + "\n")
+    made.write_text(MERGED_FILE, json.dumps(_about(shards, node_speeds(out), left_out), indent=1) + "\n")
 
 
 def _destination(out: Path) -> Made:
@@ -70,12 +75,24 @@ def _destination(out: Path) -> Made:
     return made
 
 
-def _copy(source: Path, name: str, made: Made, copy: str) -> None:
-    """A shard may be anybody's: what is no plain file there is left out, as where it is read."""
-    with contextlib.suppress(beneath.NotPlain):
-        descriptor = beneath.open_file(source, name)
-        with os.fdopen(descriptor, "rb") as file:
-            made.write(copy, file)
+def _left_out(shard: Shard, raw: RawFiles) -> list[str]:
+    """What to say of what was read of the launcher. raw: of which nothing else was read."""
+    said = [f"Of shard {shard.number} not merged: {what}." for what in raw.unread]
+    if raw.skipped:
+        lines = f"{raw.skipped.total()} lines of {RAW}/{LAUNCHER_FILE} are not in the merged run"
+        said.append(f"Of shard {shard.number}, {lines} ({told(raw.skipped)}).")
+    return said
+
+
+def _copy(shard: Shard, name: str, made: Made, copy: str) -> list[str]:
+    """A shard may be anybody's: what is no plain file there is left out, as where it is read. Answers what to say."""
+    try:
+        descriptor = beneath.open_file(shard.path, name)
+    except beneath.NotPlain as error:
+        return [f"Of shard {shard.number} not merged: {name}: {error.strerror}."]
+    with os.fdopen(descriptor, "rb") as file:
+        made.write(copy, file)
+    return []
 
 
 def _launcher_records(launchers: Sequence[Launcher]) -> list[Record]:
@@ -88,9 +105,9 @@ def _launcher_records(launchers: Sequence[Launcher]) -> list[Record]:
     ]
 
 
-def _about(shards: Sequence[Shard], speeds: Sequence[Speed]) -> dict[str, Any]:
+def _about(shards: Sequence[Shard], speeds: Sequence[Speed], left_out: Sequence[str]) -> dict[str, Any]:
     missing = [n for n in range(1, shards[0].shards + 1) if n not in {shard.number for shard in shards}]
-    notes = [speed.sentence for speed in speeds if speed.slower]
+    notes = [*left_out, *(speed.sentence for speed in speeds if speed.slower)]
     if missing:
         of = f"of {shards[0].shards}"
         notes.insert(0, f"Not there: shard {', '.join(map(str, missing))} {of}; its points have no row.")

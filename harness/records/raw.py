@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.core.files import beneath
 from harness.records.kinds import OF_LAUNCHER, OF_RANKS, AnyRecord, Outcome, Point, Start, decoded
-from harness.records.lines import MISPLACED, read_lines
+from harness.records.lines import CONTRADICTING, MISPLACED, read_lines
 
 RAW, LAUNCHER_FILE = "raw", "launcher.jsonl"
 
@@ -55,16 +55,25 @@ class RawFiles:
 
     def launcher(self) -> Launcher:
         """What the launcher wrote down; nothing where its file is not there."""
-        return Launcher(list(self.records(LAUNCHER_FILE)) if LAUNCHER_FILE in self.names else [])
+        launcher = Launcher(list(self.records(LAUNCHER_FILE)) if LAUNCHER_FILE in self.names else [])
+        if launcher.contradicting:
+            self.skipped[CONTRADICTING] += launcher.contradicting
+        return launcher
 
 
 class Launcher:
-    """The records of launcher.jsonl, in their order, by their types."""
+    """The records of launcher.jsonl, in their order, by their types: points each once.
+
+    contradicting: records of points that stand there before with other axes, which what was measured since was of.
+    """
 
     def __init__(self, records: list[AnyRecord]) -> None:
         self.starts = [record for record in records if isinstance(record, Start)]
-        self.points = [record for record in records if isinstance(record, Point)]
         self.outcomes = [record for record in records if isinstance(record, Outcome)]
+        by_key: dict[str, Point] = {}
+        said = [record for record in records if isinstance(record, Point)]
+        self.contradicting = sum(by_key.setdefault(point.key, point).axes != point.axes for point in said)
+        self.points = list(by_key.values())
 
 
 def read_launcher(directory: Path) -> Launcher:

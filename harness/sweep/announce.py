@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
+
 from harness.core import axes, schema
 from harness.core.stats.spread import Earlier
 from harness.modes import get_mode
 from harness.plan.inventory import Inventory
 from harness.plan.points import Cell, Plan, Point
+from harness.records import kinds
 from harness.records.lines import Writer
 
 
@@ -49,6 +52,12 @@ def write_unsupported(records: Writer, reasons: dict[str, str]) -> None:
     """Give points that cannot be measured here their rows. reasons: point key -> why."""
     for key, reason in reasons.items():
         records.write("outcome", key=key, status=schema.UNSUPPORTED, error=reason)
+
+
+def planned_records(plan: Plan, inventory: Inventory) -> list[kinds.Point]:
+    """The points as they are read again once they are announced."""
+    records = (point_record(point, inventory.nodes_for(point.devices)) for point in plan.points)
+    return [msgspec.convert(record, kinds.Point) for record in records]
 
 
 def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:

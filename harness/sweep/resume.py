@@ -11,13 +11,18 @@ from pathlib import Path
 from harness.analysis.run import load_run
 from harness.plan.config import Config
 from harness.plan.executed import as_written, executed
+from harness.plan.inventory import Inventory
+from harness.plan.points import Plan
 from harness.records.raw import RAW
+from harness.sweep.announce import planned_records
 from harness.sweep.tally import Tally
 
 
-def tally_of(path: Path) -> Tally:
-    """What a run directory has of each point already."""
-    return Tally.of(load_run(path).points) if (path / RAW).is_dir() else Tally()
+def tally_of(path: Path, plan: Plan, inventory: Inventory) -> Tally:
+    """What a run directory has of each point of the plan already, also where the record of it is lost."""
+    if not (path / RAW).is_dir():
+        return Tally()
+    return Tally.of(load_run(path, planned_records(plan, inventory)).points)
 
 
 def resume_command(path: Path, config: Config) -> str:

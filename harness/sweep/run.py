@@ -74,7 +74,7 @@ def measure_sweep(
         plan, whole = _planned(config, machine.inventory, console)
         if config.dry_run:
             # What is measured already counts here too: the plan shows what a start would do.
-            todo = remaining(plan, tally_of(path).enough(config.timing.sessions))
+            todo = remaining(plan, tally_of(path, plan, machine.inventory).enough(config.timing.sessions))
             print_plan(console, todo, config, path, machine.inventory, variables, launcher)
             return path, 0
         if launcher.meets_in_file:
@@ -143,7 +143,7 @@ def _measure(
         console.print(machine.inventory.hidden, markup=False, highlight=False, soft_wrap=True)
     for what, does in told(environment["variables"]):
         console.print(f"{what}: {does}", markup=False, highlight=False, soft_wrap=True)
-    tally = tally_of(run.path)
+    tally = tally_of(run.path, plan, machine.inventory)
     todo = remaining(plan, tally.enough(config.timing.sessions))
     run.check_space(_bytes_needed(todo, config))
     _check_same_machine(run, environment, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,64 @@ class TestNotUsed:
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join([*lines, *(line for line in lines if '"round"' in line)]))
         pd.testing.assert_frame_equal(load_run(raw.directory).points, before)
-        assert "20 of rounds that stand there twice" in self.note(raw, "skipped")
+        assert "20 blocks are not used (20 of rounds that stand there twice)" in self.note(raw, "blocks")
         (raw.directory / "raw" / "t-rank0.jsonl").write_text("".join(lines))
         pd.testing.assert_frame_equal(load_run(raw.directory).points, before)
-        assert "40 of rounds that stand there twice" in self.note(raw, "skipped")
+        assert "40 blocks are not used (40 of rounds that stand there twice)" in self.note(raw, "blocks")
+
+    @pytest.mark.parametrize("lost", [0, 1])
+    def test_rounds_beside_which_the_file_of_a_rank_is_lost(self, raw: RawRun, lost: int) -> None:
+        cell = cell_of(devices=2)
+        raw.plan(cell)
+        raw.session("s", [cell], ranks=2)
+        (raw.directory / "raw" / f"s-rank{lost}.jsonl").unlink()
+        assert "20 blocks are not used (20 of rounds that another rank lacks)" in self.note(raw, "blocks")
+
+    @pytest.mark.parametrize(
+        ("lines", "told"),
+        [([9], 0), ([0], 2), ([8, 9], 4), (range(10), 20)],
+        ids=["last", "first", "two", "all"],
+    )
+    def test_rounds_that_a_rank_lacks(self, raw: RawRun, lines: Sequence[int], told: int) -> None:
+        """But for the last, within which a session may have been killed: that is the usual course."""
+        cell = cell_of(devices=2)
+        raw.plan(cell)
+        raw.session("s", [cell], ranks=2, missing=[(1, number) for number in lines])
+        words = [note for note in load_run(raw.directory).notes if "blocks" in note]
+        assert words == (
+            [f"{told} blocks are not used ({told} of rounds that another rank lacks)."] if told else []
+        )
+
+    def test_a_session_that_was_killed_needs_no_word(self, raw: RawRun) -> None:
+        cell = cell_of(devices=2)
+        raw.plan(cell)
+        raw.session("s", [cell], ranks=2, ended=False, missing=[(1, number) for number in range(5, 10)])
+        (note,) = load_run(raw.directory).notes
+        assert note.startswith("2 of 2 points are not measured yet")
+
+    def test_points_without_a_plan_that_were_given_up_or_begun(self, raw: RawRun) -> None:
+        raw.outcome("k" * 12, "failed", "x")
+        raw.session("s", [cell_of()], ended=False, null=True)
+        note = self.note(raw, "not shown")
+        assert note.startswith("2 measured points and 1 points that were given up are not shown")
+
+    def test_a_point_that_stands_there_before_with_other_axes(self, raw: RawRun) -> None:
+        cell = cell_of(["eager"])
+        raw.plan(cell, cell)
+        record = point_record(cell.points[0])
+        raw.launcher("point", **{**record, "axes": {**record["axes"], "batch": 77}})
+        raw.session("s", [cell])
+        assert list(load_run(raw.directory).points["batch"]) == [10]
+        assert "1 of points that stand there before with other axes" in self.note(raw, "skipped")
+
+    def test_an_end_that_another_rank_than_the_first_wrote(self, raw: RawRun) -> None:
+        cell = cell_of(devices=2)
+        raw.plan(cell)
+        writers = raw.begin("s", 2)
+        raw.measure(writers, cell, ended=False)
+        writers[1].write("end", cell=cell.id, stop="complete", keys=[point.key for point in cell.points])
+        assert load_run(raw.directory).points.empty
+        assert "1 in another file than theirs" in self.note(raw, "skipped")
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -90,6 +145,7 @@ class TestNotUsed:
             ('"start_ns":1', '"start_ns":9'),
             ('"cores":8', f'"cores":{2**63 - 1}'),
             ('"rank":0', '"rank":-1'),
+            ('"rank":0', '"rank":5'),
             ('"threads":1', '"threads":0'),
         ],
     )

@@ -22,7 +22,9 @@ APART, TOGETHER = [{"issuing_cores": [[0]]}, {"issuing_cores": [[1]]}], [{"issui
         ([{0, 1}] * 3, 2),
         ([{0}, {0}, {1, 2}], 2),  # as many different cores as threads, and yet two share one
         ([{0, 1}, {0}, {1, 2}], 3),  # who came first has to make room
+        ([*({core, core + 1} for core in range(2000)), {0}], 2001),  # all who came first have to
     ],
+    ids=range(8),
 )
 def test_as_many_threads_as_can_have_a_core_each(threads: list[set[int]], placed: int) -> None:
     assert with_own_core([frozenset(each) for each in threads]) == placed

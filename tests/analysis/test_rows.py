@@ -41,6 +41,16 @@ class TestOneRank:
         raw.session("s", [cell], step_ns=lambda *_: 2000)
         assert row(raw)["throughput_samples_s"] == pytest.approx(10 / 2000e-9)
 
+    @pytest.mark.parametrize(("batch", "devices", "steps"), [(2**61, 4, 100), (2**50, 1, 2**39)])
+    def test_a_throughput_may_be_of_more_samples_than_64_bits_count(
+        self, raw: RawRun, batch: int, devices: int, steps: int
+    ) -> None:
+        cell = cell_of(["eager"], batch=batch, devices=devices)
+        raw.plan(cell)
+        raw.session("s", [cell], ranks=devices, steps=steps)
+        found = row(raw, devices=devices)["throughput_samples_s"]
+        assert found == pytest.approx(batch * devices / 3000e-9)
+
     def test_a_speed_up_pairs_rounds_and_not_medians(self, raw: RawRun) -> None:
         cell = cell_of()
         raw.plan(cell)

@@ -70,8 +70,27 @@ def test_lines_with_fields_changed(
         lines[name][at] = json.dumps(record).encode()
     run = loaded(lines, tmp_path_factory.mktemp("changed"))
     assert len(run.points) <= 4
-    told = any("skipped" in note or "not shown" in note or "not measured" in note for note in run.notes)
-    assert len(run.points) == 4 or told
+    words = ("skipped", "not shown", "not measured", "not used")
+    assert len(run.points) == 4 or any(word in note for note in run.notes for word in words)
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_lines_that_are_lost_or_stand_elsewhere_or_twice(
+    data: st.DataObject, whole: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lines = {name: [line.encode() for line in each] for name, each in whole.items()}
+    for _ in range(data.draw(st.integers(1, 6))):
+        name = data.draw(st.sampled_from(sorted(lines)))
+        if not lines[name]:
+            continue
+        line = lines[name].pop(data.draw(st.integers(0, len(lines[name]) - 1)))
+        for to in data.draw(st.lists(st.sampled_from(sorted(lines)), max_size=2)):
+            lines[to].insert(data.draw(st.integers(0, len(lines[to]))), line)
+    run = loaded(lines, tmp_path_factory.mktemp("elsewhere"))
+    assert len(run.points) <= 4
+    for row in run.points.to_dict("records"):
+        assert row["status"] != schema.OK or (row["rounds"] <= 3 and row["sessions"] == 1)
 
 
 @EXAMPLES

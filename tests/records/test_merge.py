@@ -69,6 +69,19 @@ def test_the_merged_run_has_every_point_once_in_the_order_of_the_plan(tmp_path: 
     assert yaml.safe_load((tmp_path / "all" / "config.yaml").read_text())["shard"] is None
 
 
+def test_what_a_shard_has_and_the_merged_run_has_not_is_told(tmp_path: Path) -> None:
+    shards = [shard(tmp_path / str(n), n) for n in (1, 2)]
+    launcher = shards[1] / "raw" / "launcher.jsonl"
+    launcher.write_text(launcher.read_text().replace('"batch":30', '"batch":"30"') + '{"type":"poi')
+    (shards[0] / "raw" / "linked.jsonl").symlink_to(launcher)
+    merge(shards, tmp_path / "all")
+    notes = load_run(tmp_path / "all").notes
+    assert "Of shard 1 not merged: raw/linked.jsonl: a link, which is not followed." in notes
+    (note,) = (note for note in notes if note.startswith("Of shard 2"))
+    assert "Of shard 2, 3 lines of raw/launcher.jsonl are not in the merged run" in note
+    assert "1 cut off" in note and "`point` records with axes.batch" in note
+
+
 def test_a_run_can_be_merged_anew_when_a_shard_has_come(tmp_path: Path) -> None:
     first = shard(tmp_path / "1", 1)
     merge([first], tmp_path / "all")

@@ -272,6 +272,25 @@ def test_a_block_with_numbers_that_no_clock_gives_is_foreign(path: Path, change:
     assert after(path, line).skipped.total() == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rank": 1},
+        {"rank": 3, "ranks": 3},
+        {"clock_offset_ns": 2**60},
+        {"clock_offset_ns": -(2**60)},
+        {"session": "s" * 2**17},
+        {"issuing_cores": [[0]] * 1025},
+        {"issuing_cores": [[2**16]]},
+        {"devices": [{}] * 1025},
+    ],
+    ids=["rank", "ranks", "later", "earlier", "name", "threads", "core", "devices"],
+)
+def test_a_session_that_cannot_be_is_none(path: Path, change: dict[str, Any]) -> None:
+    (defect,) = after(path, json.dumps({**VALID[0], **change}).encode()).skipped
+    assert defect.startswith("`session` records")
+
+
 @pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1" + b"0" * 400])
 def test_a_time_that_is_not_finite_makes_a_record_foreign_or_torn(path: Path, number: bytes) -> None:
     line = b'{"type":"prepared","cell":"c","key":"k","first_call_s":1,"prepare_s":' + number + b"}"

@@ -10,8 +10,10 @@ from raw_runs import RawRun, cell_of, key_of
 
 from harness.analysis.run import load_run
 from harness.plan.config import TimingConfig
-from harness.plan.points import Cell, Session, group
+from harness.plan.inventory import Inventory
+from harness.plan.points import Cell, Plan, Session, group
 from harness.sweep.repeats import further
+from harness.sweep.resume import tally_of
 from harness.sweep.tally import Tally
 
 CELLS = [cell_of(["eager", "script"], batch=batch) for batch in (1, 2)]
@@ -72,6 +74,16 @@ def test_a_run_that_is_gone_on_with_lacks_what_its_records_lack(tmp_path: Path) 
         **dict.fromkeys([key_of(CELLS[0], "script"), *both(CELLS[1])], 1),
     }
     assert keys(tally.left(SESSION, 2)) == [*both(CELLS[0]), *both(CELLS[1])]
+
+
+def test_what_was_measured_counts_also_where_its_plan_is_lost(tmp_path: Path) -> None:
+    raw = RawRun(tmp_path / "run")
+    raw.plan(*CELLS)
+    raw.session("processes-1-try1", [CELLS[0]])
+    (raw.directory / "raw" / "launcher.jsonl").unlink()
+    plan = Plan(tuple(point for cell in CELLS for point in cell.points), (SESSION,), {})
+    tally = tally_of(raw.directory, plan, Inventory("cpu", 1, "", 1))
+    assert keys(tally.left(SESSION, 1)) == both(CELLS[1])
 
 
 def test_what_ended_for_good_is_not_tried_again_and_what_failed_is(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ In: raw files. Out: a Collected. Must not know the plan, nor what becomes of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,8 +16,12 @@ from harness.analysis.collected.spans import Span, Spans
 from harness.analysis.sampled.window import Rank
 from harness.analysis.sampled.window import Window as Held
 from harness.records.kinds import AnyRecord, Closing, Dropped, End, Prepared, Round, Session, Window
-from harness.records.lines import HEADLESS, MISPLACED, TWICE
+from harness.records.lines import HEADLESS, MISPLACED
+from harness.records.naming import NULL_ENDING, null_key
 from harness.records.raw import RawFiles
+
+# Why blocks of complete measurements are in no round of a point.
+TWICE, LACKING = "of rounds that stand there twice", "of rounds that another rank lacks"
 
 
 @dataclass
@@ -46,7 +51,8 @@ class RankDrop:
 class Collected:
     """measured: in the order of the files. rounds: by session and point, of points that all ranks have. drops: of ended
     cells. ranks: by session. windows: by session and point. placements: by session. spans: of rank 0 of each session.
-    speeds: ns that the reference work took, of each session in which it was timed."""
+    speeds: ns that the reference work took, of each session in which it was timed. timed: keys of points of which there
+    are blocks, complete or not. unused: why blocks of complete measurements are in no round -> how many."""
 
     measured: list[MeasuredCell] = field(default_factory=list)
     rounds: dict[tuple[str, str], Series] = field(default_factory=dict)
@@ -56,6 +62,8 @@ class Collected:
     placements: dict[str, Placement] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     speeds: list[float] = field(default_factory=list)
+    timed: set[str] = field(default_factory=set)
+    unused: Counter[str] = field(default_factory=Counter)
 
 
 def collect(raw: RawFiles) -> Collected:
@@ -72,6 +80,7 @@ class _Sorting:
         self.measured: dict[tuple[str, str], MeasuredCell] = {}
         self.rounds: dict[tuple[str, str], OverRanks] = {}
         self.ranks: dict[str, int] = {}
+        self.firsts: set[str] = set()  # sessions of which there is rank 0's file, which says what is complete
         self.prepared: list[tuple[str, Prepared]] = []
         self.drops: list[RankDrop] = []
 
@@ -83,7 +92,9 @@ class _Sorting:
         rank = Rank.of(session)
         found = self.found
         found.ranks.setdefault(session.session, []).append(rank)
-        self.ranks.setdefault(session.session, session.ranks)
+        self.ranks[session.session] = max(session.ranks, self.ranks.get(session.session, 0))
+        if session.rank == 0:
+            self.firsts.add(session.session)
         if session.reference_ns:
             found.speeds.append(session.reference_ns)
         placement = found.placements.setdefault(session.session, Placement())
@@ -97,11 +108,11 @@ class _Sorting:
                     spans.take(record)
             elif isinstance(record, Closing):
                 placement.closed(rank.host, record.issuing_cores)
-            elif isinstance(record, Session):
+            elif isinstance(record, Session) or (isinstance(record, End) and session.rank != 0):
                 raw.skipped[MISPLACED] += 1
             else:
                 self._take_other(session, rank, record, spans)
-        self._join(raw, session, blocks)
+        self._join(session, blocks)
         if spans:
             found.spans += spans.finished()
 
@@ -119,7 +130,7 @@ class _Sorting:
             if spans:
                 spans.take(record)
 
-    def _join(self, raw: RawFiles, session: Session, blocks: Blocks) -> None:
+    def _join(self, session: Session, blocks: Blocks) -> None:
         for key, columns, twice in blocks.finished():
             over_ranks = self.rounds.setdefault((session.session, key), OverRanks())
             if session.rank in over_ranks.ranks:
@@ -127,7 +138,7 @@ class _Sorting:
             else:
                 over_ranks.take(session.rank, columns)
             if twice:
-                raw.skipped[TWICE] += twice
+                self.found.unused[TWICE] += twice
 
     def finished(self) -> Collected:
         """Give each measured cell what belongs to it."""
@@ -142,9 +153,16 @@ class _Sorting:
             cell = self.measured[drop.session, drop.said.cell]
             cell.keys = [key for key in cell.keys if key != drop.said.key]
         found.measured = list(self.measured.values())
+        complete = {(cell.session.session, key) for cell in found.measured for key in cell.keys}
+        complete |= {(session, null_key(key)) for session, key in complete}
         for place, over_ranks in self.rounds.items():
+            session, key = place
+            found.timed.add(key.removesuffix(NULL_ENDING))
+            lacking = over_ranks.lacking(self.ranks[session])
+            if lacking and (place in complete or session not in self.firsts):
+                found.unused[LACKING] += lacking
             series = over_ranks.finished()
-            if len(over_ranks.ranks) == self.ranks[place[0]] and len(series["round"]):
+            if len(over_ranks.ranks) == self.ranks[session] and len(series["round"]):
                 found.rounds[place] = series
         return found
 

@@ -41,16 +41,38 @@ def with_own_core(threads: Sequence[frozenset[int]]) -> int:
     of two threads on core 0 and one on cores 1 and 2, two share.
     """
     taken: dict[int, int] = {}
+    return sum(_place(thread, threads, taken) for thread in range(len(threads)))
 
-    def place(thread: int, seen: set[int]) -> bool:
-        for core in threads[thread] - seen:
-            seen.add(core)
-            if core not in taken or place(taken[core], seen):
-                taken[core] = thread
+
+def _place(thread: int, threads: Sequence[frozenset[int]], taken: dict[int, int]) -> bool:
+    """Give a thread a core, others moving on where that makes room; answers whether one is left.
+
+    taken: core -> thread.
+
+    Breadth first, without recursion: others may have to move in a row as long as there are cores.
+    """
+    wanted_by: dict[int, int] = {}  # core -> the thread by which it was come to
+    waiting = [thread]
+    for moving in waiting:
+        for core in threads[moving]:
+            if core in wanted_by:
+                continue
+            wanted_by[core] = moving
+            if core not in taken:
+                _move(core, wanted_by, taken)
                 return True
-        return False
+            waiting.append(taken[core])
+    return False
 
-    return sum(place(thread, set()) for thread in range(len(threads)))
+
+def _move(free: int, wanted_by: dict[int, int], taken: dict[int, int]) -> None:
+    """Each thread on the way to a free core takes the one that it wanted and leaves its own to who wanted that."""
+    core_of = {thread: core for core, thread in taken.items()}
+    core: int | None = free
+    while core is not None:
+        thread = wanted_by[core]
+        taken[core] = thread
+        core = core_of.get(thread)
 
 
 def _add(at: dict[str, list[frozenset[int]]], host: str, cores: Sequence[Sequence[int]] | None) -> None:

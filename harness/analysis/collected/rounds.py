@@ -45,6 +45,8 @@ class OverRanks:
         self._joined: Columns = {}
         # A full queue makes every rank wait; one that did so alone was waiting for a core: hence their median.
         self._growth: list[Values] = []
+        self._blocks = 0
+        self._last: list[int] = []
 
     def take(self, rank: int, blocks: Columns) -> None:
         """blocks: of harness.analysis.collected.blocks, of a rank that was not taken yet."""
@@ -59,8 +61,19 @@ class OverRanks:
             growth = growth[there]
             own |= {name: join(before[name], own[name]) for name, join in _JOINED.items()}
         self.ranks.add(rank)
+        self._blocks += len(blocks["round"])
+        self._last.append(int(blocks["round"].max()))
         self._joined = own
         self._growth.append(growth)
+
+    def lacking(self, ranks: int) -> int:
+        """Blocks of rounds that some of so many ranks lack; but for the last round, within which a session may be
+        killed."""
+        if len(self.ranks) < ranks:
+            return self._blocks
+        lacking = self._blocks - len(self.ranks) * len(self._joined["round"])
+        of_the_last = self._last.count(max(self._last)) if min(self._last) < max(self._last) else 0
+        return 0 if lacking == of_the_last else lacking
 
     def finished(self) -> Series:
         """One value per round, NaN where no rank has one."""
