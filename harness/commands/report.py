@@ -14,8 +14,6 @@ from harness.core.errors import HarnessError
 
 def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
     """out: where to; None: the run itself, for several a new folder beside the first. Answers the exit status."""
-    from datetime import datetime, timezone
-
     from rich.console import Console
 
     from harness.analysis.run import load_run
@@ -26,13 +24,21 @@ def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
     except OSError as error:
         raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
     aside = out is not None or len(directories) > 1
-    if out is None:
-        stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
-        out = directories[0] if len(directories) == 1 else directories[0].resolve().parent / stamp
     try:
+        out = out or (directories[0] if len(directories) == 1 else _beside(directories[0]))
         paths = write_report(runs, out, all_figures=all_figures)
     except OSError as error:
         raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
     print_summary(Console(), runs, paths)
     named = [*map(str, directories), "--out", str(out)]
     return tell_failed(paths.failed, shlex.join(["harness", "report", *(named if aside else named[:1])]))
+
+
+def _beside(run: Path) -> Path:
+    """A new folder: two reports may be asked for in one second."""
+    from datetime import datetime, timezone
+
+    from harness.records.files import reserved
+
+    stamp = datetime.now(timezone.utc).strftime("report-%Y%m%dT%H%M%SZ")
+    return reserved(run.resolve().parent / stamp)
