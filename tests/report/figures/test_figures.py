@@ -168,3 +168,18 @@ def test_numbers_on_an_axis_do_not_touch() -> None:
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (10, 11), (0.3, 40), (1, 1e9)])
 def test_every_span_gets_some_ticks(low: float, high: float) -> None:
     assert 2 <= len(log_ticks(low, high)) <= 9
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_share_that_rests_on_what_is_undecided_is_not_drawn_as_if_it_were(
+    tmp_path: Path, decided: bool
+) -> None:
+    """On a CPU a share is the gain of another mode."""
+
+    def change(row: dict[str, Any]) -> dict[str, Any] | None:
+        unsure = row["mode"] != "eager" and row["batch"] == 1 and not decided
+        return {"speedup_vs_eager": 1.0, "speedup_low": 0.9, "speedup_high": 1.1} if unsure else None
+
+    figures, _ = drawn(make_points(depths=(2, 16), batches=(1, 64), change=change), tmp_path)
+    (figure,) = (figure for figure in figures if figure.kind == "dispatch_share")
+    assert ("~: undecided" in figure.caption) == (not decided)
