@@ -25,10 +25,12 @@ def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
         raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
     aside = out is not None or len(directories) > 1
     try:
-        out = out or (directories[0] if len(directories) == 1 else _beside(directories[0]))
+        if out is None:
+            out = directories[0] if len(directories) == 1 else _beside(directories[0])
         paths = write_report(runs, out, all_figures=all_figures)
     except OSError as error:
-        raise HarnessError(f"--out={out}: cannot be written: {error.strerror or error}") from error
+        where = out or directories[0].parent
+        raise HarnessError(f"--out={where}: cannot be written: {error.strerror or error}") from error
     print_summary(Console(), runs, paths)
     named = [*map(str, directories), "--out", str(out)]
     return tell_failed(paths.failed, shlex.join(["harness", "report", *(named if aside else named[:1])]))

@@ -15,7 +15,7 @@ from harness.core.files import beneath
 from harness.core.files.made import LIST, Made
 from harness.plan.config import Config, measured_config
 from harness.records.files import CONFIG_FILE, describe_os_error, read_config
-from harness.records.naming import SHARD
+from harness.records.naming import SHARD, is_shard_name
 from harness.records.ownership import Ownership, owner_number
 from harness.records.raw import RAW
 
@@ -75,10 +75,10 @@ def _check_path(path: Path, config: Config, key: str, ownership: Ownership | Non
 def _refuse_within_a_run(path: Path, key: str) -> None:
     """A run in another one's folder would be taken for part of it, and removed with it. Shards of one sweep stand in
     the folder that they are merged into."""
-    if path.name.startswith(SHARD):
-        return
-    for parent in path.absolute().parents:
-        if (parent / CONFIG_FILE).is_file() and (parent / RAW).is_dir():
+    place = path.resolve()
+    for parent in place.parents:
+        own_shard = parent == place.parent and is_shard_name(place.name)
+        if (parent / CONFIG_FILE).is_file() and (parent / RAW).is_dir() and not own_shard:
             raise ConfigError(key, path, f"a folder that lies in no other run; {parent} is one")
 
 

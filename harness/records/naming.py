@@ -5,6 +5,8 @@ In: what a session is. Out: names, and what a name says. Must not know what is i
 
 from __future__ import annotations
 
+import re
+
 SHARD = "shard-"
 NULL_ENDING = ".null"
 _TRY, _RANK, _ENDING = "-try", "-rank", ".jsonl"
@@ -13,6 +15,10 @@ _TRY, _RANK, _ENDING = "-try", "-rank", ".jsonl"
 def shard_name(shard: tuple[int, int]) -> str:
     """Of part i of n, from 1."""
     return f"{SHARD}{shard[0]}of{shard[1]}"
+
+
+def is_shard_name(name: str) -> bool:
+    return re.fullmatch(rf"{SHARD}[0-9]+of[0-9]+", name) is not None
 
 
 def null_key(key: str) -> str:

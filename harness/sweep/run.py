@@ -67,7 +67,8 @@ def measure_sweep(
 
     anew: whether another name will do where the path is taken, by a sweep that was started in the same second.
     """
-    check_path(path, config, _key(config), JobOwnership.of_this_process())
+    if not (anew and path.exists()):
+        check_path(path, config, _key(config), JobOwnership.of_this_process())
     launcher = make_launcher(config)
     with device_variables(launcher.node_config().emulator) as variables:
         machine = _look_around(config, launcher, variables)

@@ -46,6 +46,7 @@ def test_the_variable_and_its_value_are_named_where_fewer_are_seen(
 def test_where_all_are_seen_or_there_are_none_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hidden_by({}, 0, 8) == ""
     assert hidden_by({"CUDA_VISIBLE_DEVICES": "0,1"}, 2, 2) == ""
+    assert hidden_by({"CUDA_VISIBLE_DEVICES": "0"}, 1, None) == "", "of how many is not known"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setattr("harness.machine.environment.nvidia_devices", lambda: None)
     assert take_inventory(Config(), PROBE).hidden == ""

@@ -282,13 +282,18 @@ class TestDefaultPath:
 
 
 class TestWithinARun:
-    @pytest.mark.parametrize("below", ["again", "raw/again", "figures/again", "a/b/c"])
+    @pytest.mark.parametrize(
+        "below",
+        ["again", "raw/again", "figures/again", "a/b/c", "raw/shard-1of2", "shard-nonsense", "../link/again"],
+    )
     def test_a_run_in_another_ones_folder_is_refused(self, tmp_path: Path, below: str) -> None:
         run = open_run(tmp_path / "run", CONFIG)
         run.write_config(CONFIG)
         run.close()
+        (tmp_path / "link").symlink_to(run.raw)
         with pytest.raises(ConfigError, match="in no other run"):
             open_run(tmp_path / "run" / below, CONFIG)
+        open_run(tmp_path / "run" / ".." / "other", CONFIG).close()
 
     def test_shards_stand_in_the_folder_that_they_are_merged_into(self, tmp_path: Path) -> None:
         run = open_run(tmp_path / "run", CONFIG)

@@ -98,9 +98,9 @@ def _told_apart(most: pd.Series, least: pd.Series) -> bool:
     """Whether two shares can be set against each other: as they are printed, and by their intervals."""
     if percent(float(most["share"])) == percent(float(least["share"])):
         return False
-    within = most["dispatch_share_low"] <= least["dispatch_share_high"]
-    # A share that counts as 0 is not the one that the interval is of.
-    return not (within and least["share"] > 0)
+    if most["device_kind"] == "cpu" and not least["share"] > 0:
+        return True  # it counts as 0, which is not what its interval is of
+    return not most["dispatch_share_low"] <= least["dispatch_share_high"]  # apart where there is no interval
 
 
 def _why_unknown(rows: pd.DataFrame) -> str:

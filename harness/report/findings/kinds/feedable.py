@@ -39,7 +39,7 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         own = known[known["mode"] == mode]
         most, least = (own.loc[getattr(own["feedable_devices"], end)()] for end in ("idxmax", "idxmin"))
         text = f"{_many(least)} devices with {mode} at {cell(least)}"
-        if most["feedable_devices"] > least["feedable_devices"]:
+        if _many(most) != _many(least):
             text = f"{_many(least)} ({cell(least)}) to {_many(most)} ({cell(most)}) devices with {mode}"
         texts.append(text)
     more = len(modes) - len(texts)

@@ -42,6 +42,8 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         else:
             verb = "falls" if last < first - STEADY else "rises" if last > first + STEADY else "goes"
             text = f"{head} {verb} from {percent(first)} on {counts[0]} to {percent(last)} on {counts[-1]} devices"
+            if percent(first) == percent(last):
+                text = f"{head} is {percent(last)} on {counts[0]} as on {counts[-1]} devices"
         if len(at_end) > 1:
             least = f"{_efficiency(worst)} at {cell(worst)}"
             text += f" (medians over {len(at_end)} cells; least {least})"
