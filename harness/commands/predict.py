@@ -7,6 +7,7 @@ status. Must not know how costs are fitted nor how figures are drawn. What predi
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ _BOUNDS = {
 }
 # A prediction starts nothing: a cluster of any size may be asked about.
 _MOST = {"devices": 2**30}
+MOST_CELLS = 10_000
 
 
 def main(arguments: list[str]) -> int:
@@ -44,6 +46,7 @@ def main(arguments: list[str]) -> int:
         value = getattr(given, key)
         if value is not None and not bound.holds(value):
             raise ConfigError(f"--{key.replace('_', '-')}", value, bound.words)
+    _check_size(given, wanted)
     profile = _profile(given.profile)
     run = _run(given.run)
     fit = _fit(given.run, run)
@@ -113,6 +116,20 @@ def _numbers(key: str, text: str | None) -> list[int] | None:
             f"--{key}", text, f"whole numbers from 1 to {most:_}, with commas between, e.g. 1,8,64,1024"
         )
     return sorted({int(word) for word in words})
+
+
+def _check_size(given: argparse.Namespace, wanted: Wanted) -> None:
+    lists = {
+        "devices": wanted.devices,
+        "batch": wanted.batches,
+        "depth": wanted.depths,
+        "width": wanted.widths,
+    }
+    counts = {key: len(values) for key, values in lists.items() if values}
+    longest = max(counts, key=lambda key: counts[key])
+    if (cells := math.prod(counts.values())) > MOST_CELLS:
+        allowed = f"fewer values: {MOST_CELLS:_} cells at most, a row each, these are {cells:_}"
+        raise ConfigError(f"--{longest}", getattr(given, longest), allowed)
 
 
 def _profile(name: str | None) -> Profile | None:

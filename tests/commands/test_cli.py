@@ -120,6 +120,7 @@ class TestReport:
 
 
 LONG = "a" * 300
+MANY = ",".join(map(str, range(1, 201)))
 EXPORTED = ["export", "depth=2", "width=2", "--mode", "script", "--out"]
 REFUSED = [
     # what is written, what the line must name
@@ -140,6 +141,7 @@ REFUSED = [
         (["predict", "nothing", f"--network-gb-s={value}"], ["--network-gb-s", "above 0"])
         for value in ("nan", "inf", "-1", "1e300")
     ],
+    ([*["predict", "nothing", "--depth", "5", "--devices"], MANY, "--batch", MANY], ["--devices=1,2", "40_000"]),
     (["predict", "nothing", "--controller", "thread"], ["--controller=thread", "the nearest: threads"]),
     (["predict", "nothing", "--profile", "h100"], ["--profile=h100", "the nearest: h100x8"]),
     (["predict", "nothing", "--profile", LONG], ["--profile=aaa", "name too long"]),

@@ -229,11 +229,17 @@ def test_a_name_is_what_was_typed(typed: str, tmp_path: Path, monkeypatch: pytes
     assert asked[-1].launcher.srun_args == [f"--a={typed}"]
 
 
+REGISTERING = "from harness.modes import Mode, register\n@register\n"
 ENDING = {
     "exits": "import os\nos._exit(3)\n",
     "crashes": "import ctypes\nctypes.string_at(0)\n",
     "ends": "import sys\nsys.exit(0)\n",
     "raises": "class Odd(BaseException): pass\nraise Odd('why')\n",
+    "interrupts": "raise KeyboardInterrupt\n",
+    "registers_no_mode": REGISTERING + "class Mine:\n    name = 'mine'\n    needs_python = True\n",
+    "registers_a_number": REGISTERING + "class Mine(Mode): name, needs_python, prepare = 5, True, None\n",
+    "registers_a_list": REGISTERING + "class Mine(Mode): name, needs_python, prepare = 'a,b', True, None\n",
+    "registers_half": REGISTERING + "class Mine(Mode): name, prepare = 'mine', None\n",
 }
 
 
@@ -250,6 +256,18 @@ def test_a_plugin_that_ends_the_process_is_refused_in_one_line(
     assert main(["sweep", f"plugins=[{module}_when_imported]"]) == 2
     (line,) = capfd.readouterr().err.strip().splitlines()
     assert f"{module}_when_imported" in line and "importable" in line
+
+
+def test_a_plugin_that_leaves_a_thread_behind_is_imported_without_waiting_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.plan.allowed.plugins import check_plugins
+
+    module = tmp_path / "leaves_a_thread.py"
+    module.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(3600,)).start()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("harness.plan.allowed.plugins._TIMEOUT_S", 30)
+    check_plugins(["leaves_a_thread"])
 
 
 # What the probe answers on a machine without a GPU; asking torch would take 3 s for each case.
