@@ -12,9 +12,10 @@ import re
 from collections.abc import Sequence
 
 from harness.commands.keys import NESTED, known_keys
-from harness.core.errors import UsageError
+from harness.core.errors import ConfigError, UsageError
+from harness.plan.allowed.nearest import with_nearest
 
-TEXTS = ("name", "out", "resume", "shard")
+TEXTS = ("name", "out", "resume", "shard", "emulator.name", "emulator.compute_capability")
 # Which file of a group: always a name, so that Hydra says which there are.
 GROUPS = ("sweep", *NESTED)
 LISTS_OF_TEXT = ("plugins", "launcher.srun_args")
@@ -29,6 +30,12 @@ _WITH_VALUE = (
     *("-cd", "--config-dir", "--experimental-rerun", "-i", "--info"),
 )
 _MAY_STAND_ALONE = ("-i", "--info")
+_CONFIGS = ("job", "hydra", "all")
+_ABOUT = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+# Which values they take, as argparse would tell over many lines.
+_CHOICES = {"-c": _CONFIGS, "--cfg": _CONFIGS, "-i": _ABOUT, "--info": _ABOUT}
+# Hydra's parser takes a time that grows as the square of the length: this many take seconds.
+LONGEST = 8192
 _OVERRIDE = re.compile(r"(\+{0,2})([\w.]+)=(.*)", re.DOTALL)
 # What has several values under -m: a list without brackets, or one of Hydra's functions.
 _FUNCTION = re.compile(r"(?:choice|range|interval|glob|sort|shuffle)\(")
@@ -56,15 +63,23 @@ def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         option = word.partition("=")[0]
         if word.startswith("="):
             raise UsageError(f"{word}: a key must stand before the =, as in depth=[4,64]")
+        if len(word) > LONGEST:
+            raise ConfigError(
+                option,
+                word.partition("=")[2],
+                f"at most {LONGEST} characters; what is longer stands in a file of conf/sweep/",
+            )
         if not word.startswith("-"):
             overrides.append(word)
         elif option in _ALONE or (option in _WITH_VALUE and option != word):
             options.append(word)
+            _check_choice(option, word.partition("=")[2])
         elif option in _WITH_VALUE:
             follows = left and not left[0].startswith("-") and not _OVERRIDE.fullmatch(left[0])
             if not follows and option not in _MAY_STAND_ALONE:
                 raise UsageError(f"{word}: a value must follow")
             options += [word, left.pop(0)] if follows else [word]
+            _check_choice(option, options[-1] if follows else word.partition("=")[2])
         else:
             key = option.lstrip("-").replace("-", "_")
             raise UsageError(
@@ -72,6 +87,12 @@ def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 f"{known_keys(key)}"
             )
     return options, overrides
+
+
+def _check_choice(option: str, value: str) -> None:
+    choices = _CHOICES.get(option, ())
+    if value and choices and value not in choices:
+        raise UsageError(f"{option} {value}: not allowed; allowed: {with_nearest(value, choices)}")
 
 
 def _literal(override: str, many: bool) -> str:

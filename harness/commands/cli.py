@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ground.private import NoPrivateFolder
 from ground.user import name_user
+from harness.commands.parser import Parser
 from harness.core.errors import HarnessError, tell
 from harness.core.processes.interrupt import Interrupted, signals_raise, tell_interrupted
 from harness.core.processes.streams import make_unbreakable
@@ -108,7 +109,7 @@ _OWN_PARSERS: dict[str, Callable[[], Command]] = {
 
 
 def _parse_and_run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="harness",
         description=DESCRIPTION,
         epilog=EPILOG,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.commands.parser import Parser
 from harness.export.export import Saved, export
 from harness.export.options import MODES, Order, read_order
 from harness.export.reference import reference_path
@@ -23,7 +24,7 @@ FILE holds code, which runs when it is loaded: load only files from authors you 
 
 def main(arguments: list[str]) -> int:
     """Run `harness export` with these arguments. Answers the exit status; raises HarnessError for refusals."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="harness export",
         description="Save a compiled model with its parameters, checked against eager, to be run without Python.",
         epilog=EPILOG,

@@ -24,7 +24,7 @@ from harness.commands.arguments import for_hydra
 from harness.commands.overrides import config_of
 from harness.commands.refusals import one_line
 from harness.commands.resumed import resumed
-from harness.core.errors import HarnessError, UsageError, tell
+from harness.core.errors import HarnessError, tell
 from harness.core.processes.interrupt import behind
 from harness.plan.allowed.texts import check_path_text
 from harness.plan.config import Config, conf_directory
@@ -62,11 +62,11 @@ def sweep(arguments: list[str]) -> int:
         _hydra_main(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise one_line(error, arguments) from error
-    except ValueError as error:
+    except Exception as error:
         if begun:
             raise
-        # Hydra's own, of an override that its grammar takes and its composition does not.
-        raise UsageError(one_line(error, arguments)) from error
+        # Hydra's own (ValueError, AssertionError), of an override that its grammar takes and its composition does not.
+        raise one_line(error, arguments) from error
     return max(statuses, default=0)
 
 

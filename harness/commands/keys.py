@@ -5,10 +5,10 @@ In: the configuration's types. Out: names. Must not know what was given for them
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import fields
 
 from harness.core.emulated import Profile
+from harness.plan.allowed.nearest import nearest
 from harness.plan.config import Config
 
 # Config groups that are a dataclass of their own; `sweep` fills the top level.
@@ -24,5 +24,5 @@ def known_keys(key: str) -> str:
     known = ["sweep", *(field.name for field in fields(Config))]
     if tail and head in NESTED:
         known = [f"{head}.{field.name}" for field in fields(getattr(EXAMPLE, head))]
-    close = difflib.get_close_matches(key, known, n=1)
-    return (f"{close[0]} (the nearest), or one of " if close else "one of ") + ", ".join(known)
+    near = nearest(key, known)
+    return (f"{near} (the nearest), or one of " if near else "one of ") + ", ".join(known)

@@ -5,13 +5,13 @@ In: arguments. Out: a run directory, its report, an exit status. Must not know h
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.analysis.run import load_run
+from harness.commands.parser import Parser
 from harness.core.errors import HarnessError
 from harness.records.merge import merge
 
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     """`harness merge SHARD... --out DIR`. Answers the exit status."""
     from harness.report import print_summary, tell_failed, write_report
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="harness merge",
         description="Merge the run directories of a sweep's shards, and report the whole.",
     )

@@ -7,12 +7,18 @@ status. Must not know how costs are fitted nor how figures are drawn. What predi
 from __future__ import annotations
 
 import argparse
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands.parser import Parser
+from harness.commands.runs import given_run
 from harness.core.controllers import CONTROLLERS
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.schema import OK
+from harness.plan.allowed.bounds import BOUNDS, Bound
+from harness.plan.allowed.nearest import nearest, with_nearest
 
 if TYPE_CHECKING:
     from harness.analysis.run import Run
@@ -23,15 +29,24 @@ if TYPE_CHECKING:
 DESCRIPTION = """Predict step time, utilisation, the devices that one thread can feed, and the batch at which each mode
 stops being dispatch-bound, for a node that was not measured. Predicted, not measured: docs/cost-model.md."""
 
+_BOUNDS = {
+    "network_gb_s": Bound(0, 1e7, "no link comes near", above=True, whole=False),
+    "per_node": BOUNDS["launcher.devices_per_node"],
+}
+# A prediction starts nothing: a cluster of any size may be asked about.
+_MOST = {"devices": 2**30}
+MOST_CELLS = 10_000
+
 
 def main(arguments: list[str]) -> int:
     """Answers the exit status. Raises ConfigError for what is refused."""
     given = _parser().parse_args(arguments)
     wanted = _wanted(given)
-    for key in ("network_gb_s", "per_node"):
+    for key, bound in _BOUNDS.items():
         value = getattr(given, key)
-        if value is not None and not 0 < value < float("inf"):
-            raise ConfigError(f"--{key.replace('_', '-')}", value, "a number above 0")
+        if value is not None and not bound.holds(value):
+            raise ConfigError(f"--{key.replace('_', '-')}", value, bound.words)
+    _check_size(given, wanted)
     profile = _profile(given.profile)
     run = _run(given.run)
     fit = _fit(given.run, run)
@@ -57,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="harness predict", description=DESCRIPTION)
+    parser = Parser(prog="harness predict", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run directory, on any device")
     parser.add_argument(
         "--profile", help="device to predict: v100x8, a100x8, h100x8, h200x8 (default: the run's own)"
@@ -80,12 +95,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _wanted(given: argparse.Namespace) -> Wanted:
     devices, batches, depths, widths = (
-        _numbers(f"--{name}", getattr(given, name)) for name in ("devices", "batch", "depth", "width")
+        _numbers(name, getattr(given, name)) for name in ("devices", "batch", "depth", "width")
     )
     controllers = given.controller.split(",") if given.controller else list(CONTROLLERS)
     for name in controllers:
         if name not in CONTROLLERS:
-            raise ConfigError("--controller", name, ", ".join(CONTROLLERS))
+            raise ConfigError("--controller", name, with_nearest(name, list(CONTROLLERS)))
     from harness.costs.prediction import Wanted
 
     return Wanted(devices or [], controllers, batches, depths, widths)
@@ -95,10 +110,26 @@ def _numbers(key: str, text: str | None) -> list[int] | None:
     """Whole numbers of a comma-separated list, each once and in order."""
     if text is None:
         return None
-    words = [word.strip() for word in text.strip("[]").split(",")]
-    if not all(word.isascii() and word.isdigit() and 0 < int(word[:19]) <= 2**30 for word in words):
-        raise ConfigError(key, text, "whole numbers from 1 to 2^30, with commas between, e.g. 1,8,64,1024")
+    words, most = [word.strip() for word in text.strip("[]").split(",")], _MOST.get(key, BOUNDS[key].most)
+    if not all(word.isascii() and word.isdigit() and 0 < int(word[:19]) <= most for word in words):
+        raise ConfigError(
+            f"--{key}", text, f"whole numbers from 1 to {most:_}, with commas between, e.g. 1,8,64,1024"
+        )
     return sorted({int(word) for word in words})
+
+
+def _check_size(given: argparse.Namespace, wanted: Wanted) -> None:
+    lists = {
+        "devices": wanted.devices,
+        "batch": wanted.batches,
+        "depth": wanted.depths,
+        "width": wanted.widths,
+    }
+    counts = {key: len(values) for key, values in lists.items() if values}
+    longest = max(counts, key=lambda key: counts[key])
+    if (cells := math.prod(counts.values())) > MOST_CELLS:
+        allowed = f"fewer values: {MOST_CELLS:_} cells at most, a row each, these are {cells:_}"
+        raise ConfigError(f"--{longest}", getattr(given, longest), allowed)
 
 
 def _profile(name: str | None) -> Profile | None:
@@ -108,18 +139,18 @@ def _profile(name: str | None) -> Profile | None:
 
     try:
         return load_profile(name)
-    except (EmulatorError, OSError) as error:
+    except OSError as error:
+        raise ConfigError(
+            "--profile", name, f"a profile's name, or a file that can be read ({error.strerror})"
+        ) from None
+    except EmulatorError as error:
         allowed = str(error).rpartition("allowed: ")[2]
-        raise ConfigError("--profile", name, allowed) from None
+        near = nearest(name, re.findall(r"\w+x\d+", allowed))
+        raise ConfigError("--profile", name, allowed + (f" (the nearest: {near})" if near else "")) from None
 
 
 def _run(directory: Path) -> Run:
-    from harness.analysis.run import load_run
-
-    try:
-        run = load_run(directory)
-    except OSError as error:
-        raise HarnessError(f"RUN={directory}: cannot be read: {error.strerror or error}") from error
+    run = given_run(directory)
     if not (run.points["status"] == OK).any():
         raise ConfigError("RUN", directory, "a run with at least one point that is ok; this one has none")
     return run

@@ -15,9 +15,10 @@ from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError
 from harness.commands.arguments import without_group
 from harness.commands.keys import EXAMPLE, known_keys
 from harness.core import axes
-from harness.core.errors import ConfigError, HarnessError
-from harness.plan.allowed.checks import nearest
+from harness.core.errors import ConfigError, HarnessError, UsageError
+from harness.plan.allowed.nearest import nearest, with_nearest
 from harness.plan.allowed.words import words_of
+from harness.plan.config import conf_directory
 
 _RULES = "a list of rules, e.g. [{depth: 64, batch: '>=1024'}]"
 # What a list may be made of, where the key knows no words.
@@ -27,9 +28,9 @@ _EXAMPLES = {"plugins": "[my_modes]", "srun_args": "[--mem=64G]", "hidden": "[25
 def one_line(error: Exception, arguments: list[str]) -> HarnessError:
     """Hydra's and OmegaConf's errors as one line that names key, value and what is allowed."""
     text = "\n".join(str(e) for e in (error, error.__cause__) if e is not None)
-    if found := re.search(r"Could not find '([\w./-]+)/([^']*)'", text):
+    if found := re.search(r"Could not find '((?:hydra/)?\w+)/([^']*)'", text):
         group, option = found[1], found[2]
-        return ConfigError(group, option, _with_nearest(option, re.findall(r"^\t(\S+)$", text, re.MULTILINE)))
+        return ConfigError(group, option, with_nearest(option, re.findall(r"^\t(\S+)$", text, re.MULTILINE)))
     if found := re.search(r"Ambiguous value for argument '([^=']+)=(.*)'", text):
         key, given = found[1], found[2]
         return ConfigError(key, given, f"one sweep over a list, {key}=[{given}], or with -m a sweep for each")
@@ -46,9 +47,30 @@ def one_line(error: Exception, arguments: list[str]) -> HarnessError:
         why = isinstance(error, (InterpolationKeyError, InterpolationResolutionError))
         return ConfigError(key, given, _type_of(key, given) + (f" ({first_line(error)})" if why else ""))
     if isinstance(error, OverrideParseException):
-        key, _, given = error.override.partition("=")
+        return _unreadable(error.override)
+    if isinstance(error, AssertionError) and (key := _of_no_profile(arguments)):
+        return ConfigError(
+            key, _given(key, arguments), "with a profile beside it, e.g. emulator=v100x8 device=emulated"
+        )
+    # Refused before anything was begun, whatever it is.
+    return UsageError(first_line(error))
+
+
+def _unreadable(override: str) -> HarnessError:
+    """What is not KEY=VALUE, or no value that Hydra's grammar knows."""
+    key, equals, given = override.partition("=")
+    if equals:
         return ConfigError(key, given, "KEY=VALUE in Hydra's syntax, e.g. depth=[4,64] or timing=precise")
-    return HarnessError(first_line(error))
+    options = {file.stem: f"{file.parent.name}={file.stem}" for file in conf_directory().glob("*/*.yaml")}
+    near = nearest(key, sorted(options))
+    meant = f" (the nearest: {options[near]})" if near else ""
+    return UsageError(f"{key}: not KEY=VALUE, such as depth=[4,64] or timing=precise{meant}")
+
+
+def _of_no_profile(arguments: list[str]) -> str:
+    """The key of a profile that is set where there is none; empty where none is."""
+    keys = (argument.lstrip("+~").partition("=")[0] for argument in arguments)
+    return next((key for key in keys if key.startswith("emulator.")), "")
 
 
 def _given(key: str, arguments: list[str]) -> str:
@@ -81,18 +103,13 @@ def _list_of(name: str, kind: str, given: str) -> str:
     """With an example that is what was most likely meant."""
     if name in (axes.MODE, *axes.CELL_NAMES):
         known = words_of(name)
-        meant = nearest(given, known)
-        return f"a list of some of {', '.join(known)}, e.g. {name}=[{meant or ','.join(known[:2])}]"
+        meant = [near for word in given.split(",") if (near := nearest(word.strip("[] "), known))]
+        return f"a list of some of {', '.join(known)}, e.g. {name}=[{','.join(meant or known[:2])}]"
     of_numbers = kind == "int"
     example = _EXAMPLES.get(name, "[4,64]")
     if of_numbers and given.isdecimal() and len(given) < 10:
         example = f"[{given}]"
     return f"a list of {'whole numbers' if of_numbers else 'texts'}, e.g. {name}={example}"
-
-
-def _with_nearest(given: str, known: list[str]) -> str:
-    meant = nearest(given, known)
-    return ", ".join(known) + (f" (the nearest: {meant})" if meant else "")
 
 
 def first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from harness.commands.runs import given_run
 from harness.core.errors import HarnessError
 
 
@@ -16,13 +17,9 @@ def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
     """out: where to; None: the run itself, for several a new folder beside the first. Answers the exit status."""
     from rich.console import Console
 
-    from harness.analysis.run import load_run
     from harness.report import print_summary, tell_failed, write_report
 
-    try:
-        runs = [load_run(directory) for directory in directories]
-    except OSError as error:
-        raise HarnessError(f"RUN={error.filename}: cannot be read: {error.strerror or error}") from error
+    runs = [given_run(directory) for directory in directories]
     aside = out is not None or len(directories) > 1
     try:
         if out is None:

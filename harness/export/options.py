@@ -13,6 +13,9 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.modes import get_mode
+from harness.plan.allowed.bounds import BOUNDS
+from harness.plan.allowed.checks import one_of
+from harness.plan.allowed.nearest import with_nearest
 from harness.plan.allowed.words import DTYPES
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
@@ -42,14 +45,10 @@ class Order:
 def read_order(options: Sequence[str], mode: str, out: Path) -> Order:
     """Check the arguments. Raises ConfigError for the first that is refused."""
     given = _split(options)
-    if mode not in MODES:
-        raise ConfigError("--mode", mode, ", ".join(MODES))
-    device = given.get("device", "cpu")
-    if device not in DEVICES:
-        raise ConfigError("device", device, ", ".join(DEVICES))
-    if given.get("dtype", DTYPES[0]) not in DTYPES:
-        raise ConfigError("dtype", given["dtype"], ", ".join(DTYPES))
-    config = Config(mode=[mode], dtype=[given.get("dtype", DTYPES[0])], seed=_number("seed", given, 0) or 0)
+    device, dtype = given.get("device", DEVICES[0]), given.get("dtype", DTYPES[0])
+    for key, word, known in (("--mode", mode, MODES), ("device", device, DEVICES), ("dtype", dtype, DTYPES)):
+        one_of(key, word, known)
+    config = Config(mode=[mode], dtype=[dtype], seed=_number("seed", given) or 0)
     config.device.kind = device
     _set_sizes(config, given)
     _check_out(mode, out)
@@ -69,9 +68,8 @@ def _split(options: Sequence[str]) -> dict[str, str]:
     for word in options:
         key, equals, value = word.partition("=")
         if not equals or key not in KEYS:
-            raise ConfigError(
-                key, value if equals else "(missing)", f"KEY=VALUE with one of {', '.join(KEYS)}"
-            )
+            allowed = f"KEY=VALUE with one of {with_nearest(key, KEYS)}"
+            raise ConfigError(key, value if equals else "(missing)", allowed)
         if key in given:
             raise ConfigError(key, value, f"one value ({key}={given[key]} was given before)")
         # A list of one is what a sweep would be given.
@@ -80,16 +78,16 @@ def _split(options: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _number(key: str, given: dict[str, str], least: int) -> int | None:
+def _number(key: str, given: dict[str, str]) -> int | None:
     if key not in given:
         return None
-    if not re.fullmatch(r"[0-9]{1,18}", given[key]) or int(given[key]) < least:
-        raise ConfigError(key, given[key], f"one whole number of at least {least}")
+    if not re.fullmatch(r"[0-9]{1,18}", given[key]) or not BOUNDS[key].holds(int(given[key])):
+        raise ConfigError(key, given[key], f"one: {BOUNDS[key].words}")
     return int(given[key])
 
 
 def _set_sizes(config: Config, given: dict[str, str]) -> None:
-    sizes = {key: _number(key, given, 1) for key in SIZES}
+    sizes = {key: _number(key, given) for key in SIZES}
     depth, width = sizes["depth"], sizes["width"]
     if "hidden" in given:
         widths = re.fullmatch(r"\[\s*([1-9]\d{0,17}(\s*,\s*[1-9]\d{0,17})*)\s*\]", given["hidden"])
@@ -108,8 +106,18 @@ def _set_sizes(config: Config, given: dict[str, str]) -> None:
 def _check_out(mode: str, out: Path) -> None:
     if mode == "aoti" and out.suffix != ".pt2":
         raise ConfigError("--out", out, "a name ending in .pt2 with --mode=aoti, which torch asks for")
-    if not out.name or out.is_dir() or not out.parent.is_dir():
+    try:
+        fits = bool(out.name) and not out.is_dir() and out.parent.is_dir()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise ConfigError("--out", out, f"a file in a folder that is there ({error.strerror})") from None
+    if not fits:
         raise ConfigError("--out", out, "a file in a folder that is there")
+    try:
+        str(out.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            "--out", out, "a file whose path is UTF-8: torch writes files of no other"
+        ) from None
 
 
 def _check_cuda() -> None:

@@ -6,6 +6,7 @@ In: classes that describe modes. Out: modes by name. Must not import torch, nor 
 from __future__ import annotations
 
 import importlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 MODES: dict[str, Mode] = {}
+# As it is written in lists on the command line and in a column.
+_NAME = re.compile(r"[a-zA-Z_][\w.-]{0,39}", re.ASCII)
 
 
 class Mode(ABC):
@@ -68,8 +71,21 @@ class Mode(ABC):
 
 
 def register(cls: type[Mode]) -> type[Mode]:
-    """Class decorator: add a mode to the registry. The last one registered under a name holds."""
-    MODES[cls.name] = cls()
+    """Class decorator: add a mode to the registry. The last one registered under a name holds.
+
+    Raises TypeError for what is no mode: it would fail in planning, or stand in a column as something else.
+    """
+    if not issubclass(cls, Mode):
+        raise TypeError(f"{cls.__name__} is registered and no subclass of Mode")
+    mode = cls()
+    name: object = getattr(mode, "name", None)
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise TypeError(
+            f"{cls.__name__}.name must be at most 40 letters, digits, '.', '_' and '-', a letter first"
+        )
+    if not isinstance(getattr(mode, "needs_python", None), bool):
+        raise TypeError(f"{cls.__name__}.needs_python must be True or False")
+    MODES[name] = mode
     return cls
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.core import axes
 from harness.core.errors import ConfigError
 from harness.plan.allowed.checks import one_of
+from harness.plan.allowed.nearest import nearest
 from harness.plan.allowed.words import words_of
 from harness.plan.points import Point
 
@@ -30,7 +31,10 @@ def check_exclude(rules: Sequence[dict[str, Any]]) -> None:
             raise ConfigError(key, "{}", example + " (an empty rule would exclude everything)")
         for axis, wanted in rule.items():
             if axis not in EXCLUDABLE:
-                raise ConfigError(f"{key}.{axis}", wanted, example)
+                near = nearest(str(axis), EXCLUDABLE)
+                raise ConfigError(
+                    f"{key}.{axis}", wanted, example + (f" (the nearest: {near})" if near else "")
+                )
             try:
                 matches(wanted, "" if axis in axes.NAMES else 1)
             except (TypeError, ValueError):

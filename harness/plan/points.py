@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from harness.core import axes
@@ -37,7 +37,7 @@ class Point:
     @property
     def key(self) -> str:
         """Hash of the axes, 12 hexadecimal digits, the same in every run, version and machine."""
-        return _hash(asdict(self))
+        return _hash(vars(self))
 
     @property
     def rank_batch(self) -> int:
@@ -58,9 +58,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Hash of the axes without the mode."""
-        place = asdict(self.points[0])
-        place.pop("mode")
-        return _hash(place)
+        return _hash({axis: value for axis, value in vars(self.points[0]).items() if axis != axes.MODE})
 
     @property
     def label(self) -> str:

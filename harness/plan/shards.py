@@ -30,6 +30,7 @@ def shard_plan(plan: Plan, shard: tuple[int, int], config: Config, inventory: In
     loads = [0.0] * shards
     begun: list[set[tuple[int, str]]] = [set() for _ in range(shards)]
     part_of: dict[str, int] = {}
+    used = 0
     for cell in sorted(cells, key=lambda each: (-costs[each.id], each.id)):
         first = cell.points[0]
         session = (first.devices, first.controller)
@@ -38,7 +39,10 @@ def shard_plan(plan: Plan, shard: tuple[int, int], config: Config, inventory: In
             # A part that has no session of this kind yet must start one.
             return loads[part] + costs[cell.id] + (0.0 if session in begun[part] else START_SECONDS)
 
-        part = min(range(shards), key=lambda each: (load_with(each), each))
+        # Parts that have nothing yet are alike: of those the first will do.
+        looked_at = min(used + 1, shards)
+        part = min(range(looked_at), key=lambda each: (load_with(each), each))
+        used = max(used, part + 1)
         loads[part] = load_with(part)
         begun[part].add(session)
         part_of[cell.id] = part

@@ -56,9 +56,18 @@ def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> st
                 f"{issuing} {who} x {threads} threads asked for, {cores} cores present "
                 "(oversubscribe=true runs it all the same)"
             )
+    return _unsupported_by_mode(point, inventory)
+
+
+def _unsupported_by_mode(point: Point, inventory: Inventory) -> str | None:
     mode = get_mode(point.mode)
-    reason = mode.unsupported(workload=point.workload, dtype=point.dtype, device_kind=inventory.kind)
-    return reason or (mode.unsupported_autograd(point.autograd) if point.workload == "forward" else None)
+    try:
+        reason = mode.unsupported(workload=point.workload, dtype=point.dtype, device_kind=inventory.kind)
+        if not reason and point.workload == "forward":
+            reason = mode.unsupported_autograd(point.autograd)
+    except Exception as error:  # a plugin's: the other modes are measured all the same
+        return f"mode {point.mode} fails when asked whether it can run: {type(error).__name__}: {error}"
+    return str(reason) if reason else None
 
 
 def _not_allocated(point: Point, inventory: Inventory) -> str | None:

@@ -12,6 +12,7 @@ from harness.modes import load_plugins
 from harness.plan.allowed.bounds import check_bounds
 from harness.plan.allowed.checks import known_words, one_of, some
 from harness.plan.allowed.plugins import check_plugins
+from harness.plan.allowed.size import check_size
 from harness.plan.allowed.texts import check_name, check_path_text
 from harness.plan.allowed.words import DEVICE_KINDS, LAUNCHERS, SCALINGS, words_of
 from harness.plan.config import Config, TimingConfig
@@ -32,6 +33,7 @@ def validate(config: Config) -> Config:
         some(key, getattr(config, key))
     for key in (axes.MODE, *axes.CELL_NAMES):
         known_words(key, getattr(config, key), words_of(key))
+    check_size(config)
     _check_autograd(config)
     one_of("scaling", config.scaling, SCALINGS)
     one_of("device.kind", config.device.kind, DEVICE_KINDS)

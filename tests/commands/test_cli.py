@@ -59,7 +59,8 @@ def test_the_help_of_a_command_is_too(arguments: list[str]) -> None:
 def test_what_is_no_command_is_refused(arguments: list[str]) -> None:
     status, output, errors, imported = run(*arguments)
     assert (status, output, imported) == (2, "", set())
-    assert "usage:" in errors
+    (line,) = errors.splitlines()
+    assert line.startswith("harness: error: ") and "--help" in line
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -116,3 +117,61 @@ class TestReport:
         assert not imported & {"torch", "hydra"}
         assert "points.csv" in output
         assert (raw.directory / "points.csv").exists()
+
+
+LONG = "a" * 300
+MANY = ",".join(map(str, range(1, 201)))
+EXPORTED = ["export", "depth=2", "width=2", "--mode", "script", "--out"]
+REFUSED = [
+    # what is written, what the line must name
+    (["sweeep", "depth=[4]"], ["sweeep", "the nearest: sweep"]),
+    (["report"], ["RUN", "harness report --help"]),
+    (["report", LONG], ["RUN=aaa", "file name too long"]),
+    (["report", "nothing", "--al-figures"], ["--al-figures"]),
+    (["merge", "shard"], ["--out"]),
+    (["merge", LONG, "--out", "x"], ["SHARD=aaa", "file name too long"]),
+    (["predict", "nothing", "--devcies", "1"], ["--devcies", "the nearest: --devices"]),
+    (["predict", LONG], ["RUN=aaa", "file name too long"]),
+    *[(["predict", "nothing", "--devices", value], ["--devices=" + value]) for value in ("1e9", "0", "9" * 30, "")],
+    (["predict", "nothing", "--depth", "1000000"], ["--depth=1000000", "1 to 100_000"]),
+    (["predict", "nothing", "--batch", "9" * 19], ["--batch=9", "1 to 2_147_483_647"]),
+    (["predict", "nothing", "--per-node", "x"], ["--per-node", "int"]),
+    (["predict", "nothing", "--per-node", "9" * 30], ["--per-node=9", "no node has more"]),
+    *[
+        (["predict", "nothing", f"--network-gb-s={value}"], ["--network-gb-s", "above 0"])
+        for value in ("nan", "inf", "-1", "1e300")
+    ],
+    ([*["predict", "nothing", "--depth", "5", "--devices"], MANY, "--batch", MANY], ["--devices=1,2", "40_000"]),
+    (["predict", "nothing", "--controller", "thread"], ["--controller=thread", "the nearest: threads"]),
+    (["predict", "nothing", "--profile", "h100"], ["--profile=h100", "the nearest: h100x8"]),
+    (["predict", "nothing", "--profile", LONG], ["--profile=aaa", "name too long"]),
+    (["export"], ["--mode, --out"]),
+    (["export", "--mode", "scirpt", "--out", "x"], ["--mode=scirpt", "the nearest: script"]),
+    ([*EXPORTED, LONG], ["--out=aaa", "too long"]),
+    ([*EXPORTED, "\udcff.pt"], ["--out=?.pt", "UTF-8"]),
+    ([*EXPORTED, "x.pt", "dtype=fp16"], ["dtype=fp16", "the nearest: float16"]),
+    ([*EXPORTED, "x.pt", "btch=4"], ["btch=4", "the nearest: batch"]),
+    ([*EXPORTED, "x.pt", f"batch={2**62}"], [f"batch={2**62}", "32 bits"]),
+    ([*EXPORTED, "x.pt", "seed=-1"], ["seed=-1", "64 bits"]),
+    (["doctor", "--jsn"], ["--jsn"]),
+]  # fmt: skip
+
+
+def _named(words: list[str]) -> str:
+    return " ".join(words)[:50].encode("ascii", "replace").decode()
+
+
+@pytest.mark.parametrize(("arguments", "named"), REFUSED, ids=_named)
+def test_each_command_refuses_in_one_line(
+    arguments: list[str],
+    named: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, *arguments)
+    for words in named:
+        assert words in line
+    assert len(line) < 500
+    assert not list(tmp_path.iterdir())

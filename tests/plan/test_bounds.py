@@ -88,3 +88,24 @@ def test_more_processes_than_a_node_can_hold_are_refused_with_its_cores() -> Non
     make_plan(Config(depth=[2], width=[2], devices=[128]), Inventory("cpu", 2, "", 2))
     with pytest.raises(ConfigError, match="1 to 128 here"):
         make_plan(Config(depth=[2], width=[2], devices=[129]), Inventory("cpu", 2, "", 2))
+
+
+@pytest.mark.parametrize(
+    ("many", "named"),
+    [
+        ({"depth": [*range(1, 401)], "width": [*range(1, 401)]}, "160_000 .400 depth x 400 width"),
+        ({"depth": [*range(99_001, 100_001)], "width": [4]}, "20_000_000 layers"),
+        ({"hidden": [4] * 100_001}, "100_000 widths"),
+        ({"hidden": [4] * 1000, "batch": [*range(1, 50_002)]}, "50_000 points"),
+    ],
+    ids=["points", "layers", "widths", "batches"],
+)
+def test_a_plan_without_an_end_is_refused_before_it_is_made(many: dict[str, list[int]], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        validate(Config(mode=["eager"], **many))
+
+
+def test_a_large_sweep_is_planned_all_the_same() -> None:
+    validate(Config(depth=[1, 10_000, 100_000], width=[64, 4096], batch=[1, 64], devices=[1, 8, 64]))
+    # A value given twice is one.
+    validate(Config(depth=[4] * 400, width=[4] * 400, workload=["train", "forward"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,18 @@ def test_more_shards_than_cells_leave_some_with_the_reference_alone() -> None:
     config = Config(depth=[2], width=[64], devices=[1])
     plan = make_plan(config, CPU)
     assert [len(shard_plan(plan, (i, 3), config, CPU).points) for i in (1, 2, 3)] == [3, 3, 3]
+
+
+def test_parts_beyond_the_cells_cost_nothing() -> None:
+    """Of thousands of parts all but a few have nothing: looking at each of them took as much longer as there are."""
+    plan = make_plan(CONFIG, ALLOCATED)
+    parts, seconds = [], []
+    for shards in (len(cells(plan)), 9999):
+        began = time.process_time()
+        parts.append(shard_plan(plan, (1, shards), CONFIG, ALLOCATED))
+        seconds.append(time.process_time() - began)
+    assert parts[0] == parts[1]
+    assert seconds[1] < 20 * seconds[0]
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3", "1/3/5", "1 / 3"])

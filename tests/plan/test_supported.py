@@ -9,6 +9,7 @@ import pytest
 from plans import CPU, FOUR_GPUS, plan_of
 
 from harness.core.errors import ConfigError
+from harness.modes import get_mode
 from harness.plan.config import Config, DeviceConfig
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
@@ -82,3 +83,15 @@ class TestAllocation:
     def test_cores_are_those_of_all_its_nodes(self) -> None:
         given = replace(CPU, count=2, cores=2, nodes=2, allocated=True)
         assert self.reasons(given, devices=[2, 4], oversubscribe=False) == {}
+
+
+def test_a_mode_that_cannot_say_whether_it_can_run_costs_its_own_points_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def raising(**asked: object) -> None:
+        raise ValueError("odd")
+
+    monkeypatch.setattr(get_mode("script"), "unsupported", raising)
+    plan = plan_of(mode=["eager", "script"])
+    assert {p.mode for p in plan.points if p.key in plan.unsupported} == {"script"}
+    assert all("mode script" in why and "ValueError: odd" in why for why in plan.unsupported.values())

@@ -105,6 +105,22 @@ BAD = [
     (["sweep=smok"], ["sweep=smok", "the nearest: smoke"]),
     (["timing=precize"], ["timing=precize", "the nearest: precise"]),
     (["device=gpu"], ["device=gpu", "the nearest: cuda"]),
+    (["emulator.devices=4"], ["emulator.devices=4", "emulator=v100x8"]),
+    (["monitor.hz=1e-300"], ["monitor.hz=1e-300", "at least 0.01"]),
+    (["DEPTH=[4]"], ["DEPTH=[4]", "depth (the nearest)"]),
+    (["smoke"], ["smoke", "the nearest: sweep=smoke"]),
+    (["precize"], ["precize", "the nearest: timing=precise"]),
+    (["sweep=/etc/passwd"], ["sweep=/etc/passwd", "smoke"]),
+    (["exclude=[{dpth:3}]"], ["exclude[0].dpth=3", "the nearest: depth"]),
+    (["~name=x"], ["name", "dispatch"]),
+    (["++timing=3"], ["timing"]),
+    (["--cfg", "jop"], ["--cfg jop", "the nearest: job"]),
+    (["--info=nothing"], ["--info nothing", "searchpath"]),
+    (["--config-name", "nope"], ["nope"]),
+    # each value within its bounds, and no end to the plan
+    (["hidden=[" + "4," * 5000 + "4]"], ["hidden=[4,4", "at most 8192 characters"]),
+    ([f"{key}=[{','.join(map(str, range(1, 300)))}]" for key in ("depth", "width")],
+     ["depth=[1, 2", "50_000 points", "299 depth x 299 width"]),
     (["name=${oc.env:NOT_THERE}"], ["name=", "NOT_THERE"]),
     (["out=${nothing}"], ["out=", "nothing"]),
 ]  # fmt: skip
@@ -136,6 +152,18 @@ def test_refused_in_one_line(
         assert words in lines[0]
     assert printed.out == ""
     assert sorted(tmp_path.rglob("*")) == before, "something was started or written"
+
+
+def test_what_is_meant_under_m_is_said_for_each_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from harness.commands.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    assert main(["sweep", "-m", "mode=eager,scirpt"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "mode=eager,scirpt" in line and "mode=[eager,script]" in line
 
 
 TYPED = (
@@ -174,7 +202,7 @@ def test_a_path_is_what_was_typed(
     monkeypatch.setattr(sys, "argv", ["harness"])
     from harness.commands.cli import main
 
-    assert main(["sweep", f"{key}={typed}", "-c" if False else "dry_run=true"]) == 0
+    assert main(["sweep", f"{key}={typed}", "dry_run=true"]) == 0
     assert getattr(asked[0], key) == typed.strip("'")
 
 
@@ -191,7 +219,8 @@ def test_a_name_is_what_was_typed(typed: str, tmp_path: Path, monkeypatch: pytes
     from harness.commands.cli import main
 
     assert main(["sweep", "depth=[4]", "-m", f"name={typed},other", f"plugins=[{typed},mine]"]) == 0
-    assert [config.name for config in asked] == [typed if typed in ("1_1", "007") else asked[0].name, "other"]
+    assert [config.name for config in asked] == [typed, "other"]
+    assert asked[0].plugins == [typed, "mine"]
     assert (
         main(["sweep", f"name={typed}", f"plugins=[{typed}, 'mine']", f"launcher.srun_args=[--a={typed}]"])
         == 0
@@ -200,11 +229,17 @@ def test_a_name_is_what_was_typed(typed: str, tmp_path: Path, monkeypatch: pytes
     assert asked[-1].launcher.srun_args == [f"--a={typed}"]
 
 
+REGISTERING = "from harness.modes import Mode, register\n@register\n"
 ENDING = {
     "exits": "import os\nos._exit(3)\n",
     "crashes": "import ctypes\nctypes.string_at(0)\n",
     "ends": "import sys\nsys.exit(0)\n",
     "raises": "class Odd(BaseException): pass\nraise Odd('why')\n",
+    "interrupts": "raise KeyboardInterrupt\n",
+    "registers_no_mode": REGISTERING + "class Mine:\n    name = 'mine'\n    needs_python = True\n",
+    "registers_a_number": REGISTERING + "class Mine(Mode): name, needs_python, prepare = 5, True, None\n",
+    "registers_a_list": REGISTERING + "class Mine(Mode): name, needs_python, prepare = 'a,b', True, None\n",
+    "registers_half": REGISTERING + "class Mine(Mode): name, prepare = 'mine', None\n",
 }
 
 
@@ -221,6 +256,18 @@ def test_a_plugin_that_ends_the_process_is_refused_in_one_line(
     assert main(["sweep", f"plugins=[{module}_when_imported]"]) == 2
     (line,) = capfd.readouterr().err.strip().splitlines()
     assert f"{module}_when_imported" in line and "importable" in line
+
+
+def test_a_plugin_that_leaves_a_thread_behind_is_imported_without_waiting_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.plan.allowed.plugins import check_plugins
+
+    module = tmp_path / "leaves_a_thread.py"
+    module.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(3600,)).start()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("harness.plan.allowed.plugins._TIMEOUT_S", 30)
+    check_plugins(["leaves_a_thread"])
 
 
 # What the probe answers on a machine without a GPU; asking torch would take 3 s for each case.

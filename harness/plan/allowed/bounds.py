@@ -18,7 +18,7 @@ from harness.plan.config import Config
 
 @dataclass(frozen=True)
 class Bound:
-    """From least to most, both allowed but for least where `above`. why: of the most. whole: no fractions."""
+    """From least to most, both allowed but for least where `above`. why: no further. whole: no fractions."""
 
     least: float
     most: float
@@ -72,7 +72,9 @@ BOUNDS = {
     "timing.null_every": Bound(0, 1_000_000, "1 for every cell, 0 for none"),
     "timing.warmup_max_s": _seconds(3600, "what has not settled after an hour never will"),
     "timing.max_cell_s": _seconds(86_400, "a day for one cell"),
-    "monitor.hz": Bound(0, 50, "NVML's values change no faster", above=True, whole=False),
+    "monitor.hz": Bound(
+        0.01, 50, "NVML's values change no faster; less is no sample in a sweep", whole=False
+    ),
     "monitor.window_s": Bound(0, 3600, "power and utilisation are known after seconds", whole=False),
 }
 

@@ -5,18 +5,10 @@ In: a key as it is written on the command line, and its value. Out: nothing, or 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from harness.core.errors import ConfigError
-
-# How else words are called.
-SHORT = {
-    **{"fp16": "float16", "half": "float16", "f16": "float16", "bf16": "bfloat16", "fp32": "float32"},
-    **{"float": "float32", "single": "float32", "fp64": "float64", "double": "float64", "gpu": "cuda"},
-    **{"jit": "script", "torchscript": "script", "inductor": "compile", "training": "train"},
-    **{"ddp": "processes", "multiprocess": "processes"},
-}
+from harness.plan.allowed.nearest import with_nearest
 
 
 def some(key: str, values: Sequence[object], instead: str = "") -> None:
@@ -34,11 +26,4 @@ def known_words(key: str, values: Sequence[str], known: Sequence[str]) -> None:
 
 def one_of(key: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        near = nearest(str(value), known)
-        raise ConfigError(key, value, ", ".join(known) + (f" (the nearest: {near})" if near else ""))
-
-
-def nearest(value: str, known: Sequence[str]) -> str:
-    """The word that was most likely meant; empty where none is near."""
-    meant = SHORT.get(value.lower(), value)
-    return next(iter(difflib.get_close_matches(meant, known, n=1)), "")
+        raise ConfigError(key, value, with_nearest(str(value), known))
