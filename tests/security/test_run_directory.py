@@ -270,7 +270,7 @@ class TestWriting:
         done = harness("sweep", f"resume={run}")
         assert done.returncode == 1, "its page has no place: figures/ is a link"
         assert len(done.stderr.splitlines()) == 1, done.stderr
-        assert "figures: a link" in done.stderr
+        assert "figures/modes.svg: a link" in done.stderr
         assert contents(victims) == before
         assert len(list((run / "raw").glob("*rank*"))) == 1, "the points were measured all the same"
 
