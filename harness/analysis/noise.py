@@ -5,13 +5,15 @@ In: the points' table. Out: a Floor, Spreads. Must not know records.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from harness.analysis import by_session as quantities
+from harness.analysis.by_session import BySession
 from harness.core import schema
-from harness.core.stats.intervals import Interval
 from harness.core.stats.spread import Spread, Spreads, pooled
 
 # With fewer sessions a point says next to nothing of how far they lie apart.
@@ -42,15 +44,15 @@ def noise_floor(rows: pd.DataFrame) -> Floor:
     return Floor(float(np.quantile(apart, OF_NULLS)), len(null), len(known), int(holding))
 
 
-def between_sessions(points: pd.DataFrame) -> Spreads | None:
-    """How far the sessions of a run lie apart; None where there were too few."""
-    time = _pooled(points, "step_us")
-    ratio = _pooled(points[points["mode"] != schema.REFERENCE_MODE], "speedup_vs_eager")
+def between_sessions(references: Collection[BySession], others: Collection[BySession]) -> Spreads | None:
+    """How far the sessions of a run lie apart, by its points; None where there were too few. references: the points
+    that the others are compared with. Not by the table, whose intervals of times hold the drift between sweeps too."""
+    time = _pooled([*references, *others], quantities.STEP)
+    ratio = _pooled(others, quantities.SPEEDUP)
     return Spreads(time, ratio) if time and ratio else None
 
 
-def _pooled(points: pd.DataFrame, figure: str) -> Spread | None:
-    rows = points[(points["status"] == schema.OK) & points[figure].notna()]
-    rows = rows[rows["sessions"] >= FEWEST_SESSIONS]
-    columns = [figure, *schema.ends(figure), "sessions"]
-    return pooled((Interval(*ends), int(count)) for *ends, count in rows[columns].itertuples(index=False))
+def _pooled(found: Collection[BySession], quantity: str) -> Spread | None:
+    several = [each for each in found if len(each.values[quantity]) >= FEWEST_SESSIONS]
+    errors = [(each.error(quantity), len(each.values[quantity])) for each in several]
+    return pooled((error.interval(), count) for error, count in errors if error is not None)

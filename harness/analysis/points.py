@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.collected.collect import Collected
+from harness.analysis.noise import between_sessions
 from harness.analysis.planned import planned_points
 from harness.analysis.progress import Word, last_word
 from harness.analysis.relations import add_relations
@@ -18,7 +19,7 @@ from harness.analysis.rows import Row, measured_rows
 from harness.analysis.sampled.notes import Sampled
 from harness.analysis.sampled.samples import Samplings
 from harness.core import axes, schema, warnings
-from harness.core.stats.spread import NOTHING_KNOWN, Earlier, Spread
+from harness.core.stats.spread import NOTHING_KNOWN, Earlier, Spread, Spreads
 from harness.records.raw import Launcher
 
 
@@ -28,7 +29,7 @@ class PointTable:
     TEXT_COLUMNS ("" where empty), float64 for the rest (NaN where empty). missing: planned points that have no row
     yet. unplanned: points that were measured, and of which no plan is known; given_up: likewise, that were not.
     sampled: how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in the
-    intervals."""
+    intervals. spreads: between the sessions of this run."""
 
     frame: pd.DataFrame
     missing: int
@@ -36,6 +37,7 @@ class PointTable:
     given_up: int
     sampled: list[Sampled]
     drift: Spread | None = None
+    spreads: Spreads | None = None
 
 
 def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -> PointTable:
@@ -70,7 +72,12 @@ def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -
     unplanned = {*collected.timed, *(key for cell in collected.measured for key in cell.keys)} - set(planned)
     given_up = set(rows) - unplanned - set(planned)
     frame, missing = frame[list(schema.COLUMNS)], len(planned) - len(frame)
-    return PointTable(frame, missing, len(unplanned), len(given_up), sampled, earlier.drift)
+    found = [(planned[key].is_reference, row.by_session) for key, row in rows.items() if key in planned]
+    references, others = (
+        [each for is_reference, each in found if each and is_reference == wanted] for wanted in (True, False)
+    )
+    spreads = between_sessions(references, others)
+    return PointTable(frame, missing, len(unplanned), len(given_up), sampled, earlier.drift, spreads)
 
 
 def _outcomes(launcher: Launcher) -> Iterator[Word]:

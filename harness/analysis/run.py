@@ -23,7 +23,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
 from harness.core.spoilers import told as spoilers_told
-from harness.core.stats.spread import FEWEST_SWEEPS
+from harness.core.stats.spread import FEWEST_SWEEPS, Spreads
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.kinds import Point
 from harness.records.lines import told
@@ -38,7 +38,7 @@ class Run:
     points: one row per point, columns and dtypes as PointTable.frame.
     notes: sentences about the run as a whole that a reader must know (skipped lines, missing points).
     timeline: what was sampled beside the run, over time; empty where nothing was.
-    speeds: ns that the reference work took in each session.
+    speeds: ns that the reference work took in each session. spreads: between the sessions; None where they are few.
     """
 
     label: str
@@ -49,6 +49,7 @@ class Run:
     notes: tuple[str, ...] = field(default=())
     timeline: Timeline = field(default_factory=Timeline)
     speeds: tuple[float, ...] = ()
+    spreads: Spreads | None = None
 
 
 def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
@@ -82,6 +83,7 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
         notes=tuple(notes),
         timeline=make_timeline(samplings.of_samplers, collected.spans, launcher.points),
         speeds=tuple(collected.speeds),
+        spreads=table.spreads,
     )
 
 

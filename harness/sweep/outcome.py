@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.analysis.noise import between_sessions
 from harness.analysis.run import load_run
 from harness.core import schema
 from harness.core.errors import HarnessError
@@ -38,7 +37,7 @@ def report(path: Path, console: Console) -> int:
     except Interrupted as signal:
         signal.kept = f"what was measured is kept: {again} writes its report"
         raise
-    keep_sweep(run.environment, between_sessions(run.points), run.speeds)
+    keep_sweep(run.environment, run.spreads, run.speeds)
     status = run.points["status"]
     tried = status[status != schema.UNSUPPORTED]
     failed = tell_failed(paths.failed, again)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from raw_runs import RawRun, cell_of, row
 
-from harness.analysis.noise import between_sessions, noise_floor
+from harness.analysis.noise import noise_floor
 from harness.analysis.run import load_run
 from harness.core.schema import ends
 from harness.core.stats.intervals import over_sessions
@@ -206,6 +206,12 @@ class TestDrift:
             for column in (figure, *(end for end in ends(figure) if end in ours)):
                 pd.testing.assert_series_equal(ours[column], theirs[column])
 
+    def test_the_spread_between_its_own_sessions_does_not(self, drifting: RawRun, steady: RawRun) -> None:
+        """It is kept for sweeps of one session, which take the drift for themselves."""
+        spreads = load_run(drifting.directory).spreads
+        assert spreads is not None
+        assert spreads == load_run(steady.directory).spreads
+
     def test_the_run_says_which_its_intervals_hold(self, drifting: RawRun, steady: RawRun) -> None:
         assert "(5.0 %, by 10 earlier ones)" in load_run(drifting.directory).notes[-1]
         assert "not how far this machine drifts" in load_run(steady.directory).notes[-1]
@@ -221,7 +227,7 @@ class TestDrift:
 
 def test_the_spread_between_sessions_is_found_again(raw: RawRun) -> None:
     run_sessions(raw)
-    spreads = between_sessions(load_run(raw.directory).points)
+    spreads = load_run(raw.directory).spreads
     assert spreads is not None
     logs = [math.log(own) for own in EAGER]
     mean = sum(logs) / len(logs)
@@ -235,4 +241,4 @@ def test_two_sessions_say_too_little_of_how_far_they_lie_apart(raw: RawRun) -> N
     raw.plan(cell)
     for number in (1, 2):
         raw.session(f"processes-1-try{number}", [cell])
-    assert between_sessions(load_run(raw.directory).points) is None
+    assert load_run(raw.directory).spreads is None
