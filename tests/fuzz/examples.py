@@ -32,7 +32,12 @@ EDGES = (
     0.5,
     -0.0,
 )
-NUMBERS = st.one_of(st.sampled_from(EDGES), st.integers(), st.floats(allow_nan=False, allow_infinity=False))
+# None that are subnormal: libraries that other tests load have the processor take those for 0.
+NUMBERS = st.one_of(
+    st.sampled_from(EDGES),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
+)
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20)),
     lambda inner: st.one_of(
