@@ -78,9 +78,8 @@ def test_ranks_keep_their_cores_whatever_openmp_is_told(tmp_path: Path) -> None:
     ]
     assert len(cores) == 4, "two ranks, at the start and at the end"
     one, other = {frozenset(thread) for of_rank in cores for thread in of_rank}
+    # Not that no row is called oversubscribed: beside other programs both ranks do wait for a core, and it is said.
     assert not one & other
-    points = pd.read_csv(tmp_path / "run" / "points.csv", keep_default_na=False)
-    assert "oversubscribed" not in points.loc[0, "warnings"].split(";")
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to be bound to one of them")
