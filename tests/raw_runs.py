@@ -97,6 +97,7 @@ class RawRun:
         rounds: int = 10,
         steps: int = 100,
         stop: str = "complete",
+        share: float = 1.0,
         ended: bool = True,
         cpu_share: float | None = 1.0,
         start_late_ns: Mapping[int, int] | None = None,
@@ -161,7 +162,8 @@ class RawRun:
                 if (rank, number) not in lost:
                     writer.write("round", cell=cell.id, round=number, blocks=lines[rank])
         if ended:
-            writers[0].write("end", cell=cell.id, stop=stop, keys=[point.key for point in left])
+            keys = [point.key for point in left]
+            writers[0].write("end", cell=cell.id, stop=stop, keys=keys, share=share)
 
     def hold(
         self, writers: Sequence[Writer], cell: Cell, mode: str, *, seconds: float = 1.0, steps: int = 1000

@@ -16,10 +16,11 @@ from harness.records.raw import RawFiles
 
 @dataclass(frozen=True)
 class SessionProgress:
-    """How far a session came. begun, ended: cell ids; dropped: point key -> (status, reason)."""
+    """How far a session came. begun: cell ids. ended: cell id -> share of what was to be measured of it; dropped:
+    point key -> (status, reason)."""
 
     begun: set[str]
-    ended: set[str]
+    ended: dict[str, float]
     dropped: dict[str, tuple[str, str]]
 
 
@@ -41,7 +42,7 @@ class Word:
 def session_progress(directory: Path, session_id: str) -> SessionProgress:
     """How far the ranks of one session came."""
     begun: set[str] = set()
-    ended: set[str] = set()
+    ended: dict[str, float] = {}
     words: list[Word] = []
     raw = RawFiles(directory, prefix=rank_files(session_id))
     for name in raw.of_ranks:
@@ -49,7 +50,7 @@ def session_progress(directory: Path, session_id: str) -> SessionProgress:
             if isinstance(record, CellBegun):
                 begun.add(record.cell)
             elif isinstance(record, End):
-                ended.add(record.cell)
+                ended[record.cell] = record.share
             elif isinstance(record, Dropped):
                 words.append(Word(record, session_id, record.at_ns, rank_of(name)))
     return SessionProgress(begun, ended, last_word(words))

@@ -48,7 +48,8 @@ def row_warnings(
     known."""
     cell = cells[0]
     if _is_wide(cell, width):
-        short = any(each.stop != schema.COMPLETE for each in cells)
+        # Not where a signal was what ended it: no limit has come there.
+        short = any(each.stop == schema.CAPPED for each in cells)
         yield warnings.CAPPED if short else warnings.NOISY
     if _is_oversubscribed(cell, own, planned, cores):
         yield warnings.OVERSUBSCRIBED

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.collected.collect import Collected, collect
+from harness.analysis.collected.collect import Collected, collect, sessions_worth
 from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
@@ -28,7 +28,7 @@ from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.kinds import Point
 from harness.records.lines import told
 from harness.records.merged import merged_notes
-from harness.records.raw import LAUNCHER_FILE, RAW, RawFiles
+from harness.records.raw import LAUNCHER_FILE, RAW, Launcher, RawFiles
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Run:
     notes: sentences about the run as a whole that a reader must know (skipped lines, missing points).
     timeline: what was sampled beside the run, over time; empty where nothing was.
     speeds: ns that the reference work took in each session. spreads: between the sessions; None where they are few.
+    worth: point key -> how many whole sessions what was measured of it makes.
     """
 
     label: str
@@ -50,6 +51,7 @@ class Run:
     timeline: Timeline = field(default_factory=Timeline)
     speeds: tuple[float, ...] = ()
     spreads: Spreads | None = None
+    worth: dict[str, float] = field(default_factory=dict)
 
 
 def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
@@ -73,7 +75,7 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
     ]
     notes += merged_notes(directory)
     environment = read_json(directory / ENVIRONMENT_FILE) or {}
-    notes += [*_distorted(environment), *_covered(table)]
+    notes += [*_versions(launcher), *_distorted(environment), *_covered(table)]
     return Run(
         label=_label(directory, config),
         directory=directory,
@@ -84,6 +86,7 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
         timeline=make_timeline(samplings.of_samplers, collected.spans, launcher.points),
         speeds=tuple(collected.speeds),
         spreads=table.spreads,
+        worth=sessions_worth(collected.measured),
     )
 
 
@@ -105,6 +108,17 @@ def _notes(directory: Path, raw: RawFiles, collected: Collected, table: PointTab
         yield (
             f"{table.missing} of {table.missing + len(table.frame)} points are not measured yet: "
             f"`harness sweep resume={directory}` measures them."
+        )
+
+
+def _versions(launcher: Launcher) -> Iterator[str]:
+    """Whether sources were changed between two starts."""
+    found = dict.fromkeys((start.revision, start.source) for start in launcher.starts if start.revision)
+    if len(found) > 1:
+        named = "; ".join(" of ".join(filter(None, each)) for each in found)
+        yield (
+            f"This run was begun and gone on with by {len(found)} versions of the harness ({named}): "
+            "what differs between them is in the figures."
         )
 
 

@@ -17,7 +17,7 @@ from harness.records.merge import merge
 
 
 def main(arguments: list[str]) -> int:
-    """`harness merge SHARD... --out DIR`. Answers the exit status."""
+    """`harness merge SHARD... --out DIR`. Answers the exit status: 1 where shards are missing."""
     from harness.report import print_summary, tell_failed, write_report
 
     parser = Parser(
@@ -28,10 +28,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="run directory to make, or to make anew")
     parsed = parser.parse_args(arguments)
     try:
-        merge(parsed.shard, parsed.out)
+        complete = merge(parsed.shard, parsed.out)
         run = load_run(parsed.out)
         paths = write_report([run], parsed.out)
     except OSError as error:
         raise HarnessError(f"--out={parsed.out}: cannot be written: {error}") from error
     print_summary(Console(), [run], paths)
-    return tell_failed(paths.failed, shlex.join(["harness", "report", str(parsed.out)]))
+    failed = tell_failed(paths.failed, shlex.join(["harness", "report", str(parsed.out)]))
+    # Points of a missing shard have no row: what is partial must not pass for done, to a script least of all.
+    return failed if complete else 1

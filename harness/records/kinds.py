@@ -35,6 +35,7 @@ Steps = Annotated[int, Meta(ge=1, lt=MOST_STEPS)]
 Moment = Annotated[int, Meta(ge=0, lt=LONGEST_NS)]
 # Of any sign: between the clocks of two nodes.
 Difference = Annotated[int, Meta(gt=-LONGEST_NS, lt=LONGEST_NS)]
+Part = Annotated[float, Meta(ge=0, le=1)]
 # A time, a share, a size: never below 0, and finite since JSON has no other numbers.
 Amount = Annotated[float, Meta(ge=0, lt=LARGEST)]
 Core = Annotated[int, Meta(ge=0, lt=2**16)]
@@ -48,12 +49,15 @@ class Record(Struct, tag_field="type", gc=False):
 
 
 class Start(Record, tag="start"):
-    """Of launcher.jsonl: one start of a sweep. spreads, drift: of harness.core.stats.spread, in plain form."""
+    """Of launcher.jsonl: one start of a sweep. spreads, drift: of harness.core.stats.spread, in plain form. revision:
+    digest of the harness that was started (harness.core.files.revision); source: the commit it lies in."""
 
     device_kind: Name
     device_name: Name
     cores: Few
     time_utc: str = ""
+    revision: Name = ""
+    source: Name = ""
     spreads: dict[str, Any] | None = None
     drift: dict[str, Any] | None = None
 
@@ -223,11 +227,13 @@ class Window(Record, tag="window"):
 
 
 class End(Record, tag="end"):
-    """A cell is measured. keys: of the points that were measured to the end."""
+    """A cell is measured. keys: of the points that were measured to the end. share: how much of what the session was to
+    measure of it; of several such lines the last counts. Earlier versions did not say."""
 
     cell: Name
     stop: Name
     keys: list[Name]
+    share: Part = 1.0
 
 
 class Closing(Record, tag="closing"):

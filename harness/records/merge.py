@@ -25,16 +25,24 @@ from harness.records.merged import MERGED_FILE
 from harness.records.naming import SHARD
 from harness.records.node_speeds import Speed, node_speeds
 from harness.records.raw import LAUNCHER_FILE, RAW, Launcher, RawFiles
-from harness.records.shards import Shard, check_shards, read_shard
+from harness.records.shards import Shard, read_shards
+
+UNENDED = "This merge was broken off: points are missing that the shards have. Merge them again."
 
 
-def merge(directories: Sequence[Path], out: Path) -> None:
-    """Make `out` from shards, or make it anew. Raises ConfigError if they do not belong together, or `out` is
-    something else."""
-    shards = check_shards([read_shard(directory) for directory in directories])
+def merge(directories: Sequence[Path], out: Path) -> bool:
+    """Make `out` from shards, or make it anew; answers whether all shards of the sweep are in it.
+
+    What is not in it is told in the run's notes. Raises ConfigError if no directory is a shard, or `out` is something
+    else.
+    """
+    found = read_shards(directories)
+    shards = found.together
     made = _destination(out)
+    # A merge that is killed leaves a folder that says so, until this file is replaced.
+    made.write_text(MERGED_FILE, json.dumps({"notes": [UNENDED]}) + "\n")
     launchers: list[Launcher] = []
-    left_out: list[str] = []
+    left_out = [*found.apart]
     for shard in shards:
         raw = RawFiles(shard.path)
         launchers.append(raw.launcher())
@@ -51,7 +59,9 @@ def merge(directories: Sequence[Path], out: Path) -> None:
     made.write(f"{RAW}/{LAUNCHER_FILE}", b"".join(lines))
     made.write_text(CONFIG_FILE, yaml.safe_dump({**shards[0].config, "shard": None}, sort_keys=False))
     made.write_text(ENVIRONMENT_FILE, json.dumps(shards[0].environment, indent=2) + "\n")
-    made.write_text(MERGED_FILE, json.dumps(_about(shards, node_speeds(out), left_out), indent=1) + "\n")
+    about = _about(shards, node_speeds(out), left_out)
+    made.write_text(MERGED_FILE, json.dumps(about, indent=1) + "\n")
+    return not about["missing"]
 
 
 def _destination(out: Path) -> Made:

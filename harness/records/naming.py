@@ -53,6 +53,11 @@ def rank_files(session: str) -> str:
     return f"{session}{_RANK}"
 
 
+def session_of(name: str) -> str:
+    """What the name of a raw file says of which session it is."""
+    return name.rpartition(_RANK)[0]
+
+
 def rank_of(name: str) -> str:
     """The rank in the name of a raw file."""
     return name.rpartition(_RANK)[2].removesuffix(_ENDING)

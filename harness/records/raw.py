@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 from harness.core.files import beneath
@@ -35,9 +36,20 @@ class RawFiles:
         self.skipped: Counter[str] = Counter()
         self.unread: list[str] = []
 
+    def anew(self) -> RawFiles:
+        """The same files, of which nothing was read yet."""
+        again = copy(self)
+        again.skipped, again.unread = Counter(), []
+        return again
+
     @property
     def of_ranks(self) -> list[str]:
         return [name for name in self.names if name != LAUNCHER_FILE]
+
+    @property
+    def bytes(self) -> int:
+        """Of all files together, as far as they can be looked at."""
+        return sum(beneath.size(self._directory, f"{RAW}/{name}") for name in self.names)
 
     def records(self, name: str) -> Iterator[AnyRecord]:
         """Those of one file that belong there. To be read once: each reading counts what it skips."""

@@ -1,12 +1,14 @@
 """Shards of one sweep: run directories that belong together.
 
-In: run directories. Out: shards in their order, or ConfigError. Must not know what is in their records.
+In: run directories. Out: those that do, in their order, and what to say of the others. Must not know what is in their
+records.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from harness.records.files import ENVIRONMENT_FILE, read_config
 
 # What must be the same in all shards: their points stand in one table, and in one curve.
 SAME = ("device_kind", "device_name", "python")
+# Of what differs between two configs, so many keys are named.
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,41 @@ class Shard:
     environment: dict[str, Any]
 
 
-def read_shard(path: Path) -> Shard:
+@dataclass(frozen=True)
+class Shards:
+    """together: of one sweep and like devices, in their order, at least one. apart: a sentence on each other one."""
+
+    together: list[Shard]
+    apart: list[str]
+
+
+def read_shards(paths: Sequence[Path]) -> Shards:
+    """What is no shard, of another sweep than most, or of other devices than most, costs its own points alone: it is
+    left out and named. Raises ConfigError where nothing is left, and where a shard is given twice."""
+    readable: list[Shard] = []
+    reasons: list[ConfigError] = []
+    for path in paths:
+        try:
+            readable.append(_read_shard(path))
+        except ConfigError as error:
+            reasons.append(error)
+    if not readable:
+        raise reasons[0]
+    readable.sort(key=lambda shard: shard.number)
+    of_one_sweep, of_others = _most(readable, _sweep)
+    alike, unlike = _most(of_one_sweep, _identity)
+    for before, shard in itertools.pairwise(alike):
+        if shard.number == before.number:
+            raise ConfigError(
+                "SHARD", shard.path, f"each shard once; {before.path} is {shard.number} as well"
+            )
+    apart = [f"Not merged: {error.value}: no shard's run directory ({error.allowed})." for error in reasons]
+    apart += [_said(shard, alike[0], _sweep, "of another sweep") for shard in of_others]
+    apart += [_said(shard, alike[0], _identity, "measured on other devices") for shard in unlike]
+    return Shards(alike, apart)
+
+
+def _read_shard(path: Path) -> Shard:
     """Raises ConfigError if it is no shard's run directory."""
     config = read_config(path, "SHARD")
     text = config.get("shard")
@@ -41,33 +79,33 @@ def read_shard(path: Path) -> Shard:
     return Shard(path, number, shards, config, read_json(path / ENVIRONMENT_FILE) or {})
 
 
-def check_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """The shards in their order. Raises ConfigError if they are not of one sweep, or of unlike devices."""
-    ordered = sorted(shards, key=lambda shard: shard.number)
-    first = ordered[0]
-    for before, shard in itertools.pairwise(ordered):
-        if shard.number == before.number:
-            raise ConfigError(
-                "SHARD", shard.path, f"each shard once; {before.path} is {shard.number} as well"
-            )
-    for shard in ordered[1:]:
-        ours, theirs = ({**each.config, "shard": None} for each in (first, shard))
-        if shard.shards != first.shards:
-            theirs["shard"], ours["shard"] = shard.config["shard"], first.config["shard"]
-        changed = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
-        if changed:
-            told = ", ".join(
-                f"{k}={theirs.get(k)!r} there, {ours.get(k)!r} in {first.path}" for k in changed[:3]
-            )
-            raise ConfigError("SHARD", shard.path, f"shards of one sweep; it is of another one ({told})")
-        mine, his = (_identity(each.environment) for each in (first, shard))
-        if unlike := [key for key in mine if mine[key] != his[key]]:
-            told = ", ".join(f"{key}: {his[key]} there, {mine[key]} in {first.path}" for key in unlike)
-            raise ConfigError("SHARD", shard.path, f"shards measured on the same devices ({told})")
-    return ordered
+# What must be equal in shards that belong together: name -> value.
+_Traits = Callable[[Shard], "dict[str, Any]"]
 
 
-def _identity(environment: dict[str, Any]) -> dict[str, Any]:
-    torch = environment.get("torch")
-    same = {key: environment.get(key) for key in SAME}
+def _most(shards: Sequence[Shard], traits: _Traits) -> tuple[list[Shard], list[Shard]]:
+    """The largest group of those that are alike, of several as large the one of the lowest number; and the others."""
+    groups: dict[Hashable, list[Shard]] = defaultdict(list)
+    for shard in shards:
+        groups[repr(sorted(traits(shard).items()))].append(shard)
+    largest = max(groups.values(), key=len)
+    return largest, [shard for shard in shards if shard not in largest]
+
+
+def _said(shard: Shard, first: Shard, traits: _Traits, what: str) -> str:
+    theirs, ours = traits(shard), traits(first)
+    unlike = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
+    told = ", ".join(f"{key}: {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in unlike[:NAMED])
+    return (
+        f"Not merged: shard {shard.number} ({shard.path}), {what} than most ({told}); its points have no row."
+    )
+
+
+def _sweep(shard: Shard) -> dict[str, Any]:
+    return {**shard.config, "shard": f"i/{shard.shards}"}
+
+
+def _identity(shard: Shard) -> dict[str, Any]:
+    torch = shard.environment.get("torch")
+    same = {key: shard.environment.get(key) for key in SAME}
     return {**same, "torch": torch.get("torch") if isinstance(torch, dict) else None}

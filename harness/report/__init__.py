@@ -70,14 +70,17 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
         write_csv(points, made)
     table = tidy(points)
     figures, omitted = _draw(runs, table, made, failed, all_figures)
+    said = None
     with alone(f"{HTML}, {MARKDOWN}", failed):
         from harness.report.content import assembled
 
-        _write_pages(assembled(runs, table, points, figures, omitted), made, failed)
+        content = assembled(runs, table, figures, omitted)
+        said = content.findings
+        _write_pages(content, made, failed)
     if not failed:
         with alone(FIGURES, failed):
             _remove_stale(made, figures)
-    return ReportPaths(out / CSV, out / HTML, out / MARKDOWN, figures, failed)
+    return ReportPaths(out / CSV, out / HTML, out / MARKDOWN, figures, failed, said)
 
 
 def _draw(

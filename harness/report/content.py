@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.analysis.run import Run
 from harness.report import summary
-from harness.report.findings import findings
+from harness.report.findings import sentences
 from harness.report.result import Figure
 from harness.report.table.formats import listed, one_line
 from harness.report.table.keytable import KeyTable, key_table
@@ -59,10 +59,8 @@ def _no_figures(table: pd.DataFrame) -> str:
     return "There are no figures, since no axis has two values that could be compared."
 
 
-def assembled(
-    runs: Sequence[Run], table: pd.DataFrame, points: pd.DataFrame, figures: list[Figure], omitted: list[str]
-) -> Content:
-    """table: the tidy form of points."""
+def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], omitted: list[str]) -> Content:
+    """table: the tidy form of the points of all runs."""
     names = list(dict.fromkeys(str(run.config.get("name") or run.label) for run in runs))
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses(table))
     several = len(runs) > 1
@@ -75,7 +73,7 @@ def assembled(
         ],
         written=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         emulated=_emulated(table),
-        findings=findings(points),
+        findings=sentences(table),
         notes=summary.notes(runs),
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
         warnings=summary.warned(table),

@@ -36,10 +36,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Every file of one report; figures in the order of the page. failed: what of it is not there, or not anew."""
+    """Every file of one report; figures in the order of the page. failed: what of it is not there, or not anew.
+    findings: the sentences on the page; None where there is none."""
 
     csv: Path
     html: Path
     markdown: Path
     figures: list[Figure]
     failed: list[Failure] = field(default_factory=list)
+    findings: list[str] | None = None

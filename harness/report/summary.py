@@ -101,10 +101,10 @@ def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
     """Seconds for 1,000 calls of every mode, for sweeps of a single cell and for `hybridize`; else empty."""
     lines = []
     for run, label in zip(runs, labels(runs), strict=True):
-        table = tidy(run.points)
-        one_cell = len(table[[*axes.CELL]].drop_duplicates()) == 1
+        one_cell = len(run.points[[*axes.CELL]].drop_duplicates()) == 1
         if not (one_cell or run.config.get("name") == ONE_CELL_SWEEP):
             continue
+        table = tidy(run.points)
         one_place = len(table[[axis for axis in axes.CELL if axis != axes.AUTOGRAD]].drop_duplicates()) == 1
         for row in table.to_dict("records"):
             where = {"run": label} if len(runs) > 1 else {}

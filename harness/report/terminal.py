@@ -16,7 +16,7 @@ from rich.text import Text
 
 from harness.analysis.run import Run
 from harness.report import summary
-from harness.report.findings import findings
+from harness.report.findings import sentences
 from harness.report.result import ReportPaths
 from harness.report.table.formats import one_line
 from harness.report.table.keytable import key_table
@@ -34,9 +34,12 @@ def _text(value: str, style: str = "") -> Text:
     return Text(one_line(value), style=style)
 
 
-def terminal_table(points: pd.DataFrame) -> Table:
-    """A table that fits 80 columns where the axes allow it; numbers are never cut."""
-    keys = key_table(tidy(points))
+def terminal_table(tidied: pd.DataFrame) -> Table:
+    """A table that fits 80 columns where the axes allow it; numbers are never cut.
+
+    tidied: points, by harness.report.table.tidy.
+    """
+    keys = key_table(tidied)
     columns = list(range(len(keys.headers)))
     widths = [max([len(keys.headers[i]), *(len(row[i]) for row in keys.rows)]) for i in columns]
     dropped = []
@@ -91,13 +94,13 @@ def _print_whole(console: Console, table: Table) -> None:
 
 def print_summary(console: Console, runs: Sequence[Run], paths: ReportPaths) -> None:
     """Table, findings, notes, warnings and the paths of the files."""
-    points = combined(runs)
-    table = tidy(points)
-    _print_whole(console, terminal_table(points))
+    table = tidy(combined(runs))
+    _print_whole(console, terminal_table(table))
     calls = summary.thousand_calls(runs)
     if calls:
         _print_whole(console, _calls_table(calls))
-    for title, texts in (("Findings", findings(points)), ("Notes", summary.notes(runs))):
+    said = sentences(table) if paths.findings is None else paths.findings
+    for title, texts in (("Findings", said), ("Notes", summary.notes(runs))):
         if texts:
             console.print(Text(title, style="bold"))
         for text in texts:

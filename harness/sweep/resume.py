@@ -22,7 +22,7 @@ def tally_of(path: Path, plan: Plan, inventory: Inventory) -> Tally:
     """What a run directory has of each point of the plan already, also where the record of it is lost."""
     if not (path / RAW).is_dir():
         return Tally()
-    return Tally.of(load_run(path, planned_records(plan, inventory)).points)
+    return Tally.of(load_run(path, planned_records(plan, inventory)))
 
 
 def resume_command(path: Path, config: Config) -> str:

@@ -6,43 +6,47 @@ started, nor what was found in them.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
+from harness.analysis.run import Run
 from harness.core import schema
 from harness.core.schema import FINAL_STATUSES
 from harness.plan.points import Session, group
 
+# Shares are sums of fractions.
+NEARLY = 1e-9
+
 
 @dataclass
 class Tally:
-    """measured: point key -> sessions that have measured it. given_up: keys of points that get no further try."""
+    """measured: point key -> how many whole sessions what was measured of it makes: one that was broken off counts by
+    its share, so that what many starts of a job have measured adds up. given_up: keys of points that get no further
+    try."""
 
-    measured: Counter[str] = field(default_factory=Counter)
+    measured: dict[str, float] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
 
     @staticmethod
-    def of(points: pd.DataFrame) -> Tally:
-        """From the points of a run that is gone on with: what failed there may be tried again."""
-        ok = points[points["status"] == schema.OK]
+    def of(run: Run) -> Tally:
+        """From a run that is gone on with: what failed there may be tried again."""
+        points = run.points
+        ok = points.loc[points["status"] == schema.OK, "key"]
         final = points["status"].isin([status for status in FINAL_STATUSES if status != schema.OK])
-        counts = zip(ok["key"], ok["sessions"], strict=True)
-        return Tally(Counter({key: int(count) for key, count in counts}), set(points.loc[final, "key"]))
+        return Tally({key: run.worth.get(key, 0.0) for key in ok}, set(points.loc[final, "key"]))
 
     def enough(self, sessions: int) -> set[str]:
         """Keys of points that need no more, to be measured in so many sessions."""
-        return self.given_up | {key for key, count in self.measured.items() if count >= sessions}
+        return self.given_up | {key for key, worth in self.measured.items() if worth >= sessions - NEARLY}
 
-    def note(self, session: Session, ended: Iterable[str], dropped: Iterable[str]) -> None:
-        """What a session came to. ended: ids of cells; dropped: keys of points."""
+    def note(self, session: Session, ended: Mapping[str, float], dropped: Iterable[str]) -> None:
+        """What a session came to. ended: id of a cell -> share of what was to be measured of it; dropped: keys of
+        points."""
         self.given_up |= set(dropped)
-        ended = set(ended)
         for cell in session.cells:
-            if cell.id in ended:
-                self.measured.update(p.key for p in cell.points if p.key not in self.given_up)
+            for point in cell.points:
+                if cell.id in ended and point.key not in self.given_up:
+                    self.measured[point.key] = self.measured.get(point.key, 0.0) + ended[cell.id]
 
     def left(self, session: Session, sessions: int) -> Session | None:
         """The cells that lack a session of so many; None where there are none.

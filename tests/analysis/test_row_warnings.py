@@ -18,7 +18,9 @@ class TestWarnings:
         raw.session("s", [cell], **options)
         return str(row(raw, mode)["warnings"])
 
-    STOPS = pytest.mark.parametrize(("stop", "expected"), [("complete", "noisy"), ("capped", "capped")])
+    STOPS = pytest.mark.parametrize(
+        ("stop", "expected"), [("complete", "noisy"), ("capped", "capped"), ("unfinished", "noisy")]
+    )
 
     def sessions(self, raw: RawRun, stop: str, step_ns: Callable[..., int]) -> None:
         """Four of them; step_ns: of a mode in one of them."""

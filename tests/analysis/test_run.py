@@ -91,7 +91,7 @@ class TestProgress:
         raw.session("s-try10", [unseen])
         progress = session_progress(raw.directory, "s-try1")
         assert progress.begun == {done.id, broken.id}
-        assert progress.ended == {done.id}
+        assert progress.ended == {done.id: 1.0}
         assert progress.dropped == {key_of(broken, "script"): ("oom", "rank 1: no memory")}
 
 

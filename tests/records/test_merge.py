@@ -103,25 +103,62 @@ def test_samples_of_all_nodes_come_along(tmp_path: Path) -> None:
     assert len(list((tmp_path / "all" / "monitor").glob("node-*.jsonl"))) == 2
 
 
-class TestRefusal:
-    def test_shards_of_another_sweep(self, tmp_path: Path) -> None:
-        shards = [shard(tmp_path / "1", 1), shard(tmp_path / "2", 2, seed=3)]
-        with pytest.raises(ConfigError, match=r"shards of one sweep.*seed=3 there, 0 in"):
-            merge(shards, tmp_path / "all")
+class TestLeftOut:
+    """One shard that does not belong to the others costs its own points, not the report of all."""
 
-    def test_shards_of_another_division(self, tmp_path: Path) -> None:
+    def notes(self, shards: list[Path], out: Path) -> str:
+        assert not merge(shards, out), "what is partial must not pass for done"
+        run = load_run(out)
+        assert len(run.points) == 6
+        assert any(note.startswith("Not there: shard 2 of ") for note in run.notes)
+        return "\n".join(run.notes)
+
+    def test_of_another_sweep(self, tmp_path: Path) -> None:
+        shards = [shard(tmp_path / "1", 1), shard(tmp_path / "2", 2, seed=3)]
+        said = self.notes(shards, tmp_path / "all")
+        assert f"shard 2 ({tmp_path / '2'}), of another sweep than most (seed: 3 there, 0 here)" in said
+
+    def test_of_another_division(self, tmp_path: Path) -> None:
         shards = [shard(tmp_path / "1", 1), shard(tmp_path / "2", 2, 3)]
-        with pytest.raises(ConfigError, match=r"shard='2/3' there, '1/2' in"):
-            merge(shards, tmp_path / "all")
+        assert "shard: 'i/3' there, 'i/2' here" in self.notes(shards, tmp_path / "all")
 
     @pytest.mark.parametrize(
         "unlike", [{"device_name": "Another"}, {"python": "3.12.0"}, {"torch": {"torch": "2.13"}}], ids=str
     )
-    def test_shards_measured_on_other_devices(self, tmp_path: Path, unlike: dict[str, Any]) -> None:
+    def test_measured_on_other_devices(self, tmp_path: Path, unlike: dict[str, Any]) -> None:
         shards = [shard(tmp_path / "1", 1), shard(tmp_path / "2", 2, environment=unlike)]
-        with pytest.raises(ConfigError, match="same devices"):
-            merge(shards, tmp_path / "all")
+        assert "measured on other devices than most" in self.notes(shards, tmp_path / "all")
 
+    def test_whatever_is_no_run_directory(self, tmp_path: Path) -> None:
+        shards = [shard(tmp_path / str(n), n) for n in (1, 2)]
+        (shards[1] / "config.yaml").unlink()
+        assert f"Not merged: {shards[1]}: no shard's run directory" in self.notes(shards, tmp_path / "all")
+
+    def test_those_that_are_fewer(self, tmp_path: Path) -> None:
+        unlike = {"device_name": "Another"}
+        shards = [shard(tmp_path / "1", 1, 3, environment=unlike)]
+        shards += [shard(tmp_path / str(n), n, 3) for n in (2, 3)]
+        assert not merge(shards, tmp_path / "all")
+        assert json.loads((tmp_path / "all" / MERGED_FILE).read_text())["missing"] == [1]
+
+
+def test_a_merge_that_was_broken_off_says_so_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = [shard(tmp_path / str(n), n) for n in (1, 2)]
+
+    def killed(directory: Path) -> list[Any]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("harness.records.merge.node_speeds", killed)
+        merge(shards, tmp_path / "all")
+    assert any("broken off" in note for note in load_run(tmp_path / "all").notes)
+    assert merge(shards, tmp_path / "all")
+    assert not any("broken off" in note for note in load_run(tmp_path / "all").notes)
+
+
+class TestRefusal:
     def test_a_shard_twice(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="each shard once"):
             merge([shard(tmp_path / "1", 1), shard(tmp_path / "1b", 1)], tmp_path / "all")

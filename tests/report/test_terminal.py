@@ -12,7 +12,7 @@ from synthetic import failed, make_points, make_run
 
 from harness.analysis.run import Run
 from harness.report import ReportPaths, print_summary, terminal_table
-from harness.report.table.tidy import MODE_ORDER
+from harness.report.table.tidy import MODE_ORDER, tidy
 
 PATHS = ReportPaths(Path("out/points.csv"), Path("out/report.html"), Path("out/report.md"), [])
 
@@ -65,7 +65,7 @@ def test_a_status_stands_where_there_is_no_time() -> None:
 
 
 def test_an_empty_table_prints() -> None:
-    assert terminal_table(make_points()[:0]).row_count == 0
+    assert terminal_table(tidy(make_points()[:0])).row_count == 0
     assert "Points: none" in printed(make_run(make_points()[:0]))
 
 
@@ -81,7 +81,7 @@ def test_an_emulated_table_says_so() -> None:
 def test_a_long_table_shows_both_ends_of_the_device_counts_with_eager() -> None:
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(terminal_table(controller_points(modes=MODE_ORDER)))
+        console.print(terminal_table(tidy(controller_points(modes=MODE_ORDER))))
     text = captured.get()
     assert max(len(line) for line in text.splitlines()) <= 80
     assert len(re.findall(r"  eager +\d", text)) == 6

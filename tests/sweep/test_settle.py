@@ -21,7 +21,7 @@ DEAD = Ending(DIED, "rank 0: died")
 
 
 def progress(begun: set[str], ended: set[str], **dropped: tuple[str, str]) -> SessionProgress:
-    return SessionProgress(begun, ended, dropped)
+    return SessionProgress(begun, dict.fromkeys(ended, 1.0), dropped)
 
 
 def test_the_cell_in_flight_is_lost_and_those_after_it_are_tried_again() -> None:

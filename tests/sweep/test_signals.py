@@ -113,7 +113,7 @@ def test_figures_in_the_making_are_no_processes_that_stay(tmp_path: Path) -> Non
 import os, sys, time
 from pathlib import Path
 from harness.core.processes.interrupt import Interrupted, signals_raise
-from harness.report.figures import parallel
+from harness.core.processes import parallel
 parallel.workers_for = lambda tasks: 2
 
 def draw(number):

@@ -5,9 +5,11 @@ In: raw files. Out: a Collected. Must not know the plan, nor what becomes of the
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from harness.analysis.collected.blocks import Blocks
 from harness.analysis.collected.placement import Placement
@@ -15,11 +17,14 @@ from harness.analysis.collected.rounds import OverRanks, Series
 from harness.analysis.collected.spans import Span, Spans
 from harness.analysis.sampled.window import Rank
 from harness.analysis.sampled.window import Window as Held
+from harness.core.processes.parallel import mapped
 from harness.records.kinds import AnyRecord, Closing, Dropped, End, Prepared, Round, Session, Window
 from harness.records.lines import HEADLESS, MISPLACED
-from harness.records.naming import NULL_ENDING, null_key
+from harness.records.naming import NULL_ENDING, null_key, session_of
 from harness.records.raw import RawFiles
 
+# Bytes of raw files from which on a second process is worth it.
+LARGE = 2**25
 # Why blocks of complete measurements are in no round of a point.
 TWICE, LACKING = "of rounds that stand there twice", "of rounds that another rank lacks"
 
@@ -29,13 +34,24 @@ class MeasuredCell:
     """One complete measurement of a cell: what rank 0's `end` line closed.
 
     session: the record that begins rank 0's file. stop: why its rounds ended. keys: of points that were measured to
-    the end. prepared: key -> what each rank wrote when the mode was prepared.
+    the end. share: how much of what was to be measured in that session. prepared: key -> what each rank wrote when the
+    mode was prepared.
     """
 
     session: Session
     stop: str
     keys: list[str]
+    share: float = 1.0
     prepared: dict[str, list[Prepared]] = field(default_factory=dict)
+
+
+def sessions_worth(cells: Iterable[MeasuredCell]) -> dict[str, float]:
+    """Point key -> how many whole sessions what was measured of it makes: of one that was broken off, its share."""
+    worth: dict[str, float] = {}
+    for cell in cells:
+        for key in cell.keys:
+            worth[key] = worth.get(key, 0.0) + cell.share
+    return worth
 
 
 @dataclass(frozen=True)
@@ -67,11 +83,60 @@ class Collected:
 
 
 def collect(raw: RawFiles) -> Collected:
-    """From the files of all ranks; what cannot be used is counted in raw.skipped."""
+    """From the files of all ranks; what cannot be used is counted in raw.skipped.
+
+    Sessions have nothing to do with each other, so that those of a large run are read side by side.
+    """
+    sessions = [list(names) for _, names in itertools.groupby(raw.of_ranks, key=session_of)]
+    if len(sessions) > 1 and raw.bytes >= LARGE:
+        parts = mapped(partial(_part, raw), sessions)
+        if _are_apart([part.found for part in parts]):
+            for part in parts:
+                raw.skipped += part.skipped
+                raw.unread += part.unread
+            return _together([part.found for part in parts])
+    return _of_files(raw, raw.of_ranks)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What some of the files hold. skipped, unread: as of RawFiles, of them alone."""
+
+    found: Collected
+    skipped: Counter[str]
+    unread: list[str]
+
+
+def _part(raw: RawFiles, names: list[str]) -> _Part:
+    own = raw.anew()
+    return _Part(_of_files(own, names), own.skipped, own.unread)
+
+
+def _of_files(raw: RawFiles, names: Iterable[str]) -> Collected:
     sorting = _Sorting()
-    for name in raw.of_ranks:
+    for name in names:
         sorting.take(raw, raw.records(name))
     return sorting.finished()
+
+
+def _are_apart(parts: Sequence[Collected]) -> bool:
+    """Whether no session stands in two of them, as it does where a file lies under another one's name."""
+    return len({session for part in parts for session in part.ranks}) == sum(
+        len(part.ranks) for part in parts
+    )
+
+
+def _together(parts: Sequence[Collected]) -> Collected:
+    """In the order of the parts, which is that of their files."""
+    whole = Collected()
+    for part in parts:
+        for name, found in vars(part).items():
+            own = getattr(whole, name)
+            if isinstance(own, list):
+                own += found
+            else:
+                own.update(found)  # of counts their sum
+    return whole
 
 
 class _Sorting:
@@ -121,7 +186,7 @@ class _Sorting:
         if isinstance(record, Prepared):
             self.prepared.append((name, record))
         elif isinstance(record, End):
-            self.measured[name, record.cell] = MeasuredCell(session, record.stop, record.keys)
+            self.measured[name, record.cell] = MeasuredCell(session, record.stop, record.keys, record.share)
         elif isinstance(record, Dropped):
             self.drops.append(RankDrop(name, session.rank, record))
         elif isinstance(record, Window):

@@ -128,6 +128,18 @@ def names(root: Path, relative: str, pattern: str) -> list[str]:
         os.close(folder)
 
 
+def size(root: Path, relative: str) -> int:
+    """Bytes of a plain file; 0 where there is none."""
+    try:
+        descriptor = open_file(root, relative)
+    except OSError:
+        return 0
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
 def exists(root: Path, relative: str) -> bool:
     """Whether anything lies there, a link that leads nowhere too."""
     return os.path.lexists(root / relative)

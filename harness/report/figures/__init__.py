@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.analysis.sampled.over_time import Timeline
 from harness.core.files.made import Made
+from harness.core.processes.parallel import mapped
 from harness.report.failures import Failure, alone
 from harness.report.figures.choice import Choice, choices
 from harness.report.figures.drawing.style import mode_styles
@@ -33,7 +34,6 @@ from harness.report.figures.kinds import (
     timeline,
     utilisation,
 )
-from harness.report.figures.parallel import mapped
 from harness.report.figures.save import files_of
 from harness.report.figures.task import Task, carried_out
 from harness.report.figures.titles import file_name, headline
@@ -45,6 +45,9 @@ KINDS: tuple[Kind, ...] = (
     *(modes.KIND, ladder.KIND, controllers.KIND, speedup.KIND, dispatch_share.KIND, step_time.OF_STEP),
     *(scaling.KIND, feedable.KIND, utilisation.KIND, energy.KIND, step_time.OF_LAYER, predicted.KIND),
 )
+
+# Below this many figures a second process costs more than it saves.
+FEWEST_FORKED = 5
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def draw(
     made.claim(FIGURES)
     failed: list[Failure] = []
     claimed = [task for task in tasks if _claimed(task, made, failed)]
-    results = mapped(carried_out, claimed)
+    results = mapped(carried_out, claimed, worth_it=len(claimed) >= FEWEST_FORKED)
     figures = [result for result in results if isinstance(result, Figure)]
     failed += [result for result in results if isinstance(result, Failure)]
     titles = {files_of(task.name)[0]: task.headline.title for task in tasks}

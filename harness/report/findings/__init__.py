@@ -43,8 +43,13 @@ ORDER = ("devices", "width", "workload", "dtype", "autograd", "controller", "dep
 
 def findings(points: pd.DataFrame) -> list[str]:
     """Sentences computed from a table of points (of one run, or of several with a column `run`)."""
+    return sentences(tidy(points))
+
+
+def sentences(table: pd.DataFrame) -> list[str]:
+    """As findings, from the tidy form of the points."""
     # Of equals the first is named: in a fixed order, so that a table says the same however it was sorted.
-    table = tidy(points).sort_values([*ORDER], kind="stable", ignore_index=True)
+    table = table.sort_values([*ORDER], kind="stable", ignore_index=True)
     if table.empty:
         return ["No point was planned or measured: the table is empty."]
     failures = outcomes.failures(table)

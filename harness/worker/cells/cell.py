@@ -101,13 +101,14 @@ class CellRun:
             return
         modes = [mode for mode in self._rounds.modes.values() if not mode.null]
         keys = [mode.point.key for mode in modes]
-        bench.writer.write("end", cell=self.cell.id, stop=self._stop(), keys=keys)
         of_build = measured.count / self._wanted if self.open else 1.0
+        share = min((self._build + of_build) / bench.timing.builds, 1.0) if modes else 1.0
+        bench.writer.write("end", cell=self.cell.id, stop=self._stop(), keys=keys, share=share)
         bench.sender.send(
             "visit",
             cell=self.cell.id,
             label=self.cell.label,
             points=len(self.cell.points),
-            share=min((self._build + of_build) / bench.timing.builds, 1.0),
+            share=share,
             step_us={mode.name: measured.step_us(mode.name) for mode in modes},
         )

@@ -1,6 +1,6 @@
-"""Drawing on all cores where that is safe.
+"""A function of many tasks on all cores where that is safe.
 
-In: a function and its tasks. Out: the results in order. Must not know figures.
+In: a function and its tasks. Out: the results in order. Must not know what is done.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from harness.core.processes.interrupt import leave_to_parent
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Below this many tasks a second process costs more than it saves.
-FEWEST_TASKS = 5
 MOST_WORKERS = 4
 
 
@@ -32,14 +30,19 @@ def workers_for(tasks: int) -> int:
         and threading.active_count() == 1
         and not multiprocessing.current_process().daemon
     )
-    if not safe or tasks < FEWEST_TASKS:
+    if not safe:
         return 1
     return min(len(os.sched_getaffinity(0)), MOST_WORKERS, tasks)
 
 
-def mapped(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-    """As map(), in forked processes: they start with everything imported, which a fresh one would pay for."""
-    workers = workers_for(len(tasks))
+def mapped(
+    function: Callable[[Task], Result], tasks: Sequence[Task], *, worth_it: bool = True
+) -> list[Result]:
+    """As map(), in forked processes: they start with everything imported, which a fresh one would pay for.
+
+    worth_it: whether the tasks take longer than a second process costs.
+    """
+    workers = workers_for(len(tasks)) if worth_it else 1
     if workers > 1:
         try:
             return _forked(function, tasks, workers)
