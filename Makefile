@@ -34,7 +34,7 @@ $(READY): requirements.txt pyproject.toml
 sweep: $(READY) ## measure a sweep (SWEEP=dispatch, ARGS="overrides")
 	$(BIN)/harness sweep sweep=$(SWEEP) $(ARGS)
 
-slurm-sweep: $(READY) ## submit a sweep to SLURM as SHARDS=4 jobs and their report (slurm/README.md)
+slurm-sweep: $(if $(wildcard slurm/site.env),,$(READY)) ## submit a sweep to SLURM as SHARDS=4 jobs and their report (slurm/README.md)
 	@slurm/submit $(SHARDS) sweep=$(SWEEP) $(ARGS)
 
 report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, default the latest)

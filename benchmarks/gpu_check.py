@@ -174,9 +174,10 @@ def _sweep(run: Path, kind: str, profile: str | None) -> Any:
             device=DeviceConfig(kind=kind),
             emulator=load_profile(profile) if profile else None,
             timing=timing,
+            out=str(run),
             **SWEEP,
         )
-        _, status = measure_sweep(validate(config), run, console)
+        _, status = measure_sweep(validate(config), console)
         if status is None and not _missing(FOR_THE_REPORT):
             report(run, console)
     except (HarnessError, EmulatorError) as error:

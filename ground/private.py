@@ -27,6 +27,9 @@ SHARED_MEMORY = Path("/dev/shm")
 _OURS = re.compile(r"harness-[a-z]+-[0-9]+-[a-z0-9_]{8}")
 # In the lock, by which a folder is known to be ours and not one that is only called so.
 _MARK = b"a private folder of the harness\n"
+# A lock may reach no further than the kernel it is asked of, where a temporary folder is shared between machines: what
+# another one has made, or this one before it was last started, is left to whoever clears such folders.
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 # Held locked while the maker lives.
 LOCK = ".alive"
 
@@ -122,7 +125,7 @@ def _made(base: Path, prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        os.write(lock, _MARK)
+        os.write(lock, _MARK + _kernel())
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # another process takes it for left behind and is about to remove it
@@ -133,6 +136,14 @@ def _made(base: Path, prefix: str) -> tuple[Path, int]:
         if os.fstat(lock).st_nlink and (folder / LOCK).exists():
             return folder, lock
         os.close(lock)  # removed between the two lines above, as if left behind
+
+
+def _kernel() -> bytes:
+    """What tells this start of this machine from every other, in all of its containers alike."""
+    try:
+        return _BOOT.read_bytes()
+    except OSError:
+        return os.uname().nodename.encode()
 
 
 def _remove_left_behind(base: Path) -> None:
@@ -156,7 +167,7 @@ def _remove_if_left_behind(folder: Path) -> None:
         return  # anybody's, or made a moment ago; one that was killed in that moment is empty, and stays
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises BlockingIOError where its maker lives
-        if os.read(lock, len(_MARK) + 1) == _MARK:
+        if os.read(lock, 4096) == _MARK + _kernel():
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)

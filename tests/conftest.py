@@ -17,7 +17,14 @@ LONG = "takes long: CI=true make test runs it, as .ci/run does"
 # Files of whole sweeps, a minute or more each. Two workers take a file each in this order: one of these at the end
 # would keep one of them waiting.
 WHOLE_SWEEPS = (
-    *("slurm/test_jobs.py", "test_kill.py", "emulated/test_sweep.py", "test_end_to_end.py"),
+    *(
+        "slurm/test_jobs.py",
+        "slurm/test_starts.py",
+        "test_kill.py",
+        "slurm/test_inherited.py",
+        "emulated/test_sweep.py",
+        "test_end_to_end.py",
+    ),
     *("security/test_run_directory.py", "security/test_current_directory.py"),
 )
 

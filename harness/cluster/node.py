@@ -112,9 +112,10 @@ def node_variables(environ: Mapping[str, str]) -> dict[str, str]:
 def interface_of(address: str) -> str | None:
     """Name of this machine's interface that has the address; None where there is none."""
     with contextlib.suppress(OSError):
-        number = socket.gethostbyname(address)
+        numbers = {found[4][0] for found in socket.getaddrinfo(address, None)}
         for name, addresses in psutil.net_if_addrs().items():
-            if any(each.address == number for each in addresses):
+            # Of IPv6 with the interface behind it: fe80::1%eth0.
+            if any(each.address.partition("%")[0] in numbers for each in addresses):
                 return str(name)
     return None
 

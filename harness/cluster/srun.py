@@ -1,17 +1,18 @@
-"""The command line of srun that starts a session on some of a job's nodes, and what each node makes of it.
+"""The command line of srun that starts something on some of a job's nodes, and what each node makes of a session.
 
-In: an Allocation, the session's nodes. Out: command lines and variables. Starts nothing and asks no daemon. Must not
+In: a Job, the session's nodes. Out: command lines and variables. Starts nothing and asks no daemon. Must not
 know sweeps or records.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.cluster.allocation import Allocation
+from harness.cluster.jobs.job import Job
 from harness.core.controllers import CONTROLLERS
-from harness.core.processes.children import python_module
 from harness.launch.torchrun import TORCHRUN_LOOKS_EVERY_S, rank_command, torchrun
 
 # Once a node's ranks have ended, the others are given so long: they end together or not at all.
@@ -20,13 +21,19 @@ WAIT_S = 30
 JOIN_S = 240
 
 # What a node replaces in its torchrun command: it alone knows which node it is.
-ADDRESS, IS_HOST, RANKS, NODE = "%ADDRESS", "%IS_HOST", "%RANKS", "%NODE"
+ADDRESS, IS_HOST, RANKS, NODE, PYTHON = "%ADDRESS", "%IS_HOST", "%RANKS", "%NODE", "%PYTHON"
 # The nodes of a session, the address of each, and how many ranks it starts: by the same place in each list.
 HOSTS_VARIABLE, ADDRESSES_VARIABLE, SPREAD_VARIABLE = (
     "HARNESS_NODES",
     "HARNESS_NODE_ADDRESSES",
     "HARNESS_NODE_RANKS",
 )
+# By which a node starts this program, where it is not by the file that runs here: of a container, say. Of those that
+# are set, the first counts.
+PYTHON_VARIABLES = ("HARNESS_NODE_PYTHON", "HARNESS_PYTHON")
+# Of what srun and SLURM read, all that is inherited: how to reach the controller.
+_REACHES = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
+_READ_BY_SLURM = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SALLOC_")
 # Set where all nodes are parts of one emulated machine: devices of each part.
 SLICE_VARIABLE = "HARNESS_NODE_SLICE"
 
@@ -54,11 +61,11 @@ def torchrun_on_nodes(
     address, port: where the ranks meet, on the session's first node.
     """
     return [
-        *torchrun(),
+        *torchrun(PYTHON),
         f"--nnodes={nodes}",
         f"--nproc-per-node={RANKS}",
         "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={address}:{port}",
+        f"--rdzv-endpoint={f'[{address}]' if ':' in address else address}:{port}",  # of IPv6 in brackets
         # Said rather than left to be found out: names of a cluster need not be those the machine knows itself by.
         f"--rdzv-conf=is_host={IS_HOST},join_timeout={JOIN_S}",
         f"--rdzv-id={rendezvous_id(job, session_id)}",
@@ -66,47 +73,69 @@ def torchrun_on_nodes(
         "--max-restarts=0",
         f"--monitor-interval={TORCHRUN_LOOKS_EVERY_S}",
         f"--log-dir={folder / 'torchrun'}-{NODE}",
-        *rank_command(folder),
+        *rank_command(folder, PYTHON),
     ]
 
 
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that srun is started in: without what it would take for options of this step.
+
+    A variable of the job's own (--cpus-per-task, --mem-per-cpu), or of another job from within which this one was
+    submitted, would be an option; of two that exclude each other srun dies.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _REACHES or not name.startswith(_READ_BY_SLURM)
+    }
+
+
+def node_python(environ: Mapping[str, str]) -> str:
+    """By which Python, or script in its place, a node starts this program."""
+    named = next((environ[name] for name in PYTHON_VARIABLES if environ.get(name)), sys.executable)
+    # srun starts it in another folder, perhaps; a bare name is looked for on the path there.
+    return str(Path(named).absolute()) if os.sep in named else named
+
+
 def srun_command(
-    allocation: Allocation,
+    job: Job,
     hosts: Sequence[str],
-    session_id: str,
-    folder: Path,
+    name: str,
     command: Sequence[str],
     more: Sequence[str] = (),
 ) -> list[str]:
-    """One task on each of the hosts, which starts its node's ranks by `command`. more: further options of srun."""
+    """One task on each of the hosts, which has all that the job has there. more: further options of srun."""
+    places = [job.hosts.index(host) for host in hosts]
+    gpus = min(job.gpus[place] for place in places)
     return [
         "srun",
+        f"--jobid={job.id}",
         f"--nodes={len(hosts)}",
         f"--ntasks={len(hosts)}",
         "--ntasks-per-node=1",
         f"--nodelist={','.join(hosts)}",
-        *([f"--gpus-per-node={allocation.gpus}"] if allocation.gpus else []),
+        # From 22.05 on a task has one core where nothing is said.
+        f"--cpus-per-task={min(job.cpus[place] for place in places)}",
+        *([f"--gpus-per-node={gpus}"] if gpus else []),
+        "--mem=0",
+        # Also beside the step that an interactive job's shell is, which holds all that the job has.
+        "--overlap",
+        # Whatever --export a site or a user has the job submitted with: ranks need the variables of a session.
+        "--export=ALL",
         # One rank that is lost ends all: the others would wait for it for ever.
         "--kill-on-bad-exit=1",
         f"--wait={WAIT_S}",
         # torchrun starts the ranks; a process manager beside it would only open ports.
         "--mpi=none",
-        f"--job-name={session_id}",
+        f"--job-name={name}",
         *more,
-        *python_module("harness.cluster.node", str(folder), *command),
+        *command,
     ]
 
 
-def srun_variables(
-    allocation: Allocation,
-    hosts: Sequence[str],
-    addresses: Sequence[str],
-    ranks: Sequence[int],
-) -> dict[str, str]:
+def srun_variables(hosts: Sequence[str], addresses: Sequence[str], ranks: Sequence[int]) -> dict[str, str]:
     """What a session's nodes must know, beside the variables of a local session."""
     return {
-        # srun does not take the job's --cpus-per-task from 22.05 on; without it a task has one core.
-        "SRUN_CPUS_PER_TASK": str(allocation.cpus),
         HOSTS_VARIABLE: ",".join(hosts),
         ADDRESSES_VARIABLE: ",".join(addresses),
         SPREAD_VARIABLE: ",".join(map(str, ranks)),
@@ -121,6 +150,8 @@ def on_this_node(command: Sequence[str], environ: Mapping[str, str]) -> list[str
         IS_HOST: str(place == 0).lower(),
         RANKS: environ[SPREAD_VARIABLE].split(",")[place],
         NODE: environ["SLURMD_NODENAME"],
+        # Of this node, or of the container that it stands in.
+        PYTHON: sys.executable,
     }
     words = list(command)
     for name, value in values.items():

@@ -17,8 +17,9 @@ from typing import Any
 
 import psutil
 
+from harness.cluster.first_words import first_words
+from harness.cluster.jobs.slurm_commands import signal_step
 from harness.cluster.node import ENDED, EVENT, LINE, TOLD_TO_END
-from harness.cluster.slurm_commands import signal_step
 from harness.launch.cause_of_death import is_consequence, signal_name
 from harness.launch.run import DIED
 from harness.session.messages import rank_of
@@ -35,7 +36,6 @@ _OF_RANK = re.compile(r"^\[?rank ?(\d+)(?:\]:|:) ?(.*)")
 _RANK = re.compile(r"^rank (\d+)\b")
 # As srun 20.11 to 24.05 say it.
 _NODE_FAILED = re.compile(r"Node failure on (\S+)|NODE FAILURE|due to node failure", re.IGNORECASE)
-_SRUN = re.compile(r"srun: error: (.*)")
 
 
 def _is_step_of(step: object, job: str) -> bool:
@@ -64,7 +64,7 @@ class SrunReach:
         self._shown = 0
         self.nodes: dict[int, str] = {}  # of each rank
         self.step: str | None = None
-        self.failed_node: str | None = None
+        self._failed_node: str | None = None
         self.told_to_end = False
         self._death: tuple[str, str, bool] | None = None
 
@@ -75,7 +75,8 @@ class SrunReach:
         said = _said(line)
         if said is None:
             if found := _NODE_FAILED.search(line):
-                self.failed_node = found[1] or self.failed_node or "of the job"
+                self._failed_node = found[1] or self._failed_node or "of the job"
+                self.told_to_end = True  # SLURM takes the whole job away, and starts it again on other nodes
             return [], line
         node = said["node"]
         if isinstance(message := said.get(EVENT), dict):
@@ -106,13 +107,13 @@ class SrunReach:
             self._tell(f"rank {found[1]} on {node}: {found[2]}")
 
     def cause_of_death(self, lines: list[str], returncode: int) -> tuple[str, bool]:
-        if self.failed_node:
-            return f"node {self.failed_node} failed", True
+        if self._failed_node:
+            return f"node {self._failed_node} failed", True
         if self._death:
             node, reason, killed = self._death
             placed = _RANK.sub(rf"rank \1 on {node}", reason)
             return (placed if placed != reason else f"{reason} on {node}"), killed
-        said = next((found[1] for line in lines if (found := _SRUN.match(line))), None)
+        said = first_words(lines)
         if returncode < 0:
             return f"srun was ended by {signal_name(-returncode)}", True
         return f"srun exited with status {returncode}" + (f": {said}" if said else ""), False

@@ -1,4 +1,4 @@
-"""The command line: `harness sweep|report|merge|predict|export|doctor`.
+"""The command line: `harness sweep|report|merge|predict|export|doctor|submit`.
 
 In: arguments. Out: exit status. Must not know how a command does its work: each is imported
 when it is called, so that `--help` is quick and `report` needs no torch.
@@ -70,7 +70,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _sweep() -> Command:
-    from harness.commands.hydra_app import sweep
+    from harness.commands.composed.hydra_app import sweep
 
     return sweep
 
@@ -100,11 +100,18 @@ def _merge() -> Command:
     return merge
 
 
+def _submit() -> Command:
+    from harness.commands.submit import main as submit
+
+    return submit
+
+
 _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "sweep": _sweep,
     "merge": _merge,
     "predict": _predict,
     "export": _export,
+    "submit": _submit,
 }
 
 
@@ -122,6 +129,9 @@ def _parse_and_run(arguments: list[str]) -> int:
         "predict", help="step time and utilisation on other devices, from a run (harness predict --help)"
     )
     commands.add_parser("export", help="save a compiled model to run without Python (harness export --help)")
+    commands.add_parser(
+        "submit", help="a sweep as jobs of SLURM, checked first (slurm/submit; slurm/README.md)"
+    )
     report = commands.add_parser(
         "report", help="write points.csv, figures and page of finished or partial runs"
     )

@@ -83,12 +83,12 @@ def _last_words(lines: list[str], rank: int | None) -> tuple[int | None, str | N
             of_ranks[int(found[1])] = found[2]  # of chained ones the last, which was raised
     causes = {each: said for each, said in of_ranks.items() if not is_consequence(said)} or of_ranks
     if not causes:
-        return rank, _last_of_first_traceback(lines)
+        return rank, last_of_first_traceback(lines)
     first = rank if rank in causes else next(iter(causes))
     return first, causes[first]
 
 
-def _last_of_first_traceback(lines: list[str]) -> str | None:
+def last_of_first_traceback(lines: list[str]) -> str | None:
     """The exception that ended the first rank to fail: of chained ones the last, which was raised."""
     said = None
     for line in lines:

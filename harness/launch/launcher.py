@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.launch.reach import Reach
 from harness.plan.config import Config
@@ -20,11 +20,13 @@ from harness.plan.points import Session
 
 @dataclass(frozen=True)
 class Start:
-    """How to start one session. reach: how its ranks are heard, asked and ended."""
+    """How to start one session. variables: beside those that it inherits. reach: how its ranks are heard, asked and
+    ended."""
 
     command: list[str]
     variables: dict[str, str]
     reach: Reach
+    inherited: Mapping[str, str]
 
 
 class Launcher(Protocol):
@@ -37,13 +39,20 @@ class Launcher(Protocol):
     def node_config(self) -> Config:
         """The config whose emulated node is to be made, if any."""
 
+    def probe(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        """What torch is and sees where sessions run (harness.machine.probe). variables: as ranks will have them.
+
+        Raises HarnessError where there is no working torch.
+        """
+
     def inventory(self, found: Inventory) -> Inventory:
-        """What there is for a session, from what this machine has."""
+        """What there is for a session, from what torch sees. Raises ConfigError where that is not to be measured."""
 
     def start(
         self, session: Session, session_id: str, folder: Path, nodes: int, tell: Callable[[str], None]
-    ) -> Start:
-        """How to start a session on so many nodes. folder: its own; tell: shows a line to whoever watches the sweep."""
+    ) -> Start | None:
+        """How to start a session on so many nodes; None where that is only planned. folder: its own; tell: shows a line
+        to whoever watches the sweep."""
 
     def write_nodes_file(self, folder: Path, run: Path) -> None:
         """What the nodes of a session read, into its folder."""
@@ -51,8 +60,8 @@ class Launcher(Protocol):
     def sampler(self, run: Path, variables: Mapping[str, str]) -> AbstractContextManager[object]:
         """The sampler beside the whole sweep, where it runs on this machine."""
 
-    def nodes_left(self) -> int | None:
-        """How many nodes are left; None where none can be lost."""
+    def progressed(self) -> None:
+        """Be told that something was measured."""
 
     def is_ending(self) -> bool:
         """Whether all is being ended from outside, so that a death says nothing of the session."""

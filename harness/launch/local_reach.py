@@ -25,7 +25,6 @@ STACKS_S = 0.2
 class LocalReach:
     """A Reach of ranks that are children of this machine's torchrun."""
 
-    failed_node: str | None = None
     told_to_end = False
 
     @contextlib.contextmanager

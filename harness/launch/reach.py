@@ -18,10 +18,6 @@ class Reach(Protocol):
     """How the processes of a session are reached, which a command on this machine has started here or elsewhere."""
 
     @property
-    def failed_node(self) -> str | None:
-        """The machine that failed under the session, if one did."""
-
-    @property
     def told_to_end(self) -> bool:
         """Whether the session's processes were ended from outside, with all that it is part of."""
 

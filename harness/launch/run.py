@@ -53,10 +53,12 @@ def run_session(
     on_event: Callable[[dict[str, Any]], None],
     on_tick: Callable[[], None],
     reach: Reach = LOCAL,
+    inherited: Mapping[str, str] = os.environ,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ending:
     """Run a session to its end and answer how it ended.
 
+    variables: those of the command, beside what is inherited.
     log: where its processes' output goes.
     timeout_s: longest time without a sign of progress from rank to launcher; startup_timeout_s: the same until the
     first rank is ready; clock: what both are measured by, in seconds.
@@ -66,7 +68,7 @@ def run_session(
     """
     limits = Limits(timeout_s, startup_timeout_s, clock)
     with contextlib.closing(Listener()) as listener, reach.variables() as of_reach:
-        process = _started(command, {**variables, **of_reach}, listener.path)
+        process = _started(command, {**for_ranks(inherited), **variables, **of_reach}, listener.path)
         processes = Processes(process)
         try:
             watch = Watch(processes, reach, limits, log, on_event)
@@ -84,13 +86,12 @@ def run_session(
     return Ending(DIED, *reach.cause_of_death(list(watch.last_lines), process.returncode))
 
 
-def _started(command: list[str], variables: Mapping[str, str], path: Path) -> subprocess.Popen[bytes]:
+def _started(command: list[str], environ: Mapping[str, str], path: Path) -> subprocess.Popen[bytes]:
     """path: where the launcher listens."""
     return subprocess.Popen(
         command,
         env={
-            **for_ranks(os.environ),
-            **variables,
+            **environ,
             SOCKET_PATH: str(path),
             LAUNCHER_PID: str(os.getpid()),
             TORCHRUN_HEEDS: ",".join(number.name for number in heeded(*ENDING, signal.SIGQUIT)),

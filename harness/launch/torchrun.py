@@ -17,17 +17,17 @@ from harness.core.processes.children import path_variables, python_module
 TORCHRUN_LOOKS_EVERY_S = 0.25
 
 
-def torchrun() -> list[str]:
-    """How torchrun is called with this very Python."""
-    return python_module("torch.distributed.run")
+def torchrun(python: str = "") -> list[str]:
+    """How torchrun is called, with this very Python where no other is named."""
+    return python_module("torch.distributed.run", python=python)
 
 
-def rank_command(folder: Path) -> list[str]:
+def rank_command(folder: Path, python: str = "") -> list[str]:
     """What torchrun starts as a rank of the session whose files are in `folder`, as its own last words.
 
     Not by torchrun's own `-m`, which would have the ranks import from the directory they are started in.
     """
-    return ["--no-python", *python_module("harness.worker", str(folder / "session.json"))]
+    return ["--no-python", *python_module("harness.worker", str(folder / "session.json"), python=python)]
 
 
 def torchrun_command(ranks: int, session_id: str, folder: Path) -> list[str]:

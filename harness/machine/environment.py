@@ -63,7 +63,8 @@ def take_inventory(config: Config, probe: dict[str, Any]) -> Inventory:
 
     Raises ConfigError if CUDA is asked for and there is none.
     """
-    cores, devices, asked = usable_cores(), probe["devices"], config.device.kind
+    # Of other machines, who asks them says how many cores are there.
+    cores, devices, asked = probe.get("cores") or usable_cores(), probe["devices"], config.device.kind
     there = config.emulator.devices if config.emulator else nvidia_devices()
     hidden = hidden_by(os.environ, len(devices), there)
     aside = f" ({hidden})" if hidden else ""

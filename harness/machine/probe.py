@@ -9,13 +9,12 @@ import json
 from typing import Any
 
 
-def main() -> None:
-    """Print what torch is; `error` where it cannot be imported, `device_error` where it cannot say what it sees."""
+def probe() -> dict[str, Any]:
+    """What torch is; `error` where it cannot be imported, `device_error` where it cannot say what it sees."""
     try:
         import torch
     except Exception as error:
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
-        return
+        return {"error": f"{type(error).__name__}: {error}"}
     from harness.core.cpu import cpu_name
 
     found: dict[str, Any] = {
@@ -38,8 +37,8 @@ def main() -> None:
             )
     except Exception as error:
         found["device_error"] = f"{type(error).__name__}: {error}"
-    print(json.dumps(found))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(probe()))

@@ -14,7 +14,7 @@ from harness.core.emulated import Profile
 from harness.core.files.places import part
 
 # What names a run or says what to do with it, but does not change what is measured.
-RUN_KEYS = ("out", "resume", "dry_run")
+RUN_KEYS = ("out", "resume", "dry_run", "like")
 
 
 @dataclass
@@ -104,6 +104,7 @@ class Config:
     out: Optional[str] = None  # noqa: UP045
     resume: Optional[str] = None  # noqa: UP045
     dry_run: bool = False
+    like: Optional[str] = None  # noqa: UP045
     device: DeviceConfig = field(default_factory=DeviceConfig)
     emulator: Optional[Profile] = None  # noqa: UP045
     launcher: LauncherConfig = field(default_factory=LauncherConfig)

@@ -44,9 +44,16 @@ def validate(config: Config) -> Config:
     if config.shard is not None:
         parse_shard(config.shard)
     check_name(config.name)
-    for key in ("out", "resume"):
+    for key in ("out", "resume", "like"):
         check_path_text(key, getattr(config, key))
+    if config.like is not None and not is_planned_elsewhere(config):
+        raise ConfigError("like", config.like, "null, or beside launcher=slurm dry_run=true")
     return config
+
+
+def is_planned_elsewhere(config: Config) -> bool:
+    """Whether it is a plan for a job's nodes: what they have is said by a profile of theirs, or a run on such nodes."""
+    return config.dry_run and config.launcher.kind == "slurm"
 
 
 def _check_model(config: Config) -> None:
@@ -75,7 +82,7 @@ def _check_emulator(config: Config) -> None:
         )
     if profile is None:
         return
-    if not emulated:
+    if not emulated and not is_planned_elsewhere(config):
         raise ConfigError(
             "emulator", profile.name, f"none, or with device=emulated (not {config.device.kind})"
         )

@@ -15,7 +15,7 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_yaml
-from harness.records.naming import session_id, shard_name
+from harness.records.naming import session_id
 
 CONFIG_FILE, ENVIRONMENT_FILE, LOCK_FILE, LOG_FILE = "config.yaml", "environment.json", ".lock", "harness.log"
 # What a start makes, by which a folder without a config is known to be of one.
@@ -23,15 +23,14 @@ OF_A_START = (LOCK_FILE, LOG_FILE, CONFIG_FILE, ENVIRONMENT_FILE, "raw/", "monit
 SESSIONS, MONITOR = "sessions", "monitor"
 
 
-def default_path(name: str, job: str | None = None, shard: tuple[int, int] | None = None) -> Path:
-    """results/<sweep>/<UTC time>; see reserved.
+def results_folder() -> Path:
+    """Where run directories lie that were given no name."""
+    return Path(os.environ.get("HARNESS_RESULTS") or "results")
 
-    job: name of a job's run directory, which the job finds again when it is requeued; of a shard, a folder there.
-    """
-    root = Path(os.environ.get("HARNESS_RESULTS", "results"))
-    if job is not None:
-        return root / name / job / (shard_name(shard) if shard else "")
-    return root / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+def default_path(name: str) -> Path:
+    """results/<sweep>/<UTC time>; see reserved."""
+    return results_folder() / name / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
 
 
 def reserved(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """Who holds a run directory where the kernel's lock does not reach: what whoever opens one may bring along.
 
 In: nothing. Out: the protocol, and the names that its files have in a run directory. Must not know jobs, nor how one is
-asked whether it lives (harness.cluster.job_owner does).
+asked whether it lives (harness.cluster.jobs.job_owner does).
 """
 
 from __future__ import annotations

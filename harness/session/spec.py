@@ -24,7 +24,8 @@ class SessionSpec:
     devices: who issues to how many devices, of all ranks. store: file where the ranks meet; None where they do so in
     torchrun's store. threads: intra-op threads per rank. affinity: pin ranks to cores. usage: record CPU time
     around blocks. window_s: seconds for which each point is held for samplers. revision: of the harness that made it
-    (harness.core.files.revision), which alone may measure it.
+    (harness.core.files.revision), which alone may measure it. source: the commit it lies in, with + where it was
+    changed since; empty where that is not known.
     """
 
     id: str
@@ -44,6 +45,7 @@ class SessionSpec:
     raw: Path
     store: Path | None
     revision: str
+    source: str = ""
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

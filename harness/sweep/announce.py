@@ -40,6 +40,8 @@ def announce(
         device_kind=environment["device_kind"],
         device_name=environment["device_name"],
         cores=environment["cpu"]["cores_usable"],
+        revision=environment["source_digest"],
+        source=environment["source"] or "",
         **earlier.plain(),
     )
     for point in plan.points:

@@ -5,11 +5,13 @@ In: a plan. Out: text. Starts nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from harness.launch.launcher import Launcher
+from harness.cluster.choice import SLURM, Setting
+from harness.cluster.submitting.login import submission
 from harness.launch.torchrun import shell_line
 from harness.plan.config import Config, TimingConfig
 from harness.plan.estimate import estimate_seconds
@@ -38,9 +40,14 @@ def print_plan(
     path: Path,
     inventory: Inventory,
     device_variables: dict[str, str],
-    launcher: Launcher,
+    setting: Setting,
+    typed: Sequence[str],
 ) -> None:
-    """What a start would do: points, cells, sessions, the command of each, and the time it may take."""
+    """What a start would do: points, cells, sessions, the command of each, and the time it may take.
+
+    typed: the overrides that it was asked for with.
+    """
+    launcher = setting.launcher
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -63,10 +70,12 @@ def print_plan(
             say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
         folder = session_folder(path.absolute(), session_id)
         nodes = inventory.nodes_for(session.devices)
-        start = launcher.start(session, session_id, folder, nodes, say)
-        say("  " + shell_line(start.command, start.variables | device_variables))
+        if start := launcher.start(session, session_id, folder, nodes, say):
+            say("  " + shell_line(start.command, start.variables | device_variables))
     for reason in sorted(set(plan.unsupported.values())):
         count = sum(1 for other in plan.unsupported.values() if other == reason)
         say(f"\nunsupported: {count} points: {reason}")
     least, most = estimate_seconds(plan, config, inventory)
     say(f"\nestimated time: {in_words(least)} to {in_words(most)} (a rough cost of a step; nothing was run)")
+    if config.launcher.kind == SLURM and setting.job is None:
+        say(f"\nto submit it: {submission(typed, inventory, most)}")

@@ -7,22 +7,21 @@ order: plan, run directory, sessions, points, report. Must not know torch.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from harness.cluster.allocation import run_name
-from harness.cluster.choice import SLURM, make_launcher
-from harness.cluster.job_owner import JobOwnership
+from harness.cluster.choice import SLURM, Setting, make_setting
+from harness.cluster.jobs.job_folder import JOB
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.processes.interrupt import Interrupted, signals_raise
 from harness.core.spoilers import told
-from harness.launch.launcher import Launcher
-from harness.machine.environment import describe_environment, differences, probe_torch, take_inventory
+from harness.machine.environment import describe_environment, differences, take_inventory
 from harness.machine.loopback import check_loopback
 from harness.machine.spreads import earlier_sweeps
 from harness.plan.config import Config
@@ -33,7 +32,7 @@ from harness.plan.repeats import cells_with_null
 from harness.plan.shards import shard_of, shard_plan
 from harness.records.acceptable import check_path
 from harness.records.directory import BYTES_FOR_REPORT, BYTES_PER_BLOCK, RunDirectory, open_run
-from harness.records.files import default_path, describe_os_error, reserved
+from harness.records.files import describe_os_error, reserved
 from harness.records.lines import Writer
 from harness.records.raw import LAUNCHER_FILE, read_launcher
 from harness.report import prepare
@@ -44,45 +43,45 @@ from harness.sweep.outcome import report, save_points
 from harness.sweep.repeats import measure
 from harness.sweep.resume import resume_command, tally_of
 from harness.sweep.sessions import Site, make_modes_ready
+from harness.sweep.versions import other_versions
 
 
-def run_sweep(config: Config, console: Console) -> int:
-    """Measure what the run directory lacks and report it. Answers the exit status.
+def run_sweep(config: Config, console: Console, typed: Sequence[str] = ()) -> int:
+    """Measure what the run directory lacks and report it. Answers the exit status. typed: the overrides that the config
+    comes of.
 
     0: every point has its row and at least one was measured (or none could be); 1: nothing could be measured although
     something was tried, or a part of the report could not be written. Raises ConfigError before anything starts if
     something is refused, Interrupted when a signal ended it.
     """
-    job = run_name() if config.launcher.kind == SLURM else None
-    named = config.resume or config.out
-    path = Path(named or default_path(config.name, job, shard_of(config)))
-    path, status = measure_sweep(config, path, console, anew=not named and job is None)
+    path, status = measure_sweep(config, console, typed)
     return report(path, console) if status is None else status
 
 
-def measure_sweep(
-    config: Config, path: Path, console: Console, *, anew: bool = False
-) -> tuple[Path, int | None]:
-    """As run_sweep without the report; answers the run directory, and the exit status where there is nothing to report.
-
-    anew: whether another name will do where the path is taken, by a sweep that was started in the same second.
-    """
+def measure_sweep(config: Config, console: Console, typed: Sequence[str] = ()) -> tuple[Path, int | None]:
+    """As run_sweep without the report; answers the run directory, and the exit status where there is nothing to
+    report."""
+    setting = make_setting(config)
+    named = config.resume or config.out
+    path = Path(named) if named else setting.path
+    # Another name will do where the path is taken, by a sweep that was started in the same second.
+    anew = not named and not setting.is_reserved
     if not (anew and path.exists()):
-        check_path(path, config, _key(config), JobOwnership.of_this_process())
-    launcher = make_launcher(config)
+        check_path(path, config, _key(config), setting.ownership)
+    launcher = setting.launcher
     with device_variables(launcher.node_config().emulator) as variables:
-        machine = _look_around(config, launcher, variables)
+        machine = _look_around(config, setting, variables)
         plan, whole = _planned(config, machine.inventory, console)
         if config.dry_run:
             # What is measured already counts here too: the plan shows what a start would do.
             todo = remaining(plan, tally_of(path, plan, machine.inventory).enough(config.timing.sessions))
-            print_plan(console, todo, config, path, machine.inventory, variables, launcher)
+            print_plan(console, todo, config, path, machine.inventory, variables, setting, typed)
             return path, 0
         if launcher.meets_in_file:
             check_loopback()
         prepare()
         path = _reserved(path) if anew else path
-        run = open_run(path, config, _key(config), JobOwnership.of_this_process())
+        run = open_run(path, config, _key(config), setting.ownership)
         try:
             _measure(config, run, machine, plan, whole, console)
         except OSError as error:
@@ -106,7 +105,7 @@ class _Machine:
     inventory: Inventory
     probe: dict[str, Any]
     variables: dict[str, str]
-    launcher: Launcher
+    setting: Setting
 
 
 def _key(config: Config) -> str:
@@ -114,9 +113,9 @@ def _key(config: Config) -> str:
     return "resume" if config.resume else "out"
 
 
-def _look_around(config: Config, launcher: Launcher, variables: dict[str, str]) -> _Machine:
-    probe = probe_torch(variables)
-    return _Machine(launcher.inventory(take_inventory(config, probe)), probe, variables, launcher)
+def _look_around(config: Config, setting: Setting, variables: dict[str, str]) -> _Machine:
+    probe = setting.launcher.probe(variables)
+    return _Machine(setting.launcher.inventory(take_inventory(config, probe)), probe, variables, setting)
 
 
 def _planned(config: Config, inventory: Inventory, console: Console) -> tuple[Plan, tuple[Point, ...]]:
@@ -139,11 +138,14 @@ def _measure(
     whole: tuple[Point, ...],
     console: Console,
 ) -> None:
+    launcher, job = machine.setting.launcher, machine.setting.job
     environment = describe_environment(machine.inventory, machine.probe)
-    if machine.inventory.hidden:
-        console.print(machine.inventory.hidden, markup=False, highlight=False, soft_wrap=True)
-    for what, does in told(environment["variables"]):
-        console.print(f"{what}: {does}", markup=False, highlight=False, soft_wrap=True)
+    if config.launcher.kind == SLURM and job is not None:
+        environment[JOB] = job.identity.plain()
+    said = [f"{what}: {does}" for what, does in told(environment["variables"])]
+    said += other_versions(environment["source_digest"], read_launcher(run.path).starts, os.environ)
+    for text in filter(None, (machine.inventory.hidden, *said)):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     tally = tally_of(run.path, plan, machine.inventory)
     todo = remaining(plan, tally.enough(config.timing.sessions))
     run.check_space(_bytes_needed(todo, config))
@@ -164,8 +166,18 @@ def _measure(
         announce(records, environment, plan, whole, machine.inventory, known, earlier)
         write_unsupported(records, todo.unsupported)
         nulls = cells_with_null(plan.points, config.timing.null_every)
-        site = Site(config, run, machine.inventory, machine.variables, machine.launcher, records, log, nulls)
-        with machine.launcher.sampler(run.path, machine.variables):
+        site = Site(
+            config,
+            run,
+            machine.inventory,
+            machine.variables,
+            launcher,
+            records,
+            log,
+            nulls,
+            environment["source"] or "",
+        )
+        with launcher.sampler(run.path, machine.variables):
             make_modes_ready(todo)
             with Display(console, len(plan.points), len(plan.points) - left, config) as display:
                 measure(site, todo, tally, display)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from harness.analysis.progress import session_progress
-from harness.core import schema
 from harness.core.files.revision import revision
 from harness.core.processes.interrupt import Interrupted
 from harness.launch.launcher import Launcher, Start
@@ -30,8 +29,8 @@ from harness.plan.shards import shard_of
 from harness.records.directory import BYTES_FOR_REPORT, RunDirectory
 from harness.records.files import next_session_id
 from harness.records.lines import Writer
+from harness.session.messages import Visit
 from harness.session.spec import SessionSpec
-from harness.sweep import node_loss
 from harness.sweep.display import Display
 from harness.sweep.settle import settle
 from harness.sweep.tally import Tally
@@ -43,7 +42,8 @@ DRAW_BITS = 53
 @dataclass(frozen=True)
 class Site:
     """Where sessions are run. variables: under which processes see the devices. records: launcher.jsonl. log: where
-    the output of all processes goes. nulls: ids of cells that hold a null."""
+    the output of all processes goes. nulls: ids of cells that hold a null. source: commit of this harness, "" where
+    that is not known."""
 
     config: Config
     run: RunDirectory
@@ -53,6 +53,7 @@ class Site:
     records: Writer
     log: IO[str]
     nulls: frozenset[str] = frozenset()
+    source: str = ""
 
 
 def make_modes_ready(plan: Plan) -> None:
@@ -73,32 +74,26 @@ def measure_once(site: Site, session: Session, tally: Tally, display: Display, *
 
 def _one_session(site: Site, session: Session, tally: Tally, display: Display, held: bool) -> Session | None:
     """Run a session once; answers the part of it that must be started again, or None."""
-    nodes, left = site.inventory.nodes_for(session.devices), site.launcher.nodes_left()
-    if left is not None and left < nodes:
-        _without_nodes(site, session, left, nodes, tally, display)
-        return None
+    nodes = site.inventory.nodes_for(session.devices)
     draw = secrets.randbits(DRAW_BITS)
     session_id, folder = _new_session(site, session, draw, held)
     start = site.launcher.start(session, session_id, folder, nodes, display.note)
+    assert start is not None, "a launcher that only plans"
     display.session(session, session_id)
     ending = _run(site, session_id, start, draw, display)
     if ending.how == DIED and (start.reach.told_to_end or site.launcher.is_ending()):
         # Whatever the ranks died of, what is left of the job would only fail of the same.
-        raise Interrupted(signal.SIGTERM, requeue=True, reason="the end of the job")
-    if start.reach.failed_node and ending.how != FINISHED:
-        node_loss.note_failure(folder)
-        display.note(f"session {session_id}: {ending.reason}")
-        if node_loss.failures_of(site.run.path, session) <= node_loss.TRIES_AFTER_NODE_FAILURE:
-            # It says nothing of the cell in flight, which is tried again with the others.
-            progress = session_progress(site.run.path, session_id)
-            ended = progress.ended
-            tally.note(session, ended, progress.dropped)
-            rest = tuple(cell for cell in session.cells if cell.id not in ended)
-            return replace(session, cells=rest) if rest else None
+        reason = f"the end of the job ({ending.reason})"
+        raise Interrupted(signal.SIGTERM, requeue=True, reason=reason)
     return _settled(site, session, session_id, ending, tally, display)
 
 
 def _run(site: Site, session_id: str, start: Start, draw: int, display: Display) -> Ending:
+    def heard(message: dict[str, Any]) -> None:
+        if Visit.of(message) is not None:
+            site.launcher.progressed()
+        display.event(message)
+
     _log(site, session_id, " ".join(start.command))
     ending = run_session(
         start.command,
@@ -106,9 +101,10 @@ def _run(site: Site, session_id: str, start: Start, draw: int, display: Display)
         site.log,
         timeout_s=site.config.timeout_s,
         startup_timeout_s=site.config.launcher.startup_timeout_s,
-        on_event=display.event,
+        on_event=heard,
         on_tick=display.tick,
         reach=start.reach,
+        inherited=start.inherited,
     )
     _log(site, session_id, f"{ending.how} {ending.reason}")
     return ending
@@ -142,6 +138,7 @@ def _new_session(site: Site, session: Session, draw: int, held: bool) -> tuple[s
         raw=site.run.raw.absolute(),
         store=folder / "store" if site.launcher.meets_in_file else None,
         revision=revision(),
+        source=site.source,
     ).save(folder / "session.json")
     site.launcher.write_nodes_file(folder, site.run.path.absolute())
     return session_id, folder
@@ -166,17 +163,3 @@ def _settled(
             tally.given_up.add(point.key)
         display.lost(lost.cell, len(lost.rows), lost.status, lost.reason)
     return settled.rest
-
-
-def _without_nodes(
-    site: Site, session: Session, left: int, nodes: int, tally: Tally, display: Display
-) -> None:
-    """What a job does that has lost nodes: it is started again, with others; after that it makes do without."""
-    reason = f"the loss of nodes ({nodes} needed, {left} left of the job)"
-    if node_loss.failures(site.run.path) <= node_loss.TRIES_AFTER_NODE_FAILURE:
-        raise Interrupted(signal.SIGTERM, requeue=True, reason=reason)
-    for cell in session.cells:
-        for point in cell.points:
-            site.records.write("outcome", key=point.key, status=schema.FAILED, error=reason)
-            tally.given_up.add(point.key)
-        display.lost(cell, len(cell.points), schema.FAILED, reason)

@@ -127,6 +127,8 @@ def _session_fields(arrival: Arrival, bench: Bench) -> dict[str, Any]:
         "device_kind": device.kind,
         "device_name": device.name,
         "torch": torch.__version__,
+        "revision": spec.revision,
+        "source": spec.source,
         "python": platform.python_version(),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "threads": spec.threads,

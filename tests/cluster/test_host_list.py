@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cluster.host_list import expand_hosts
+from harness.cluster.jobs.host_list import expand_hosts
 
 
 @pytest.mark.parametrize(

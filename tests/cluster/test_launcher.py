@@ -5,36 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made_jobs import job
 
 from emulator.profile import Profile
-from harness.cluster import launcher as launcher_module
+from harness.cluster.jobs import slurm_commands
 from harness.cluster.launcher import SlurmLauncher
 from harness.cluster.srun_reach import SrunReach
+from harness.core.errors import ConfigError
 from harness.plan.config import Config, DeviceConfig, LauncherConfig
 from harness.plan.inventory import Inventory
 from harness.plan.points import Session
 
-JOB = {
-    "SLURM_JOB_ID": "41",
-    "SLURM_JOB_NODELIST": "n[1-2]",
-    "SLURM_JOB_CPUS_PER_NODE": "64(x2)",
-    "SLURM_GPUS_PER_NODE": "8",
-    "SLURM_GPUS_ON_NODE": "8",
-    "SLURMD_NODENAME": "n1",
-}
 APART, ONE_MACHINE = ["10.0.0.1", "10.0.0.2"], ["127.0.0.1", "127.0.0.1"]
 NODE = Profile("Emulated GPU", 8, "7.0", 80, 1500.0, 32000, 800.0)
 SESSION = Session(16, "processes", ())
 
 
 def slurm(
-    monkeypatch: pytest.MonkeyPatch, addresses: list[str], emulator: Profile | None = None, **options: object
+    monkeypatch: pytest.MonkeyPatch,
+    addresses: list[str],
+    emulator: Profile | None = None,
+    gpus: int = 8,
+    device: str = "cpu",
+    **options: object,
 ) -> SlurmLauncher:
-    for name, value in JOB.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(launcher_module, "addresses_of", lambda hosts: addresses)
+    monkeypatch.setattr(slurm_commands, "addresses_of", lambda hosts: addresses)
     launcher = LauncherConfig(kind="slurm", **options)  # type: ignore[arg-type]
-    return SlurmLauncher(Config(launcher=launcher, emulator=emulator, device=DeviceConfig(threads=2)))
+    config = Config(launcher=launcher, emulator=emulator, device=DeviceConfig(device, threads=2))
+    return SlurmLauncher(config, job("n1 n2", str(gpus), "64"))
 
 
 class TestInventory:
@@ -47,9 +45,16 @@ class TestInventory:
     ) -> None:
         cpu = Inventory("cpu", 64, "CPU", 64)
         assert slurm(monkeypatch, APART).inventory(cpu).count == 8
-        for name in ("SLURM_GPUS_PER_NODE", "SLURM_GPUS_ON_NODE"):
-            monkeypatch.setitem(JOB, name, "")
-        assert slurm(monkeypatch, APART).inventory(cpu).count == 32
+        assert slurm(monkeypatch, APART, gpus=0).inventory(cpu).count == 32
+
+    def test_gpus_that_torch_does_not_see_are_no_reason_to_measure_the_cpu(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A job with 8 GPUs measured CPUs for hours, and ended well."""
+        cpu = Inventory("cpu", 64, "CPU", 64)
+        with pytest.raises(ConfigError, match=r"device=auto: .* 8 on each node, and torch sees none"):
+            slurm(monkeypatch, APART, device="auto").inventory(cpu)
+        assert slurm(monkeypatch, APART, device="auto", gpus=0).inventory(cpu).count == 32
 
     def test_the_user_may_say_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         launcher = slurm(monkeypatch, APART, devices_per_node=2)
@@ -92,17 +97,6 @@ class TestStart:
         assert LauncherConfig().srun_args == []
         named = slurm(monkeypatch, APART, srun_args=["--container-image=x.sqsh"])
         assert "--container-image=x.sqsh" in named.start(SESSION, "s", Path("/run/s"), 2, print).command
-
-    def test_after_a_node_is_lost_sessions_run_on_those_that_are_left(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        launcher = slurm(monkeypatch, APART)
-        monkeypatch.setattr(launcher_module, "nodes_left", lambda job: ["n2"])
-        assert launcher.nodes_left() == 1
-        start = launcher.start(Session(8, "processes", ()), "s", Path("/run/s"), 1, print)
-        assert "--nodelist=n2" in start.command
-        monkeypatch.setattr(launcher_module, "nodes_left", lambda job: None)
-        assert launcher.nodes_left() == 1, "a controller that does not answer changes nothing"
 
     def test_the_port_is_a_new_one_for_every_session(self, monkeypatch: pytest.MonkeyPatch) -> None:
         launcher = slurm(monkeypatch, APART)

@@ -13,13 +13,11 @@ from typing import Any
 import psutil
 from running import python_path
 
-from harness.cluster.allocation import Allocation
 from harness.cluster.node import interface_of, node_variables, save_nodes_file
 from harness.cluster.srun import srun_variables
 from harness.plan.config import MonitorConfig
 
-ALLOCATION = Allocation("41", ("n1", "n2"), "8", 8, 16)
-VARIABLES = srun_variables(ALLOCATION, ["n1", "n2"], ["127.0.0.1", "127.0.0.1"], [3, 2])
+VARIABLES = srun_variables(["n1", "n2"], ["127.0.0.1", "127.0.0.1"], [3, 2])
 
 PRELUDE = """
 import os, sys, time

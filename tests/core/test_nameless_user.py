@@ -58,7 +58,7 @@ def test_a_plan_with_what_is_compiled_is_made(
     from harness.commands.cli import main
 
     probe = {"torch": "2.14.1", "built_for_cuda": "13.0", "cpu_name": "a processor", "devices": []}
-    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: probe)
+    monkeypatch.setattr("harness.launch.local.probe_torch", lambda variables=None: probe)
     monkeypatch.setattr(sys, "argv", ["harness"])
     monkeypatch.chdir(temporary)
     assert main(["sweep", "sweep=smoke", "mode=[eager,native,compile]", "dry_run=true"]) == 0

@@ -20,6 +20,8 @@ from emulator.ledger import Records, busy_ns, read_trace
 from harness.analysis.run import load_run
 from harness.devices.launch_queue import BURST_LAUNCHES
 
+pytestmark = pytest.mark.long
+
 DEPTHS, BATCHES, WIDTH = (4, 16), (1, 512, 2048, 8192), 512
 # Samples a second are many against the windows they are compared over.
 SAMPLE_EVERY_S = 0.02

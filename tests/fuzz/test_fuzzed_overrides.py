@@ -72,8 +72,8 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("overrides"))
         patch.setattr(sys, "argv", ["harness"])
-        patch.setattr("harness.sweep.run.probe_torch", lambda variables=None: PROBE)
-        patch.setattr("harness.commands.hydra_app.run_sweep", _planned)
+        patch.setattr("harness.launch.local.probe_torch", lambda variables=None: PROBE)
+        patch.setattr("harness.commands.composed.hydra_app.run_sweep", _planned)
         yield
 
 
@@ -112,7 +112,7 @@ def test_overrides_are_planned_or_refused_in_one_line(overrides: list[str]) -> N
 def test_a_config_of_anybody_is_gone_on_with_or_refused(
     text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from harness.commands.resumed import resumed
+    from harness.commands.composed.resumed import resumed
     from harness.plan.validate import validate
 
     folder: Path = tmp_path_factory.mktemp("config")

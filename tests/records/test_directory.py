@@ -273,13 +273,6 @@ class TestDefaultPath:
         assert first.name <= second.name
         assert first.name.endswith("Z")
 
-    def test_a_job_finds_its_own_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HARNESS_RESULTS", str(tmp_path))
-        path = default_path("smoke", "job-41")
-        path.mkdir(parents=True)
-        assert default_path("smoke", "job-41") == path == tmp_path / "smoke" / "job-41"
-        assert default_path("smoke", "job-41", (2, 3)) == path / "shard-2of3"
-
 
 class TestWithinARun:
     @pytest.mark.parametrize(

@@ -195,6 +195,7 @@ def test_a_report_never_imports_torch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_time_grows_no_worse_than_linearly_with_points(tmp_path: Path) -> None:
     def seconds(widths: int) -> float:
         points = make_points(

@@ -84,7 +84,9 @@ def assert_innocent(hostile: Path, done: subprocess.CompletedProcess[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments", [("doctor",), ("sweep", *SWEEP, "out=run"), ("--help",)], ids=lambda a: a[0]
+    "arguments",
+    [("doctor",), ("--help",), pytest.param(("sweep", *SWEEP, "out=run"), marks=pytest.mark.long)],
+    ids=lambda a: a[0],
 )
 def test_no_command_runs_any_of_it(hostile: Path, arguments: tuple[str, ...]) -> None:
     assert_innocent(hostile, as_installed(hostile, *arguments))

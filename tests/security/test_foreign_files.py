@@ -33,6 +33,7 @@ class TestReport:
         assert harness("report", str(run), "--out", "docs").returncode == 2
         assert contents(docs) == before
 
+    @pytest.mark.long
     def test_what_else_lies_in_a_folder_is_left_alone(self, harness, tmp_path: Path) -> None:
         run, paper = small_run(tmp_path / "run"), tmp_path / "paper"
         precious(paper / "main.tex")
@@ -130,6 +131,7 @@ class TestMerge:
                 "nothing is claimed by what is refused"
             )
 
+    @pytest.mark.long
     def test_a_merged_run_is_merged_again_and_what_else_lies_there_stays(
         self, harness, tmp_path: Path, shards: list[str]
     ) -> None:
@@ -141,6 +143,7 @@ class TestMerge:
         names = {path.name for path in (tmp_path / "out" / "raw").iterdir()}
         assert names == {"launcher.jsonl", "processes-1-try1-rank0.jsonl"}
 
+    @pytest.mark.long
     def test_a_foreign_file_that_came_later_is_not_removed(
         self, harness, tmp_path: Path, shards: list[str]
     ) -> None:

@@ -67,6 +67,21 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_and_a_living_ones_i
     alive.wait()
 
 
+def test_what_another_machine_has_made_in_a_shared_folder_stays(base: Path) -> None:
+    """Its lock is not seen here, where the file system keeps locks to each machine."""
+    with private_folder("test", [base]) as folder:
+        lock = folder / private.LOCK
+        text = lock.read_bytes()
+    left = base / folder.name
+    left.mkdir(mode=0o700)
+    (left / private.LOCK).write_bytes(text.replace(text.splitlines()[1], b"another start"))
+    with private_folder("test", [base]):
+        assert left.exists()
+    (left / private.LOCK).write_bytes(text)
+    with private_folder("test", [base]):
+        assert not left.exists()
+
+
 def test_nobody_elses_folder_is_removed_whatever_it_is_called(base: Path) -> None:
     uid = os.geteuid()
     names = [

@@ -54,6 +54,7 @@ SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 KillWait=5
+SlurmdTimeout=20
 SchedulerParameters=sched_interval=1,bf_interval=1
 GresTypes=gpu
 JobAcctGatherType=jobacct_gather/none
@@ -88,6 +89,7 @@ class Cluster:
         self.folder = folder
         self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._hastened: set[tuple[str, str]] = set()
 
     def start(self) -> None:
@@ -119,8 +121,48 @@ class Cluster:
         self._until(lambda: (folder / "munge.socket").exists(), "munge's socket")
         self._run("slurmctld", "-D", "-c")
         for name in NODES:
-            self._run("slurmd", "-D", "-N", name)
+            self._start_node(name)
         self._until(lambda: self.states() == dict.fromkeys(NODES, "idle"), "two idle nodes")
+
+    def _start_node(self, name: str) -> None:
+        self._run("slurmd", "-D", "-N", name)
+        self._nodes[name] = self._processes[-1]
+
+    @staticmethod
+    def find(program: str) -> str:
+        path = find(program)
+        assert path is not None
+        return path
+
+    def kill_node(self, name: str, job: str) -> None:
+        """As a machine that loses its power: the daemon of a node, and what it runs of the job, at once."""
+        gone = self._nodes.pop(name)
+        gone.kill()
+        gone.wait()
+        self._processes.remove(gone)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                environ = process.environ()
+                if (environ.get("SLURM_JOB_ID"), environ.get("SLURMD_NODENAME")) == (job, name):
+                    above = [each for each in process.parents() if each.name() == "slurmstepd"]
+                    for each in [*above, process]:
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            each.kill()
+
+    def revive(self) -> None:
+        """All nodes as they were at the beginning."""
+        for name in NODES:
+            if name not in self._nodes:
+                self._start_node(name)
+        # One that registers anew comes back by itself, perhaps just now.
+        self._until(lambda: all(map(self._is_up, NODES)), "all nodes", 60)
+
+    def _is_up(self, name: str) -> bool:
+        state = self.states().get(name, "")
+        if state.startswith(("down", "drain")):
+            resume = ["scontrol", "update", f"NodeName={name}", "State=RESUME"]
+            subprocess.run(resume, env=self.environment, capture_output=True)
+        return state.startswith(("idle", "alloc", "mix", "comp"))
 
     def _run(self, program: str, *arguments: str) -> None:
         with (self.folder / f"{program}.out").open("ab") as output:

@@ -47,14 +47,14 @@ class Jobs:
         self.submitted.append(job)
         return job
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, folder: Path = CHECKOUT) -> str:
         done = subprocess.run(
             command,
-            cwd=CHECKOUT,
+            cwd=folder,
             env={**self.cluster.environment, **self.variables},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -71,6 +71,11 @@ class Jobs:
 
     def directory(self, job: str) -> Path:
         return next((self.folder / "results").glob(f"*/job-{job}"), self.folder / "none")
+
+    def wait_for_round(self, job: str) -> Path:
+        """Wait until a round is measured; answers the run directory."""
+        wait_until(lambda: rounds(self.directory(job)), f"a round of job {job}", 120)
+        return self.directory(job)
 
     def wait_for_cell(self, job: str, number: int) -> Path:
         """Wait until so many cells are done and a round of the next is."""

@@ -142,7 +142,7 @@ def test_refused_in_one_line(
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: PROBE)
+    monkeypatch.setattr("harness.launch.local.probe_torch", lambda variables=None: PROBE)
     status = main(["sweep", *arguments])
     printed = capfd.readouterr()
     assert status == 2
@@ -195,9 +195,9 @@ def test_a_path_is_what_was_typed(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        "harness.commands.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
+        "harness.commands.composed.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
     )
-    monkeypatch.setattr("harness.commands.hydra_app.resumed", lambda path, config, overrides: config)
+    monkeypatch.setattr("harness.commands.composed.hydra_app.resumed", lambda path, config, overrides: config)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
     from harness.commands.cli import main
@@ -210,7 +210,7 @@ def test_a_path_is_what_was_typed(
 def test_a_name_is_what_was_typed(typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(
-        "harness.commands.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
+        "harness.commands.composed.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
     )
     monkeypatch.setattr("harness.plan.validate.check_plugins", lambda modules: None)
     monkeypatch.setattr("harness.plan.validate.load_plugins", lambda modules: None)
@@ -300,7 +300,7 @@ def test_devices_that_are_not_there_are_refused_when_asked_for_by_name(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: probe)
+    monkeypatch.setattr("harness.launch.local.probe_torch", lambda variables=None: probe)
     assert main(["sweep", *arguments]) == 2
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) == 1
@@ -320,7 +320,7 @@ def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monk
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setattr("harness.sweep.run.probe_torch", lambda variables=None: PROBE)
+    monkeypatch.setattr("harness.launch.local.probe_torch", lambda variables=None: PROBE)
     monkeypatch.setattr("harness.records.directory.shutil.disk_usage", lambda path: usage._replace(free=1000))
     monkeypatch.setattr("harness.machine.environment.describe_environment", lambda *a: NOTHING_SET)
     monkeypatch.setattr("harness.sweep.run.describe_environment", lambda *a: NOTHING_SET)
@@ -331,6 +331,7 @@ def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monk
     assert not list((tmp_path / "run" / "raw").iterdir())
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_in_mid_sweep_ends_it_in_one_line(tmp_path: Path) -> None:
     """Every file is limited to so many bytes, as by a full disk; what was written before stays readable."""
     code = (
@@ -406,6 +407,7 @@ def test_a_port_that_is_taken_does_not_matter(harness, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_raw_files_with_bad_lines_are_read_and_what_was_skipped_is_said(harness, tmp_path: Path) -> None:
     done = harness(
         "sweep",

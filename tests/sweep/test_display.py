@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.cluster.choice import Setting
+from harness.cluster.jobs.job_owner import JobOwnership
 from harness.launch.local import LocalLauncher
 from harness.plan.config import Config, TimingConfig
 from harness.plan.inventory import Inventory
@@ -167,10 +169,13 @@ def test_the_bar_starts_no_thread() -> None:
         assert threading.active_count() == before
 
 
+SETTING = Setting(LocalLauncher(CONFIG), None, JobOwnership(None), Path("/runs/one"), is_reserved=False)
+
+
 class TestPlan:
     def printed(self, path: Path = Path("/runs/one"), plan=PLAN) -> str:
         console = plain()
-        print_plan(console, plan, CONFIG, path, INVENTORY, {}, LocalLauncher(CONFIG))
+        print_plan(console, plan, CONFIG, path, INVENTORY, {}, SETTING, [])
         return text(console)
 
     def test_it_counts_points_cells_and_sessions(self) -> None:

@@ -39,6 +39,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "sweep=smoke",
             "device=cpu",
             "depth=[2,16]",
+            "timing.warmup_max_s=0.2",
+            "timing.builds=1",
             "out=run",
             *TWICE,
         ],
@@ -138,6 +140,7 @@ def test_a_finished_run_has_nothing_left_to_measure(run: Path, harness) -> None:
     assert "to measure: 0 points" in done.stdout
 
 
+@pytest.mark.long
 def test_training_runs_under_ddp_on_two_ranks_in_every_mode(harness, tmp_path: Path) -> None:
     done = harness("sweep", *SMALL, "workload=[train]", "devices=[2]", "depth=[2]", "batch=[4]", "out=run")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -185,6 +188,7 @@ def test_more_ranks_than_cores_are_run_and_marked(harness, tmp_path: Path) -> No
     assert points["warnings"].str.contains("oversubscribed").all()
 
 
+@pytest.mark.long
 def test_a_mode_that_fails_is_a_row_with_its_reason_and_spoils_no_other(harness, tmp_path: Path) -> None:
     modes = "[eager,raises,out_of_memory,wrong,fails_later,script]"
     done = harness(

@@ -148,6 +148,7 @@ def test_a_rank_that_hangs_is_a_timeout_and_the_session_goes_on(harness, tmp_pat
     assert_nothing_is_left(run)
 
 
+@pytest.mark.long
 def test_two_sweeps_cannot_write_to_one_run_directory(start, harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     # Many cells, so that it still runs however long the second one takes to start.

@@ -42,6 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.long
 def test_a_plan_and_a_report(folder: Path) -> None:
     raw, cell = RawRun(folder / "結果"), cell_of()
     raw.plan(cell)

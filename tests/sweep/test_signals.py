@@ -211,6 +211,7 @@ class TestHandler:
 
 
 @pytest.mark.parametrize("closed", one_quick("reader", "descriptor"))
+@pytest.mark.long
 def test_a_sweep_without_a_display_goes_on_to_its_end(tmp_path: Path, closed: str) -> None:
     """`| head -1`, under nohup, its terminal gone, with the backend of a notebook's kernel: all files are written."""
 

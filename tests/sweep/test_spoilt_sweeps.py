@@ -28,6 +28,7 @@ print(json.dumps(issuing_cores(InTurn([Device()]))))
 """
 
 
+@pytest.mark.long
 def test_programs_that_burn_all_cores_make_rows_loaded(tmp_path: Path) -> None:
     cores = sorted(os.sched_getaffinity(0))
     burning = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in cores]
@@ -57,6 +58,7 @@ def test_programs_that_burn_all_cores_make_rows_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to be bound to one of them")
+@pytest.mark.long
 def test_ranks_keep_their_cores_whatever_openmp_is_told(tmp_path: Path) -> None:
     """Both ranks on one core read as bad scaling, for which no row gave a reason."""
     done = subprocess.run(

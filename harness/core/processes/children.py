@@ -14,9 +14,12 @@ from pathlib import Path
 _RUN_MODULE = Path(__file__).resolve().with_name("run_module.py")
 
 
-def python_module(module: str, *arguments: str) -> list[str]:
-    """The command line that runs a module as `python -m` does, but not from the current directory."""
-    return [sys.executable, str(_RUN_MODULE), module, *arguments]
+def python_module(module: str, *arguments: str, python: str = "") -> list[str]:
+    """The command line that runs a module as `python -m` does, but not from the current directory.
+
+    python: another one than this, where the command is run elsewhere.
+    """
+    return [python or sys.executable, str(_RUN_MODULE), module, *arguments]
 
 
 def path_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -20,10 +20,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from harness.commands.arguments import for_hydra
-from harness.commands.overrides import config_of
-from harness.commands.refusals import one_line
-from harness.commands.resumed import resumed
+from harness.commands.composed.arguments import for_hydra
+from harness.commands.composed.overrides import config_of
+from harness.commands.composed.refusals import one_line
+from harness.commands.composed.resumed import resumed
 from harness.core.errors import HarnessError, tell
 from harness.core.processes.interrupt import behind
 from harness.plan.allowed.texts import check_path_text
@@ -46,7 +46,7 @@ def sweep(arguments: list[str]) -> int:
         # -m from the combinations that follow.
         begun.append(True)
         try:
-            statuses.append(_run_one(composed, console))
+            statuses.append(_run_one(composed, console, arguments))
         except (HarnessError, OmegaConfBaseException) as error:
             if behind(error):
                 raise
@@ -77,7 +77,7 @@ def _hydra_main(task: Callable[[DictConfig], None]) -> Callable[[], None]:
     return decorated
 
 
-def _run_one(composed: DictConfig, console: Console) -> int:
+def _run_one(composed: DictConfig, console: Console, arguments: list[str]) -> int:
     job = HydraConfig.get()
     config = config_of(composed)
     check_path_text("resume", config.resume)
@@ -86,4 +86,4 @@ def _run_one(composed: DictConfig, console: Console) -> int:
     elif config.out is not None and job.mode == RunMode.MULTIRUN:
         # One folder for each combination: they are different sweeps.
         config.out = str(Path(config.out) / str(job.job.num))
-    return run_sweep(validate(config), console)
+    return run_sweep(validate(config), console, [word for word in arguments if not word.startswith("-")])

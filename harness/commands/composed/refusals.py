@@ -12,8 +12,8 @@ from typing import Any
 from hydra.errors import OverrideParseException
 from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError
 
-from harness.commands.arguments import without_group
-from harness.commands.keys import EXAMPLE, known_keys
+from harness.commands.composed.arguments import without_group
+from harness.commands.composed.keys import EXAMPLE, known_keys
 from harness.core import axes
 from harness.core.errors import ConfigError, HarnessError, UsageError
 from harness.plan.allowed.nearest import nearest, with_nearest

@@ -11,8 +11,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.commands.overrides import config_of
-from harness.commands.refusals import first_line
+from harness.commands.composed.overrides import config_of
+from harness.commands.composed.refusals import first_line
 from harness.core.errors import ConfigError
 from harness.plan.config import RUN_KEYS, Config
 from harness.plan.executed import as_written, executed

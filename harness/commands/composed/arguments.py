@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.commands.keys import NESTED, known_keys
+from harness.commands.composed.keys import NESTED, known_keys
 from harness.core.errors import ConfigError, UsageError
 from harness.plan.allowed.nearest import with_nearest
 
-TEXTS = ("name", "out", "resume", "shard", "emulator.name", "emulator.compute_capability")
+TEXTS = ("name", "out", "resume", "like", "shard", "emulator.name", "emulator.compute_capability")
 # Which file of a group: always a name, so that Hydra says which there are.
 GROUPS = ("sweep", *NESTED)
 LISTS_OF_TEXT = ("plugins", "launcher.srun_args")

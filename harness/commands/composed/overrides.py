@@ -9,7 +9,7 @@ from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.commands.keys import NESTED, known_keys
+from harness.commands.composed.keys import NESTED, known_keys
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
 
