@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cluster.choice import SLURM, Setting
-from harness.cluster.submitting.login import submission
+from harness.cluster.submitting.login import submissions
 from harness.launch.torchrun import shell_line
 from harness.plan.config import Config, TimingConfig
 from harness.plan.estimate import estimate_seconds
@@ -78,4 +78,5 @@ def print_plan(
     least, most = estimate_seconds(plan, config, inventory)
     say(f"\nestimated time: {in_words(least)} to {in_words(most)} (a rough cost of a step; nothing was run)")
     if config.launcher.kind == SLURM and setting.job is None:
-        say(f"\nto submit it: {submission(typed, inventory, most)}")
+        checked, alone = submissions(typed, inventory, most)
+        say(f"\nto submit it, checked: {checked}\nby sbatch alone: {alone}")

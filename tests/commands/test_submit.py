@@ -137,8 +137,10 @@ class TestDryRun:
         status, said = self.run("sweep=scaling", "emulator=v100x8", "devices=[1,8,16]")
         assert status == 0, said
         assert "on cuda: " in said and "(8 present)" in said
-        assert "to submit it: slurm/submit --nodes=2 --time=0" in said
-        assert said.rstrip().endswith("sweep=scaling 'devices=[1,8,16]'")
+        checked, alone = said.rstrip().splitlines()[-2:]
+        assert checked.startswith("to submit it, checked: slurm/submit --nodes=2 --time=0")
+        assert alone.startswith("by sbatch alone: sbatch --nodes=2 --time=0")
+        assert alone.endswith("slurm/sweep.sbatch sweep=scaling 'devices=[1,8,16]'")
         assert "unsupported here: 0" in said
 
     def test_nodes_like_those_of_a_run(self, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.cluster.submitting.submission import SWEEP
 from harness.core.emulated import EMULATED
 from harness.core.errors import ConfigError
 from harness.core.files.plain import read_json
@@ -80,13 +81,15 @@ class LoginLauncher:
         return False
 
 
-def submission(overrides: Sequence[str], inventory: Inventory, most_s: float) -> str:
-    """The line that submits the job. overrides: as they were typed; most_s: what the sweep may take."""
+def submissions(overrides: Sequence[str], inventory: Inventory, most_s: float) -> tuple[str, str]:
+    """The lines that submit the job: with what is checked first, and by sbatch alone. overrides: as they were typed;
+    most_s: what the sweep may take."""
     gpus = [f"--gpus-per-node={inventory.count}"] if inventory.count != GPUS_OF_SCRIPT else []
     seconds = math.ceil((most_s * TIME_TIMES + TIME_MORE_S) / TIME_STEP_S) * TIME_STEP_S
     time = f"--time={seconds // 3600:02}:{seconds % 3600 // 60:02}:00"
     kept = [word for word in overrides if not _is_of_plan(word, inventory)]
-    return shlex.join(["slurm/submit", f"--nodes={inventory.nodes}", *gpus, time, *kept])
+    options = [f"--nodes={inventory.nodes}", *gpus, time]
+    return shlex.join(["slurm/submit", *options, *kept]), shlex.join(["sbatch", *options, SWEEP, *kept])
 
 
 def _is_of_plan(override: str, inventory: Inventory) -> bool:
