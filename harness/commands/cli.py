@@ -1,4 +1,4 @@
-"""The command line: `harness sweep|report|merge|predict|export|doctor|submit`.
+"""The command line: `harness sweep|report|merge|predict|export|doctor|submit|trace`.
 
 In: arguments. Out: exit status. Must not know how a command does its work: each is imported
 when it is called, so that `--help` is quick and `report` needs no torch.
@@ -106,12 +106,19 @@ def _submit() -> Command:
     return submit
 
 
+def _trace() -> Command:
+    from harness.commands.trace import main as trace
+
+    return trace
+
+
 _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "sweep": _sweep,
     "merge": _merge,
     "predict": _predict,
     "export": _export,
     "submit": _submit,
+    "trace": _trace,
 }
 
 
@@ -129,6 +136,7 @@ def _parse_and_run(arguments: list[str]) -> int:
         "predict", help="step time and utilisation on other devices, from a run (harness predict --help)"
     )
     commands.add_parser("export", help="save a compiled model to run without Python (harness export --help)")
+    commands.add_parser("trace", help="what devices waited for, from profiler traces (harness trace --help)")
     commands.add_parser(
         "submit", help="a sweep as jobs of SLURM, checked first (slurm/submit; slurm/README.md)"
     )

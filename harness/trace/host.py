@@ -1,0 +1,110 @@
+"""What the host's threads did at any time: blocked, calling the runtime, in an operator, in a data loader, between.
+
+In: a Trace. Out: Spans by kind. Must not know what a device was doing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.trace.spans import NOTHING, Spans
+from harness.trace.trace import Table, Trace, union
+
+# Calls that return when the device has come so far, or that take the runtime's lock until it has.
+BLOCKING = re.compile(
+    r"(?:cuda|hip|cu)(?:Device|Stream|Event|Ctx)Synchronize(?:_\w+)?$|"
+    r"(?:cuda|hip)(?:Malloc|Free|HostAlloc|HostFree|FreeHost|MallocHost|HostMalloc|HostRegister|HostUnregister)(?:_\w+)?$|"
+    r"cuMem(?:Alloc|Free)\w*$|(?:cuda|hip)Memcpy(?:2D|3D|ToSymbol|FromSymbol|WithStream)?(?:_\w+)?$"
+)
+# What a compiler does at each call before it may run what it has compiled.
+GUARDS = re.compile(
+    r"TorchDynamo Cache Lookup|Pregraph bytecode|AOTDispatcher.*Runtime Wrapper|guard", re.IGNORECASE
+)
+
+
+@dataclass
+class Host:
+    """thread: by number. Spans of a thread are those of its events."""
+
+    trace: Trace
+    _blocked: dict[int, Spans] = field(default_factory=dict)
+    _calls: dict[int, Spans] = field(default_factory=dict)
+
+    @cached_property
+    def operators(self) -> Spans:
+        """When any thread was within an operator: work that one thread waits for is another one's."""
+        return union(self.trace.operators)
+
+    @cached_property
+    def guards(self) -> Spans:
+        return _named(self.trace.operators, self.trace, GUARDS)
+
+    @cached_property
+    def loader(self) -> Spans:
+        return union(self.trace.loader)
+
+    @cached_property
+    def steps(self) -> Spans:
+        """Nothing where no step is marked."""
+        times = np.array(list(self.trace.steps.values()), np.int64).reshape(-1, 2)
+        return Spans.of(times[:, 0], times[:, 1])
+
+    @cached_property
+    def outside(self) -> Spans:
+        """Within a data loader; and, where steps are marked, beyond all steps and operators."""
+        if not self.steps:
+            return self.loader
+        first, last = self._ends
+        beyond = self.steps.gaps(first, last).without(self.operators)
+        return Spans.of([*beyond.starts, *self.loader.starts], [*beyond.ends, *self.loader.ends])
+
+    @property
+    def _ends(self) -> tuple[int, int]:
+        """Of the whole trace."""
+        tables = [each for each in (self.trace.work, self.trace.calls, self.trace.operators) if len(each)]
+        return min(int(each["start"].min()) for each in tables), max(
+            int(each["end"].max()) for each in tables
+        )
+
+    @cached_property
+    def issuing(self) -> Spans:
+        """When any thread was within an operator or a call of the runtime, and none was blocked."""
+        calls, operators = self.trace.calls, self.trace.operators
+        starts, ends = (
+            np.concatenate([each[end] for each in (calls, operators)]) for end in ("start", "end")
+        )
+        return Spans.of(starts, ends).without(union(calls, self._blocking))
+
+    @cached_property
+    def _blocking(self) -> npt.NDArray[np.bool_]:
+        """Of each call."""
+        texts, names = self.trace.names.texts, self.trace.calls["name"]
+        wanted = [int(name) for name in np.unique(names) if BLOCKING.search(texts[name])]
+        return np.isin(names, wanted)
+
+    def blocked(self, thread: int) -> Spans:
+        """When a thread was in a call that waits for the device."""
+        return self._of(self._blocked, thread, blocking=True)
+
+    def calls(self, thread: int) -> Spans:
+        """When a thread was in any other call of the runtime."""
+        return self._of(self._calls, thread, blocking=False)
+
+    def _of(self, kept: dict[int, Spans], thread: int, *, blocking: bool) -> Spans:
+        if thread not in kept:
+            calls = self.trace.calls
+            wanted = (calls["thread"] == thread) & (self._blocking == blocking)
+            kept[thread] = union(calls, wanted) if len(calls) else NOTHING
+        return kept[thread]
+
+
+def _named(table: Table, trace: Trace, pattern: re.Pattern[str]) -> Spans:
+    if not len(table):
+        return NOTHING
+    wanted = {name for name, text in enumerate(trace.names.texts) if pattern.search(text)}
+    return union(table, np.isin(table["name"], sorted(wanted)))

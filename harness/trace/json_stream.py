@@ -1,0 +1,166 @@
+"""A trace file read event by event: gzip or plain, whole or cut off, never all of it in memory.
+
+In: the path of a JSON file. Out: its events as dicts, what stands beside them, and how it ended. Must not know what an
+event means.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from harness.core.errors import HarnessError
+
+EVENTS = "traceEvents"
+_CHUNK = 2**20
+# No event of a profiler is as long, nor what stands beside them: distributedInfo names the ranks of each group.
+LONGEST = 2**26
+_SPACE = " \t\r\n"
+# Kineto has written control characters and lone infinities into names and numbers.
+_DECODER = json.JSONDecoder(strict=False)
+
+
+class NoTrace(HarnessError):
+    """The file is no trace."""
+
+
+class TraceFile:
+    """One file. about: what stands beside the events, as far as it was read. cut: why reading ended before the file's
+    end said so; empty where it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about: dict[str, Any] = {}
+        self.cut = ""
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """To be read once. Raises NoTrace where there are no events in it, OSError where it cannot be read."""
+        with self.path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            yield from self._parsed(
+                _text(_unpacked(file) if packed else iter(lambda: file.read(_CHUNK), b""))
+            )
+
+    def _parsed(self, text: Iterator[str]) -> Iterator[dict[str, Any]]:
+        window = _Window(text)
+        first = window.peek()
+        if first == "[":
+            yield from self._list(window)
+            return
+        if first != "{":
+            raise NoTrace(f"{self.path}: no trace of torch.profiler (JSON with {EVENTS})")
+        window.skip("{")
+        seen = False
+        try:
+            while window.peek() not in ("}", ""):
+                key = window.value()
+                window.skip(":")
+                if key == EVENTS and window.peek() == "[":
+                    seen = True
+                    yield from self._list(window)
+                else:
+                    self.about[str(key)] = window.value()
+                window.skip(",", optional=True)
+            if not self.cut:
+                window.skip("}")
+        except _Cut as cut:
+            self.cut = str(cut)
+        if not seen:
+            raise NoTrace(
+                f"{self.path}: no trace of torch.profiler: no {EVENTS} in it{self.cut and f' ({self.cut})'}"
+            )
+
+    def _list(self, window: _Window) -> Iterator[dict[str, Any]]:
+        try:
+            window.skip("[")
+            while window.peek() not in ("]", ""):
+                event = window.value()
+                if isinstance(event, dict):
+                    yield event
+                window.skip(",", optional=True)
+            window.skip("]")
+        except _Cut as cut:
+            self.cut = str(cut)
+
+
+def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
+    """What a gzip file holds, as far as it goes: Python's own reader gives nothing of what stands before a cut."""
+    unpacker = zlib.decompressobj(wbits=31)
+    while packed := file.read(_CHUNK // 8):
+        while packed:
+            yield unpacker.decompress(packed)
+            packed = unpacker.unused_data
+            if packed:  # files that were put behind each other
+                unpacker = zlib.decompressobj(wbits=31)
+
+
+def _text(chunks: Iterator[bytes]) -> Iterator[str]:
+    """None of them empty. What is no UTF-8 stands in a name, at most."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    for chunk in chunks:
+        if text := decoder.decode(chunk):
+            yield text
+
+
+class _Cut(Exception):
+    """Nothing more can be read."""
+
+
+class _Window:
+    """The part of a text that is being read."""
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self._text, self._held, self._at, self._ended = text, "", 0, False
+        self._error = "the file ends within it"
+
+    def peek(self) -> str:
+        """The next character that is no space; "" at the end."""
+        while True:
+            while self._at < len(self._held):
+                if self._held[self._at] not in _SPACE:
+                    return self._held[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def skip(self, character: str, *, optional: bool = False) -> None:
+        if self.peek() == character:
+            self._at += 1
+        elif not optional:
+            raise _Cut(self._error if self._ended else f"{character!r} is missing in it")
+
+    def value(self) -> Any:
+        """The next value of JSON, whole."""
+        self.peek()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._held, self._at)
+            except (json.JSONDecodeError, RecursionError) as error:
+                # What is cut off by the window looks like what is wrong: more of it tells them apart.
+                if len(self._held) - self._at > LONGEST or not self._more():
+                    why = self._error if self._ended else f"{type(error).__name__} in it"
+                    raise _Cut(why) from None
+                continue
+            # A number may go on behind the window.
+            if end == len(self._held) and self._more():
+                continue
+            self._at = end
+            return value
+
+    def _more(self) -> bool:
+        if self._ended:
+            return False
+        try:
+            chunk = next(self._text, "")
+        except zlib.error as error:
+            chunk, self._error = "", f"it cannot be unpacked to its end ({error})"
+        if not chunk:
+            self._ended = True
+            return False
+        self._held, self._at = self._held[self._at :] + chunk, 0
+        return True

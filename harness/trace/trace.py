@@ -1,0 +1,193 @@
+"""One rank's trace in columns: what its devices did, what its threads called, and its steps.
+
+In: events of a trace file. Out: a Trace. Must not know what any of it was waiting for.
+
+Kineto's dialects (torch 1.8 to 2.14, CUDA and ROCm) differ in how they spell categories and where they put a call's
+number: all that is told apart here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.trace.json_stream import NoTrace, TraceFile
+from harness.trace.spans import Spans, Times
+
+WORK = {"kernel": 0, "gpu_memcpy": 1, "memcpy": 1, "gpu_memset": 2, "memset": 2}
+CALLS = {"cuda_runtime", "cuda_driver", "runtime", "hip_runtime", "privateuse1_runtime"}
+OPERATORS = {"cpu_op", "operator"}
+ANNOTATIONS = {"user_annotation"}
+PYTHON = {"python_function"}
+SYNC = {"cuda_sync"}
+_STEP = re.compile(r"ProfilerStep\s*#?\s*(\d+)")
+_LOADER = re.compile(r"DataLoader|dataloader")
+_COLLECTIVE = re.compile(r"nccl|rccl|AllReduce|AllGather|ReduceScatter|AllToAll|oneccl", re.IGNORECASE)
+# 146 years: what is beyond is no time.
+_MOST_US = 2**62 / 1000
+
+
+class Names:
+    """Texts as small numbers."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._known: dict[str, int] = {}
+
+    def of(self, text: str) -> int:
+        number = self._known.get(text)
+        if number is None:
+            number = self._known[text] = len(self.texts)
+            self.texts.append(text)
+        return number
+
+
+class Table:
+    """Rows of whole numbers, by named columns."""
+
+    def __init__(self, *columns: str) -> None:
+        self._columns = {name: array("q") for name in columns}
+
+    def add(self, *values: int) -> None:
+        for column, value in zip(self._columns.values(), values, strict=True):
+            column.append(value)
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def __getitem__(self, name: str) -> Times:
+        return np.frombuffer(self._columns[name], np.int64) if len(self) else np.empty(0, np.int64)
+
+
+@dataclass
+class Trace:
+    """Times in ns, all of one clock. work: of devices; calls: of the runtime; operators, python: of host threads;
+    waits: of one stream for another. steps: number -> its time. loader: when a data loader was asked, by thread. rank:
+    None where the trace does not say. cut: why it is not whole. ranks: in the job; None where it is not known."""
+
+    path: Path
+    names: Names = field(default_factory=Names)
+    work: Table = field(
+        default_factory=lambda: Table("start", "end", "device", "stream", "correlation", "kind", "name")
+    )
+    calls: Table = field(default_factory=lambda: Table("start", "end", "thread", "correlation", "name"))
+    operators: Table = field(default_factory=lambda: Table("start", "end", "thread", "name"))
+    python: Table = field(default_factory=lambda: Table("start", "end", "thread", "name"))
+    waits: Table = field(default_factory=lambda: Table("start", "stream", "correlation"))
+    steps: dict[int, tuple[int, int]] = field(default_factory=dict)
+    loader: Table = field(default_factory=lambda: Table("start", "end", "thread"))
+    rank: int | None = None
+    ranks: int | None = None
+    cut: str = ""
+
+    @property
+    def devices(self) -> list[int]:
+        return sorted(set(self.work["device"].tolist()))
+
+    def is_collective(self, name: int) -> bool:
+        return bool(_COLLECTIVE.search(self.names.texts[name]))
+
+
+def read_trace(path: Path) -> Trace:
+    """Raises NoTrace where it is none, OSError where it cannot be read."""
+    file, trace = TraceFile(path), Trace(path)
+    reader = _Reader(trace)
+    for event in file.events():
+        reader.take(event)
+    trace.cut = file.cut
+    about = file.about.get("distributedInfo")
+    if isinstance(about, dict):
+        trace.rank, trace.ranks = _whole(about.get("rank")), _whole(about.get("world_size"))
+    if not (len(trace.work) or len(trace.operators) or len(trace.calls)):
+        raise NoTrace(f"{path}: no trace of torch.profiler: neither device nor host events in it")
+    return trace
+
+
+class _Reader:
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._threads = Names()
+
+    def take(self, event: dict[str, Any]) -> None:
+        if event.get("ph") != "X":
+            return
+        kind, times = str(event.get("cat", "")).lower(), _times(event)
+        if times is None:
+            return
+        start, end = times
+        trace, given = self._trace, event.get("args")
+        arguments = given if isinstance(given, dict) else {}
+        name = str(event.get("name", ""))
+        if kind in WORK:
+            device = _first(arguments, "device", default=_whole(event.get("pid")) or 0)
+            stream = _first(arguments, "stream", default=_whole(event.get("tid")) or 0)
+            number = _first(arguments, "correlation", "External id", "external id", default=-1)
+            trace.work.add(start, end, device, stream, number, WORK[kind], trace.names.of(name))
+            return
+        thread = self._threads.of(f"{event.get('pid')}/{event.get('tid')}")
+        if kind in CALLS:
+            number = _first(arguments, "correlation", "External id", "external id", default=-1)
+            trace.calls.add(start, end, thread, number, trace.names.of(name))
+        elif kind in OPERATORS:
+            trace.operators.add(start, end, thread, trace.names.of(name))
+        elif kind in PYTHON:
+            trace.python.add(start, end, thread, trace.names.of(name))
+        elif kind in SYNC and "wait event" in name.lower():
+            trace.waits.add(
+                start, _first(arguments, "stream", default=-1), _first(arguments, "correlation", default=-1)
+            )
+        elif kind in ANNOTATIONS:
+            if found := _STEP.match(name):
+                trace.steps[int(found[1])] = (start, end)
+            elif _LOADER.search(name):
+                trace.loader.add(start, end, thread)
+            else:
+                trace.operators.add(start, end, thread, trace.names.of(name))
+
+
+def union(table: Table, rows: npt.NDArray[np.bool_] | None = None) -> Spans:
+    """When any of the rows of a table was going on."""
+    starts, ends = table["start"], table["end"]
+    return Spans.of(starts, ends) if rows is None else Spans.of(starts[rows], ends[rows])
+
+
+def _times(event: dict[str, Any]) -> tuple[int, int] | None:
+    """Start and end in ns. Chrome's traces are in us whatever displayTimeUnit says."""
+    start, length = _number(event.get("ts")), _number(event.get("dur", 0))
+    if start is None or length is None or length < 0:
+        return None
+    first = round(start * 1000)
+    return first, first + round(length * 1000)
+
+
+def _number(value: object) -> int | float | None:
+    """None where it is no time in us."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) and abs(value) < _MOST_US else None
+
+
+def _first(arguments: dict[str, Any], *names: str, default: int) -> int:
+    for name in names:
+        if (number := _whole(arguments.get(name))) is not None:
+            return number
+    return default
+
+
+def _whole(value: object) -> int | None:
+    """A number that may be written as text (0x0, of ROCm)."""
+    if type(value) is int:
+        return value if abs(value) < 2**62 else None
+    if isinstance(value, str):
+        try:
+            return _whole(int(value, 0))
+        except ValueError:
+            return None
+    return None

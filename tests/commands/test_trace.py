@@ -1,0 +1,99 @@
+"""`harness trace` as a user has it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from made_traces import Made
+
+from harness.commands.cli import main
+from harness.trace.rows import COLUMNS
+
+
+def made(rank: int = 0, ranks: int = 2) -> Made:
+    found = Made(rank, ranks)
+    for number in range(4):
+        found.step(number, 1000 * number, 900)
+        found.operator("aten::linear", 1000 * number + 100, 300)
+        found.python("model.py(7): forward", 1000 * number + 50, 500)
+        found.kernel(1000 * number + 390, 200, 1000 * number + 380)
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_of_ranks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for rank in (1, 0):
+        made(rank).save(folder / f"rank{rank}.json.gz")
+    assert main(["trace", str(folder), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "rank 0, device 0: idle 75.0% of 3.2 ms" in said
+    assert "model.py(7): forward" in said and "aten::linear" in said
+    table = rows(tmp_path / "out" / "trace.csv")
+    assert [(row["rank"], row["step"]) for row in table] == [(r, s) for r in "01" for s in ("", *"0123")]
+    whole = table[0]
+    assert float(whole["busy_share"]) + float(whole["idle_share"]) == pytest.approx(1)
+    causes = ("host_late", "in_flight", "waiting", "synchronised", "outside", "unknown")
+    assert sum(float(whole[f"{cause}_share"]) for cause in causes) == pytest.approx(
+        float(whole["idle_share"])
+    )
+    late = sum(
+        float(whole[f"host_{part}_share"]) for part in ("interpreter", "dispatch", "runtime", "guards")
+    )
+    assert late == pytest.approx(float(whole["host_late_share"]))
+    assert float(whole["dispatch_share"]) == pytest.approx(
+        1 - float(whole["device_us"]) / float(whole["span_us"])
+    )
+    assert len(whole) == len(set(COLUMNS)) == len(COLUMNS)
+    assert float(table[1]["device_us"]) == 200 and table[1]["launches"] == "1"
+    gaps = rows(tmp_path / "out" / "gaps.csv")
+    assert len(gaps) == 6
+    assert gaps[0]["operator"] == "aten::linear" and gaps[0]["python"] == "model.py(7): forward"
+
+
+def test_some_steps_alone(tmp_path: Path) -> None:
+    made().save(tmp_path / "trace.json")
+    assert (
+        main(["trace", str(tmp_path / "trace.json"), "--steps", "1:2", "--out", str(tmp_path / "out")]) == 0
+    )
+    assert [row["step"] for row in rows(tmp_path / "out" / "trace.csv")] == ["", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nope*.json"], "FILE=nope*.json: not allowed"),
+        (["{file}", "--steps", "3"], "--steps=3: not allowed"),
+        (["{file}", "{twin}"], "one file a rank"),
+        (["{file}", "{other}"], "ranks of one job"),
+        (["{foreign}"], "no trace of torch.profiler"),
+    ],
+)
+def test_what_cannot_be_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    files = {
+        "file": made().save(tmp_path / "a.json"),
+        "twin": made().save(tmp_path / "b.json"),
+        "other": made(1, 8).save(tmp_path / "c.json"),
+    }
+    files["foreign"] = tmp_path / "d.json"
+    files["foreign"].write_text("{}")
+    assert main(["trace", *(word.format(**files) for word in words), "--out", str(tmp_path / "out")]) != 0
+    errors = capsys.readouterr().err
+    assert said in errors and len(errors.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_are_no_orders_to_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = made()
+    found.operator("evil\x1b[2J", 1100, 200)
+    assert main(["trace", str(found.save(tmp_path / "a.json")), "--out", str(tmp_path / "out")]) == 0
+    assert "\x1b[2J" not in capsys.readouterr().out
