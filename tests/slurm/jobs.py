@@ -72,11 +72,6 @@ class Jobs:
     def directory(self, job: str) -> Path:
         return next((self.folder / "results").glob(f"*/job-{job}"), self.folder / "none")
 
-    def wait_for_round(self, job: str) -> Path:
-        """Wait until a round is measured; answers the run directory."""
-        wait_until(lambda: rounds(self.directory(job)), f"a round of job {job}", 120)
-        return self.directory(job)
-
     def wait_for_cell(self, job: str, number: int) -> Path:
         """Wait until so many cells are done and a round of the next is."""
         wait_until(lambda: len(ends(self.directory(job))) >= number, f"{number} cells of job {job}", 120)

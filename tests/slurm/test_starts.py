@@ -126,10 +126,12 @@ class TestALostNode:
     """SLURM ends the job and starts it again, be it the first node, on which the batch script runs, or another."""
 
     def lost(self, jobs: Jobs, cluster: Cluster, lose) -> None:
-        job = jobs.sweep(*SLOW, "depth=[2]", "timing.rounds=40", "timing.max_cell_s=100", nodes=2)
-        run = jobs.wait_for_round(job)
+        job = jobs.sweep(
+            *SLOW, "depth=[2]", "timing.rounds=40", "timing.visit_rounds=2", "timing.max_cell_s=100", nodes=2
+        )
+        run = jobs.wait_for_cell(job, 1)
         lose(job)
-        wait_until(lambda: cluster.job(job)["Restarts"] == "1", "the requeue", 90)
+        wait_until(lambda: cluster.job(job)["Restarts"] != "0", "the requeue", 90)
         cluster.revive()
         assert jobs.finish(job) == run
         assert list(table(run)["status"]) == ["ok"] * 2, table(run)[["depth", "mode", "status", "error"]]

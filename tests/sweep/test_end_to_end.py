@@ -40,7 +40,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "device=cpu",
             "depth=[2,16]",
             "timing.warmup_max_s=0.2",
-            "timing.builds=1",
             "out=run",
             *TWICE,
         ],
