@@ -147,6 +147,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     yield Watched(identities, points, pids, lines, others, read_trace(folder))
 
 
+@pytest.mark.long
 def test_ranks_and_sampler_mean_the_same_devices_by_uuid_and_by_pci_id(watched: Watched) -> None:
     sampled = {device["uuid"]: device["pci"] for device in watched.devices}
     known = {each["uuid"]: each["pci"] for rank in watched.identities for each in rank}

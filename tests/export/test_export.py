@@ -76,6 +76,7 @@ def reference_of(file: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", one_quick("script", "trace", "aoti"))
+@pytest.mark.long
 def test_what_was_saved_runs_and_computes_what_eager_does(
     mode: str, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:
@@ -104,12 +105,14 @@ def test_what_was_saved_runs_and_computes_what_eager_does(
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+@pytest.mark.long
 def test_every_dtype_goes_round(dtype: str, exported: Callable[..., Path], runner: Path) -> None:
     ran = run(runner, exported("script", "depth=2", "width=8", f"dtype={dtype}"), *QUICK)
     assert (ran.status, ran.row["status"], ran.row["dtype"]) == (0, "ok", dtype)
 
 
 @pytest.mark.parametrize("rounds", [6, 9, 40, 61, 120, 1500])
+@pytest.mark.long
 def test_the_interval_is_that_of_the_harness(
     rounds: int, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +128,7 @@ def test_the_interval_is_that_of_the_harness(
 
 
 @pytest.mark.parametrize("mode", one_quick("script", "aoti"))
+@pytest.mark.long
 def test_no_python_is_mapped_into_the_process(mode: str, exported: Callable[..., Path], runner: Path) -> None:
     long = ("--min-rounds=100000", "--max-rounds=100000", "--max-s=1")
     process = subprocess.Popen([runner, exported(mode), *long], stdout=subprocess.PIPE, text=True)
@@ -141,6 +145,7 @@ def test_no_python_is_mapped_into_the_process(mode: str, exported: Callable[...,
 
 
 @pytest.mark.parametrize("value", [b"\x00\x00\x80\x3f", b"\x00\x00\xc0\x7f"], ids=["one", "not a number"])
+@pytest.mark.long
 def test_another_output_than_eagers_is_a_mismatch(
     value: bytes, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +203,7 @@ def huge(file: Path) -> None:
         (huge, "truncated"),
     ],
 )
+@pytest.mark.long
 def test_files_that_are_no_pair_are_refused_in_one_line(
     spoil: Callable[[Path], None], said: str, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +215,7 @@ def test_files_that_are_no_pair_are_refused_in_one_line(
 
 
 @pytest.mark.parametrize("mode", one_quick("script", "aoti"))
+@pytest.mark.long
 def test_what_is_no_model_is_a_failed_row(
     mode: str, exported: Callable[..., Path], runner: Path, tmp_path: Path
 ) -> None:
@@ -233,6 +240,7 @@ def test_what_is_no_model_is_a_failed_row(
         ("another-file",),
     ],
 )
+@pytest.mark.long
 def test_options_that_make_no_sense_are_refused_in_one_line(
     words: tuple[str, ...], exported: Callable[..., Path], runner: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_without_torchscript_no_mode_of_it_passes_for_one() -> None:
 
 
 @pytest.mark.parametrize("variable", ["TORCHDYNAMO_DISABLE=1", "TORCH_COMPILE_DISABLE=1"])
+@pytest.mark.long
 def test_without_dynamo_compile_does_not_pass_for_compiled(variable: str) -> None:
     assert "torch.compile" in said(variable, "compile")["compile"]
 

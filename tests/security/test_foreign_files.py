@@ -73,6 +73,7 @@ class TestReport:
     @pytest.mark.parametrize(
         "name", one_quick("figures/../../victim", "../victim", "/victim", "figures/victim")
     )
+    @pytest.mark.long
     def test_a_list_of_somebody_elses_making_reaches_no_further_than_its_folder(
         self, harness, tmp_path: Path, name: str
     ) -> None:

@@ -30,6 +30,7 @@ def test_host_lists_are_read_as_slurm_reads_them(cluster: Cluster, names: str) -
     assert cluster.ask("scontrol", "show", "hostnames", names).split() == expand_hosts(names)
 
 
+@pytest.mark.long
 def test_a_sweep_runs_on_as_many_nodes_as_its_devices_need(jobs: Jobs) -> None:
     """One device a node: one and two nodes; three devices are more than the job has."""
     one = ("devices=[1,2,3]", "launcher.devices_per_node=1", "monitor.sampler=true")

@@ -195,7 +195,8 @@ def test_a_path_is_what_was_typed(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        "harness.commands.composed.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
+        "harness.commands.composed.hydra_app.run_sweep",
+        lambda config, console, typed: asked.append(config) or 0,
     )
     monkeypatch.setattr("harness.commands.composed.hydra_app.resumed", lambda path, config, overrides: config)
     monkeypatch.chdir(tmp_path)
@@ -210,7 +211,8 @@ def test_a_path_is_what_was_typed(
 def test_a_name_is_what_was_typed(typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(
-        "harness.commands.composed.hydra_app.run_sweep", lambda config, console: asked.append(config) or 0
+        "harness.commands.composed.hydra_app.run_sweep",
+        lambda config, console, typed: asked.append(config) or 0,
     )
     monkeypatch.setattr("harness.plan.validate.check_plugins", lambda modules: None)
     monkeypatch.setattr("harness.plan.validate.load_plugins", lambda modules: None)
@@ -309,7 +311,7 @@ def test_devices_that_are_not_there_are_refused_when_asked_for_by_name(
     assert not list(tmp_path.iterdir())
 
 
-NOTHING_SET = {"variables": {}}
+NOTHING_SET = {"variables": {}, "source_digest": "", "source": None}
 
 
 def test_a_full_disk_is_refused_before_anything_is_measured(tmp_path: Path, monkeypatch, capfd) -> None:

@@ -122,6 +122,7 @@ def test_everything_killed_at_once_can_go_on(start, harness, tmp_path: Path) -> 
     assert_resumes(harness, run)
 
 
+@pytest.mark.long
 def test_killed_while_the_ranks_start_leaves_no_process(start, harness, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(*SLOW)
