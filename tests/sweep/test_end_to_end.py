@@ -66,7 +66,7 @@ def test_every_point_is_measured_on_one_and_on_two_ranks(run: Path) -> None:
     assert (points["step_us"] <= points["step_us_high"]).all()
     nulls = points[points["null_ratio"].notna()]
     assert (nulls["mode"] == "eager").all()
-    assert nulls.groupby("devices").size().to_dict() == {1: 2, 2: 2}, "one in two of four cells"
+    assert nulls.groupby("devices").size().to_dict() == {1: 1, 2: 1}, "one in two of two cells"
     assert (points["throughput_samples_s"] > 0).all()
 
 
@@ -115,7 +115,7 @@ def test_the_run_directory_holds_all_that_the_design_names(run: Path) -> None:
 
 def test_the_terminal_shows_results_findings_and_paths(run: Path) -> None:
     output = (run.parent / "output").read_text()
-    assert "[24/24]" in output
+    assert "[12/12]" in output
     assert "x [" in output  # a speed-up with its interval
     assert "points.csv" in output and "report.html" in output
 
