@@ -84,7 +84,9 @@ class LoginLauncher:
 def submissions(overrides: Sequence[str], inventory: Inventory, most_s: float) -> tuple[str, str]:
     """The lines that submit the job: with what is checked first, and by sbatch alone. overrides: as they were typed;
     most_s: what the sweep may take."""
-    gpus = [f"--gpus-per-node={inventory.count}"] if inventory.count != GPUS_OF_SCRIPT else []
+    # Of CPUs, count is their cores.
+    otherwise = inventory.kind != "cpu" and inventory.count != GPUS_OF_SCRIPT
+    gpus = [f"--gpus-per-node={inventory.count}"] if otherwise else []
     seconds = math.ceil((most_s * TIME_TIMES + TIME_MORE_S) / TIME_STEP_S) * TIME_STEP_S
     time = f"--time={seconds // 3600:02}:{seconds % 3600 // 60:02}:00"
     kept = [word for word in overrides if not _is_of_plan(word, inventory)]
