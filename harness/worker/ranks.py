@@ -68,6 +68,10 @@ class Ranks:
         dist.all_reduce(value, op=dist.ReduceOp.MAX, group=self._control)
         return bool(value.item())
 
+    def most(self, value: float) -> float:
+        """The largest of every rank's values: what a rank has measured alone, and all are to go by."""
+        return max(of_one for (of_one,) in self.gather([value]))
+
     def gather(self, values: Sequence[float]) -> list[list[float]]:
         """Every rank's values, by rank; the same number of them on each."""
         own = torch.tensor(list(values), dtype=torch.float64)

@@ -213,6 +213,22 @@ def test_a_mode_that_fails_is_a_row_with_its_reason_and_spoils_no_other(harness,
 
 
 @pytest.mark.long
+def test_ranks_whose_clocks_differ_make_the_same_blocks(harness, tmp_path: Path) -> None:
+    """Each aimed at a block that was long for its own clock, and one waited for a block that the other had not."""
+    short = ("timing.block_ms=1", "timing.rounds=6", "timing.warmup_max_s=0.1", "timeout_s=20")
+    done = harness("sweep", *SMALL, "plugins=[uneven_clocks]", *short, "devices=[2]", "depth=[2]", "out=run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    blocks = {
+        record["rank"]: record["clock_cost_ns"]
+        for lines in lines_of(tmp_path / "run").values()
+        for record in lines
+        if record["type"] == "session"
+    }
+    assert blocks == {0: 1500.0, 1: 1500.0}
+    assert list(table(tmp_path / "run")["status"]) == ["ok"] * 2
+
+
+@pytest.mark.long
 def test_while_a_session_runs_every_port_is_on_the_loopback_interface(start, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(

@@ -45,7 +45,8 @@ VOTES = """
 nobody, one, all_of_them = ranks.any(False), ranks.any(ranks.rank == 1), ranks.any(True)
 gathered = ranks.gather([ranks.rank + 0.25, 2.0**60 + 2.0**9, float("nan") if ranks.rank == 1 else 7.0])
 empty = ranks.gather([])
-tell(votes=[nobody, one, all_of_them], gathered=[[repr(v) for v in row] for row in gathered], empty=empty)
+most = ranks.most(3.0 - ranks.rank)
+tell(votes=[nobody, one, all_of_them], most=most, gathered=[[repr(v) for v in row] for row in gathered], empty=empty)
 ranks.close()
 """
 
@@ -100,6 +101,10 @@ def test_everybody_gets_everybodys_values_in_the_order_of_ranks(two: list[dict[s
     large = repr(2.0**60 + 2.0**9)
     assert two[0]["gathered"] == [["0.25", large, "7.0"], ["1.25", large, "nan"]]
     assert two[1]["gathered"] == two[0]["gathered"]
+
+
+def test_what_one_has_measured_all_go_by_the_largest(two: list[dict[str, Any]]) -> None:
+    assert [rank["most"] for rank in two] == [3.0, 3.0]
 
 
 def test_nothing_gathered_is_nothing_from_each(two: list[dict[str, Any]]) -> None:

@@ -24,10 +24,11 @@ ASYNCHRONOUS_TIMES = 2
 @dataclass
 class Bench:
     """What a cell is measured with. session: what tells it from all others, by which orders and places differ.
-    nulls: ids of cells that hold a null. window_s: for how long each point is held in a steady state for samplers,
-    after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds have found them.
-    busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank: what is left of the
-    session is our own overhead."""
+    nulls: ids of cells that hold a null. clock_cost_ns: of the slowest rank: all must aim at the same block length, or
+    one of them waits for a block that the others do not run. window_s: for how long each point is held in a steady
+    state for samplers, after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds
+    have found them. busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank:
+    what is left of the session is our own overhead."""
 
     ranks: Ranks
     issuers: Issuers
