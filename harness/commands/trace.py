@@ -20,9 +20,10 @@ from harness.commands.parser import Parser
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.made import Made
 from harness.core.text import shown
-from harness.trace.rows import COLUMNS, GAP_COLUMNS, gap_rows, looked_at, rows
+from harness.trace.looked import looked_at
+from harness.trace.reading.trace import Trace, read_trace
+from harness.trace.rows import COLUMNS, GAP_COLUMNS, gap_rows, rows
 from harness.trace.sentences import sentences
-from harness.trace.trace import Trace, read_trace
 
 ENDINGS = (".json", ".json.gz")
 TABLE, GAPS = "trace.csv", "gaps.csv"
@@ -106,7 +107,7 @@ def _read(files: Iterable[Path]) -> list[Trace]:
 
 def _write(made: Made, name: str, columns: Sequence[str], table: Iterable[dict[str, Any]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for row in table:
         writer.writerow({key: _cell(value) for key, value in row.items()})

@@ -10,14 +10,15 @@ from collections import defaultdict
 
 import numpy as np
 
-from harness.trace.trace import Trace
+from harness.trace.launches import Launches
+from harness.trace.reading.trace import Trace
 
 _WAIT_CALL = "StreamWaitEvent"
 
 
-def held_back(trace: Trace, calls: dict[int, int]) -> frozenset[int]:
+def held_back(trace: Trace, launches: Launches) -> frozenset[int]:
     """Rows of work whose stream was told to wait for an event between the launch of the work before it in that stream
-    and its own. calls: number of a call -> its row.
+    and its own.
 
     Traces before torch 2.1 do not say which stream was told: there it is any that has changed, of the thread that told.
     """
@@ -25,19 +26,18 @@ def held_back(trace: Trace, calls: dict[int, int]) -> frozenset[int]:
     unnamed = {} if told else _told_by_thread(trace)
     if not told and not unnamed:
         return frozenset()
-    work, begun = trace.work, trace.calls["start"]
-    threads = trace.calls["thread"]
+    work = trace.work
+    begun, threads = launches.start.tolist(), launches.thread.tolist()
     last: dict[tuple[int, int], int] = {}
     found: set[int] = set()
-    device, stream, number = (work[name].tolist() for name in ("device", "stream", "correlation"))
+    device, stream = (work[name].tolist() for name in ("device", "stream"))
     latest: dict[int, int] = {}
     for row in np.argsort(work["start"], kind="stable").tolist():
-        call = calls.get(number[row])
-        if call is None:
+        launched, place = begun[row], (device[row], stream[row])
+        if launched < 0:
             continue
-        launched, place = int(begun[call]), (device[row], stream[row])
         before = last.get(place, -1)
-        waits = told.get(stream[row], []) if told else unnamed.get(int(threads[call]), [])
+        waits = told.get(stream[row], []) if told else unnamed.get(threads[row], [])
         changed = bool(told) or latest.get(device[row], stream[row]) != stream[row]
         at = bisect_left(waits, launched)
         if changed and at > 0 and waits[at - 1] >= before:

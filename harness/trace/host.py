@@ -12,9 +12,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from harness.trace.reading.trace import Table, Trace, union
 from harness.trace.spans import NOTHING, Spans
-from harness.trace.trace import Table, Trace, union
 
+# What the host does that a device waits for, and OUTSIDE.
+INTERPRETER, DISPATCH, RUNTIME, COMPILER = HOST_PARTS = ("interpreter", "dispatch", "runtime", "guards")
+OUTSIDE = "outside"
+KINDS = (*HOST_PARTS, OUTSIDE)
 # Calls that return when the device has come so far, or that take the runtime's lock until it has.
 BLOCKING = re.compile(
     r"(?:cuda|hip|cu)(?:Device|Stream|Event|Ctx)Synchronize(?:_\w+)?$|"
@@ -62,6 +66,27 @@ class Host:
         first, last = self._ends
         beyond = self.steps.gaps(first, last).without(self.operators)
         return Spans.of([*beyond.starts, *self.loader.starts], [*beyond.ends, *self.loader.ends])
+
+    @cached_property
+    def kinds(self) -> dict[str, Spans]:
+        """The whole time of the host that it was not blocked, by what it did (KINDS); disjoint."""
+        if not len(self.trace.calls) and not len(self.trace.operators):
+            return dict.fromkeys(KINDS, NOTHING)
+        blocked = union(self.trace.calls, self._blocking)
+        rest = Spans.one(*self._ends).without(blocked)
+        found = {}
+        for kind, spans in (
+            *((OUTSIDE, self.outside), (RUNTIME, union(self.trace.calls, ~self._blocking))),
+            *((COMPILER, self.guards), (DISPATCH, self.operators)),
+        ):
+            found[kind] = rest.meet(spans)
+            rest = rest.without(spans)
+        return {**found, INTERPRETER: rest}
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """Each call that waited for the device, in order."""
+        calls, rows = self.trace.calls, np.flatnonzero(self._blocking)
+        return sorted(zip(calls["start"][rows].tolist(), calls["end"][rows].tolist(), strict=True))
 
     @property
     def _ends(self) -> tuple[int, int]:

@@ -9,21 +9,21 @@ for the host; from there on for the launch, or for what was recorded to hold it 
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.trace.dependencies import held_back
-from harness.trace.host import Host
+from harness.trace.host import COMPILER, DISPATCH, HOST_PARTS, INTERPRETER, OUTSIDE, RUNTIME, Host
+from harness.trace.launches import launches
+from harness.trace.reading.trace import Trace, union
 from harness.trace.spans import NOTHING, Spans
-from harness.trace.trace import Trace, union
 
-HOST_LATE, IN_FLIGHT, WAITING, SYNCHRONISED, OUTSIDE, UNKNOWN = CAUSES = (
-    *("host_late", "in_flight", "waiting", "synchronised", "outside", "unknown"),
+HOST_LATE, IN_FLIGHT, WAITING, SYNCHRONISED, UNKNOWN = (
+    *("host_late", "in_flight", "waiting", "synchronised", "unknown"),
 )
-# What the host did while the device waited for it: parts of host_late.
-INTERPRETER, DISPATCH, RUNTIME, COMPILER = HOST_PARTS = ("interpreter", "dispatch", "runtime", "guards")
+CAUSES = (HOST_LATE, IN_FLIGHT, WAITING, SYNCHRONISED, OUTSIDE, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,18 @@ class Gap:
     @property
     def length(self) -> int:
         return self.end - self.start
+
+    def within(self, start: int, end: int) -> Gap:
+        """The part of it in [start, end), which it reaches into."""
+        if start <= self.start and self.end <= end:
+            return self
+        return replace(
+            self,
+            start=max(self.start, start),
+            end=min(self.end, end),
+            parts={cause: part.within(start, end) for cause, part in self.parts.items()},
+            host={name: part.within(start, end) for name, part in self.host.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -64,62 +76,60 @@ class Device:
     def host(self, part: str) -> int:
         return sum(gap.host[part].total for gap in self.gaps)
 
-
-def devices(trace: Trace, window: tuple[int, int] | None = None) -> list[Device]:
-    """Each device of the trace, from its first work to its last, or in a window."""
-    host, calls = Host(trace), by_correlation(trace)
-    held = held_back(trace, calls)
-    return [_device(trace, host, calls, held, number, window) for number in trace.devices]
-
-
-def _device(
-    trace: Trace,
-    host: Host,
-    calls: dict[int, int],
-    held: frozenset[int],
-    number: int,
-    window: tuple[int, int] | None,
-) -> Device:
-    work = trace.work
-    own = np.flatnonzero(work["device"] == number)
-    own = own[np.argsort(work["start"][own], kind="stable")]
-    starts = work["start"][own].tolist()
-    busy = union(work, work["device"] == number)
-    first, last = window or (busy.starts[0], busy.ends[-1])
-    gaps = []
-    for start, end in busy.gaps(first, last):
-        at = bisect_left(starts, end)
-        # Beyond the last work of the window nothing ends a gap.
-        row = int(own[at]) if at < len(own) else None
-        gaps.append(_gap(trace, host, calls, held, start, end, row))
-    return Device(number, first, last, busy.within(first, last), gaps)
+    def within(self, start: int, end: int) -> Device:
+        """A part of the window."""
+        first = bisect_right(self.gaps, start, key=lambda gap: gap.end)
+        past = bisect_left(self.gaps, end, key=lambda gap: gap.start)
+        gaps = [gap.within(start, end) for gap in self.gaps[first:past]]
+        return Device(self.number, start, end, self.busy.within(start, end), gaps)
 
 
-def _gap(
-    trace: Trace,
-    host: Host,
-    calls: dict[int, int],
-    held: frozenset[int],
-    start: int,
-    end: int,
-    row: int | None,
-) -> Gap:
-    parts = dict.fromkeys(CAUSES, NOTHING)
-    nobody = dict.fromkeys(HOST_PARTS, NOTHING)
-    call = None if row is None else calls.get(int(trace.work["correlation"][row]))
-    if row is None or call is None:
-        return Gap(
-            start, end, {**parts, UNKNOWN: Spans.one(start, end)}, nobody, -1 if row is None else row, None
-        )
-    launched, thread = int(trace.calls["start"][call]), int(trace.calls["thread"][call])
-    turn = min(max(start, launched), end)
-    before = Spans.one(start, turn)
-    parts[SYNCHRONISED] = before.meet(host.blocked(thread))
-    rest = before.without(parts[SYNCHRONISED])
-    parts[OUTSIDE] = rest.meet(host.outside)
-    parts[HOST_LATE] = rest.without(parts[OUTSIDE])
-    parts[WAITING if row in held else IN_FLIGHT] = Spans.one(turn, end)
-    return Gap(start, end, parts, _host_parts(host, thread, parts[HOST_LATE]), row, call)
+class Idle:
+    """The gaps of a trace's devices, each looked at once. held: rows of work that were held back by another stream."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace, self.host, self.launches = trace, Host(trace), launches(trace)
+        self.held = held_back(trace, self.launches)
+
+    def devices(self) -> list[Device]:
+        """Each device, from the first work of any to the last: a part is had by Device.within."""
+        work = self.trace.work
+        if not len(work):
+            return []
+        first, last = int(work["start"].min()), int(work["end"].max())
+        return [self._device(number, first, last) for number in self.trace.devices]
+
+    def _device(self, number: int, first: int, last: int) -> Device:
+        work = self.trace.work
+        own = np.flatnonzero(work["device"] == number)
+        own = own[np.argsort(work["start"][own], kind="stable")]
+        starts = work["start"][own].tolist()
+        busy = union(work, work["device"] == number)
+        gaps = []
+        for start, end in busy.gaps(first, last):
+            at = bisect_left(starts, end)
+            # Beyond a device's last work nothing ends a gap.
+            gaps.append(self._gap(start, end, int(own[at]) if at < len(own) else None))
+        return Device(number, first, last, busy, gaps)
+
+    def _gap(self, start: int, end: int, row: int | None) -> Gap:
+        trace, host = self.trace, self.host
+        parts = dict.fromkeys(CAUSES, NOTHING)
+        call = -1 if row is None else int(self.launches.call[row])
+        if row is None or call < 0:
+            parts[UNKNOWN] = Spans.one(start, end)
+            return Gap(
+                start, end, parts, dict.fromkeys(HOST_PARTS, NOTHING), -1 if row is None else row, None
+            )
+        launched, thread = int(trace.calls["start"][call]), int(trace.calls["thread"][call])
+        turn = min(max(start, launched), end)
+        before = Spans.one(start, turn)
+        parts[SYNCHRONISED] = before.meet(host.blocked(thread))
+        rest = before.without(parts[SYNCHRONISED])
+        parts[OUTSIDE] = rest.meet(host.outside)
+        parts[HOST_LATE] = rest.without(parts[OUTSIDE])
+        parts[WAITING if row in self.held else IN_FLIGHT] = Spans.one(turn, end)
+        return Gap(start, end, parts, _host_parts(host, thread, parts[HOST_LATE]), row, call)
 
 
 def _host_parts(host: Host, thread: int, late: Spans) -> dict[str, Spans]:
@@ -134,11 +144,3 @@ def _host_parts(host: Host, thread: int, late: Spans) -> dict[str, Spans]:
         RUNTIME: runtime,
         COMPILER: guards,
     }
-
-
-def by_correlation(trace: Trace) -> dict[int, int]:
-    """Number of a call -> its row. Of several with one number the first: it began the work."""
-    rows: dict[int, int] = {}
-    for row, number in enumerate(trace.calls["correlation"].tolist()):
-        rows.setdefault(number, row)
-    return rows

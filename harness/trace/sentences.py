@@ -7,21 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.trace.idle import (
-    CAUSES,
-    COMPILER,
-    DISPATCH,
-    HOST_LATE,
-    IN_FLIGHT,
-    INTERPRETER,
-    OUTSIDE,
-    RUNTIME,
-    SYNCHRONISED,
-    UNKNOWN,
-    WAITING,
-    Device,
-)
-from harness.trace.rows import Rank, costly
+from harness.trace.host import COMPILER, DISPATCH, INTERPRETER, OUTSIDE, RUNTIME
+from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
+from harness.trace.looked import Rank
 
 WORDS = {
     HOST_LATE: "waited for the host to issue work (host late)",
@@ -56,8 +44,8 @@ def sentences(rank: Rank) -> Iterator[str]:
         return
     for device in rank.whole:
         yield from _of_device(who, device)
-    for table, what in (("operators", "operators"), ("python", "Python functions")):
-        found = costly(rank, table, MOST_NAMED)
+    for names, what in ((rank.operators, "operators"), (rank.python, "Python functions")):
+        found = rank.costly(names, MOST_NAMED)
         if found:
             named = ", ".join(f"{name} ({ns / 1e6:.3g} ms in {gaps} gaps)" for name, ns, gaps in found)
             yield f"{who}{what} whose launches the devices waited for longest: {named}."

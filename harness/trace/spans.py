@@ -5,7 +5,7 @@ In: pairs of times. Out: Spans. Must not know what happens in them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,25 +50,37 @@ class Spans:
     def total(self) -> int:
         return sum(self.ends) - sum(self.starts)
 
+    def until(self, times: Times) -> Times:
+        """How much of them lies before each of the times, in ns."""
+        starts, ends = np.array(self.starts, np.int64), np.array(self.ends, np.int64)
+        before = np.concatenate([[0], np.cumsum(ends - starts)])
+        at = np.searchsorted(starts, times, side="right")
+        if not len(starts):
+            return np.zeros(len(times), np.int64)
+        beyond = np.where(at > 0, np.maximum(ends[at - 1] - times, 0), 0)
+        return np.asarray(before[at] - beyond, np.int64)
+
     def within(self, start: int, end: int) -> Spans:
         """The part of them in [start, end)."""
-        starts, ends = [], []
-        for at in range(max(bisect_right(self.starts, start) - 1, 0), len(self.starts)):
-            if self.starts[at] >= end:
-                break
-            first, last = max(self.starts[at], start), min(self.ends[at], end)
-            if last > first:
-                starts.append(first)
-                ends.append(last)
+        first = bisect_right(self.ends, start)
+        past = bisect_left(self.starts, end, first)
+        if first >= past:
+            return NOTHING
+        starts, ends = self.starts[first:past], self.ends[first:past]
+        starts[0], ends[-1] = max(starts[0], start), min(ends[-1], end)
         return Spans(starts, ends)
 
     def meet(self, other: Spans) -> Spans:
         """What is in both."""
+        if not (self and other):
+            return NOTHING
         return _joined(other.within(start, end) for start, end in self)
 
     def without(self, other: Spans) -> Spans:
         """What is in these alone."""
-        return _joined(other.within(start, end).gaps(start, end) for start, end in self)
+        if not (self and other):
+            return self
+        return _joined(other.gaps(start, end) for start, end in self)
 
     def gaps(self, start: int, end: int) -> Spans:
         """What of [start, end) is in none of them."""

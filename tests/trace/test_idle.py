@@ -8,29 +8,17 @@ from pathlib import Path
 import pytest
 from made_traces import OTHER, Made
 
-from harness.trace.idle import (
-    CAUSES,
-    DISPATCH,
-    HOST_LATE,
-    HOST_PARTS,
-    IN_FLIGHT,
-    INTERPRETER,
-    OUTSIDE,
-    RUNTIME,
-    SYNCHRONISED,
-    UNKNOWN,
-    WAITING,
-    Device,
-    devices,
-)
-from harness.trace.trace import read_trace
+from harness.trace.host import DISPATCH, HOST_PARTS, INTERPRETER, OUTSIDE, RUNTIME
+from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
+from harness.trace.looked import looked_at
+from harness.trace.reading.trace import read_trace
 
 US = 1000
 
 
 def idle(made: Made, folder: Path) -> Device:
     """Of the one device."""
-    (device,) = devices(read_trace(made.save(folder / "trace.json")))
+    (device,) = looked_at(read_trace(made.save(folder / "trace.json"))).whole
     assert device.span - device.busy.total == sum(device.idle(cause) for cause in CAUSES)
     for gap in device.gaps:
         assert gap.length == sum(part.total for part in gap.parts.values())
@@ -146,7 +134,7 @@ def test_streams_that_overlap_are_one_device(tmp_path: Path) -> None:
 def test_a_window_cuts_gaps(tmp_path: Path) -> None:
     made = first(Made())
     made.kernel(145, 10, 140)
-    (device,) = devices(read_trace(made.save(tmp_path / "trace.json")), (105 * US, 120 * US))
+    device = idle(made, tmp_path).within(105 * US, 120 * US)
     assert (device.span, device.busy.total, device.idle(HOST_LATE)) == (15 * US, 5 * US, 10 * US)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from made_traces import Made
 
-from harness.trace.json_stream import NoTrace, TraceFile
-from harness.trace.trace import read_trace
+from harness.trace.reading.json_stream import NoTrace, TraceFile
+from harness.trace.reading.trace import read_trace
 
 
 def made() -> Made:

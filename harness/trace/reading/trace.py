@@ -18,15 +18,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.trace.json_stream import NoTrace, TraceFile
+from harness.trace.reading.json_stream import NoTrace, TraceFile
 from harness.trace.spans import Spans, Times
 
-WORK = {"kernel": 0, "gpu_memcpy": 1, "memcpy": 1, "gpu_memset": 2, "memset": 2}
+KERNEL, COPY, MEMSET = range(3)
+WORK = {"kernel": KERNEL, "gpu_memcpy": COPY, "memcpy": COPY, "gpu_memset": MEMSET, "memset": MEMSET}
 CALLS = {"cuda_runtime", "cuda_driver", "runtime", "hip_runtime", "privateuse1_runtime"}
 OPERATORS = {"cpu_op", "operator"}
 ANNOTATIONS = {"user_annotation"}
 PYTHON = {"python_function"}
 SYNC = {"cuda_sync"}
+# What a graph or another rank would have to find the same.
+_SHAPE = ("grid", "block", "bytes", "Collective name", "In msg nelems", "Process Group Name")
 _STEP = re.compile(r"ProfilerStep\s*#?\s*(\d+)")
 _LOADER = re.compile(r"DataLoader|dataloader")
 _COLLECTIVE = re.compile(r"nccl|rccl|AllReduce|AllGather|ReduceScatter|AllToAll|oneccl", re.IGNORECASE)
@@ -69,13 +72,16 @@ class Table:
 @dataclass
 class Trace:
     """Times in ns, all of one clock. work: of devices; calls: of the runtime; operators, python: of host threads;
-    waits: of one stream for another. steps: number -> its time. loader: when a data loader was asked, by thread. rank:
+    waits: of one stream for another. steps: number -> its time. work's shape: its launch's
+    dimensions, or bytes, as one of the names. loader: when a data loader was asked, by thread. rank:
     None where the trace does not say. cut: why it is not whole. ranks: in the job; None where it is not known."""
 
     path: Path
     names: Names = field(default_factory=Names)
     work: Table = field(
-        default_factory=lambda: Table("start", "end", "device", "stream", "correlation", "kind", "name")
+        default_factory=lambda: Table(
+            *("start", "end", "device", "stream", "correlation", "kind", "name", "shape")
+        )
     )
     calls: Table = field(default_factory=lambda: Table("start", "end", "thread", "correlation", "name"))
     operators: Table = field(default_factory=lambda: Table("start", "end", "thread", "name"))
@@ -85,6 +91,7 @@ class Trace:
     loader: Table = field(default_factory=lambda: Table("start", "end", "thread"))
     rank: int | None = None
     ranks: int | None = None
+    device_names: dict[int, str] = field(default_factory=dict)
     cut: str = ""
 
     @property
@@ -102,12 +109,24 @@ def read_trace(path: Path) -> Trace:
     for event in file.events():
         reader.take(event)
     trace.cut = file.cut
+    trace.device_names = _device_names(file.about.get("deviceProperties"))
     about = file.about.get("distributedInfo")
     if isinstance(about, dict):
         trace.rank, trace.ranks = _whole(about.get("rank")), _whole(about.get("world_size"))
     if not (len(trace.work) or len(trace.operators) or len(trace.calls)):
         raise NoTrace(f"{path}: no trace of torch.profiler: neither device nor host events in it")
     return trace
+
+
+def _device_names(found: object) -> dict[int, str]:
+    if not isinstance(found, list):
+        return {}
+    each = [entry for entry in found if isinstance(entry, dict)]
+    return {
+        number: str(entry["name"])
+        for entry in each
+        if (number := _whole(entry.get("id"))) is not None and entry.get("name")
+    }
 
 
 class _Reader:
@@ -129,7 +148,10 @@ class _Reader:
             device = _first(arguments, "device", default=_whole(event.get("pid")) or 0)
             stream = _first(arguments, "stream", default=_whole(event.get("tid")) or 0)
             number = _first(arguments, "correlation", "External id", "external id", default=-1)
-            trace.work.add(start, end, device, stream, number, WORK[kind], trace.names.of(name))
+            shape = "/".join(str(arguments.get(key)) for key in _SHAPE if key in arguments)
+            trace.work.add(
+                *(start, end, device, stream, number, WORK[kind], trace.names.of(name), trace.names.of(shape))
+            )
             return
         thread = self._threads.of(f"{event.get('pid')}/{event.get('tid')}")
         if kind in CALLS:
