@@ -1,32 +1,33 @@
 """The command `harness trace`: where the devices of a job that ran elsewhere were idle, from its profiler traces.
 
-In: arguments. Out: tables in a folder, sentences, an exit status. Must not know how idle time is told apart.
+In: arguments. Out: a report in a folder, sentences, an exit status. Must not know how idle time is told apart.
 """
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import glob
-import io
 import re
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from harness.commands.parser import Parser
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.files.made import Made
 from harness.core.text import shown
+from harness.report import tell_failed
+from harness.report.traces import write_trace_report
 from harness.trace.looked import looked_at
 from harness.trace.reading.trace import Trace, read_trace
-from harness.trace.rows import COLUMNS, GAP_COLUMNS, gap_rows, rows
 from harness.trace.sentences import sentences
+from harness.trace.together import hold_together
 
 ENDINGS = (".json", ".json.gz")
-TABLE, GAPS = "trace.csv", "gaps.csv"
 
 
 def main(arguments: list[str]) -> int:
@@ -38,23 +39,39 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("trace", nargs="+", metavar="FILE|FOLDER|GLOB", help="of one rank, or of many")
     parser.add_argument(
-        "--out", type=Path, default=Path("trace"), help="folder for the tables (default trace)"
+        "--out", type=Path, default=Path("trace"), help="folder for the report (default trace)"
     )
     parser.add_argument(
         "--steps", type=_steps, metavar="A:B", help="steps A to B alone, as ProfilerStep#A numbers them"
     )
+    parser.add_argument(
+        "--node-devices",
+        type=_positive,
+        metavar="N",
+        default=8,
+        help="ranks a node, to name a rank's (default 8)",
+    )
     parsed = parser.parse_args(arguments)
-    ranks = [looked_at(trace, parsed.steps) for trace in _read(_files(parsed.trace))]
-    made = Made(parsed.out)
-    _write(made, TABLE, COLUMNS, (row for rank in ranks for row in rows(rank)))
-    _write(made, GAPS, GAP_COLUMNS, (row for rank in ranks for row in gap_rows(rank)))
     console = Console()
-    for rank in ranks:
-        for text in sentences(rank):
-            console.print(Text(shown(text)), soft_wrap=not console.is_terminal)
-    for name in (TABLE, GAPS):
-        console.print(Text(str(parsed.out / name)), soft_wrap=True)
-    return 0
+    with _Progress() as progress:
+        ranks = [
+            looked_at(trace, parsed.steps, parsed.node_devices)
+            for trace in _read(_files(parsed.trace), progress)
+        ]
+        hold_together(ranks)
+        found = list(sentences(ranks))
+        report = write_trace_report(ranks, found, parsed.out, progress.told)
+    for text in found:
+        console.print(Text(shown(text)), soft_wrap=not console.is_terminal)
+    for path in report.files:
+        console.print(Text(str(path)), soft_wrap=True)
+    return tell_failed(report.failed, f"harness trace {shlex.join(arguments)}")
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise ConfigError("--node-devices", text, "a whole number from 1 to 999_999")
+    return int(text)
 
 
 def _steps(text: str) -> range:
@@ -81,13 +98,15 @@ def _files(named: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _read(files: Iterable[Path]) -> list[Trace]:
+def _read(files: Sequence[Path], progress: _Progress) -> list[Trace]:
     """Raises HarnessError where one cannot be read, or two are of one rank."""
     traces: dict[int | None, Trace] = {}
     unnamed: list[Trace] = []
+    progress.expect(files)
     for file in files:
+        progress.told(f"reading {file.name}")
         try:
-            trace = read_trace(file)
+            trace = read_trace(file, progress.read)
         except OSError as error:
             raise HarnessError(f"{file}: cannot be read: {error.strerror or error}") from None
         if trace.rank is None:
@@ -105,16 +124,30 @@ def _read(files: Iterable[Path]) -> list[Trace]:
     return [*unnamed, *(traces[rank] for rank in sorted(traces, key=lambda rank: rank or 0))]
 
 
-def _write(made: Made, name: str, columns: Sequence[str], table: Iterable[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in table:
-        writer.writerow({key: _cell(value) for key, value in row.items()})
-    made.write_text(name, text.getvalue())
+class _Progress:
+    """A bar on a terminal: how much of the files was read, and what is made of them."""
 
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", total=None)
 
-def _cell(value: object) -> object:
-    if value is None or value != value:  # NaN
-        return ""
-    return f"{value:.9g}" if isinstance(value, float) else value
+    def __enter__(self) -> _Progress:
+        if self._bar.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # It would print an empty line where it was never started.
+        if self._bar.console.is_terminal:
+            self._bar.stop()
+
+    def expect(self, files: Sequence[Path]) -> None:
+        with contextlib.suppress(OSError):
+            self._bar.update(self._task, total=sum(file.stat().st_size for file in files))
+
+    def read(self, size: int) -> None:
+        self._bar.advance(self._task, size)
+
+    def told(self, what: str) -> None:
+        self._bar.update(self._task, description=escape(shown(what)))

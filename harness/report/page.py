@@ -20,7 +20,7 @@ from harness.report.table.tidy import EMULATED_MARK
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def _inline(svg: Path) -> str:
+def inline(svg: Path) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
@@ -46,23 +46,31 @@ def _full_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[s
     return headers, [list(row) for row in zip(*columns, strict=True)], empty
 
 
-def render(content: Content) -> str:
-    environment = jinja2.Environment(
+def templates() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(content: Content) -> str:
     headers, rows, empty = _full_table(content.table)
     numeric = [name != "run" and name not in TEXT_COLUMNS for name in headers]
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        images=[_inline(figure.svg) for figure in content.figures],
-        headers=headers,
-        rows=rows,
-        numeric=numeric,
-        empty=empty,
-        definitions=COLUMNS,
-        emulated_mark=EMULATED_MARK,
+    return (
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            title=content.title,
+            images=[inline(figure.svg) for figure in content.figures],
+            headers=headers,
+            rows=rows,
+            numeric=numeric,
+            empty=empty,
+            definitions=COLUMNS,
+            emulated_mark=EMULATED_MARK,
+        )
     )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.trace.reading.trace import Table, Trace, union
-from harness.trace.spans import NOTHING, Spans
+from harness.trace.spans import NOTHING, Spans, Times
 
 # What the host does that a device waits for, and OUTSIDE.
 INTERPRETER, DISPATCH, RUNTIME, COMPILER = HOST_PARTS = ("interpreter", "dispatch", "runtime", "guards")
@@ -25,6 +25,7 @@ BLOCKING = re.compile(
     r"(?:cuda|hip)(?:Malloc|Free|HostAlloc|HostFree|FreeHost|MallocHost|HostMalloc|HostRegister|HostUnregister)(?:_\w+)?$|"
     r"cuMem(?:Alloc|Free)\w*$|(?:cuda|hip)Memcpy(?:2D|3D|ToSymbol|FromSymbol|WithStream)?(?:_\w+)?$"
 )
+COPYING = re.compile(r"Memcpy\w*Async")
 # What a compiler does at each call before it may run what it has compiled.
 GUARDS = re.compile(
     r"TorchDynamo Cache Lookup|Pregraph bytecode|AOTDispatcher.*Runtime Wrapper|guard", re.IGNORECASE
@@ -83,10 +84,16 @@ class Host:
             rest = rest.without(spans)
         return {**found, INTERPRETER: rest}
 
+    @cached_property
+    def blocking_rows(self) -> Times:
+        """Calls that waited for the device, in order of time."""
+        rows = np.flatnonzero(self._blocking)
+        return rows[np.argsort(self.trace.calls["start"][rows], kind="stable")]
+
     def blocks(self) -> list[tuple[int, int]]:
-        """Each call that waited for the device, in order."""
-        calls, rows = self.trace.calls, np.flatnonzero(self._blocking)
-        return sorted(zip(calls["start"][rows].tolist(), calls["end"][rows].tolist(), strict=True))
+        """When each of them began and ended."""
+        calls, rows = self.trace.calls, self.blocking_rows
+        return list(zip(calls["start"][rows].tolist(), calls["end"][rows].tolist(), strict=True))
 
     @property
     def _ends(self) -> tuple[int, int]:
@@ -108,9 +115,24 @@ class Host:
     @cached_property
     def _blocking(self) -> npt.NDArray[np.bool_]:
         """Of each call."""
-        texts, names = self.trace.names.texts, self.trace.calls["name"]
-        wanted = [int(name) for name in np.unique(names) if BLOCKING.search(texts[name])]
-        return np.isin(names, wanted)
+        calls, texts = self.trace.calls, self.trace.names.texts
+        known = np.unique(calls["name"]).tolist()
+        found = np.isin(calls["name"], [name for name in known if BLOCKING.search(texts[name])])
+        copies = np.isin(calls["name"], [name for name in known if COPYING.search(texts[name])])
+        # To and from memory that is not pinned it returns when the copy is done.
+        found |= copies & (calls["end"] >= self._ends_of_work)
+        return found
+
+    @cached_property
+    def _ends_of_work(self) -> Times:
+        """Of each call: when what it has launched had ended; a time beyond all where it has launched nothing."""
+        calls, work = self.trace.calls, self.trace.work
+        found = np.full(len(calls), 2**62, np.int64)
+        if len(work) and len(calls):
+            ends = dict(zip(work["correlation"].tolist(), work["end"].tolist(), strict=True))
+            ends.pop(-1, None)  # of those without a number
+            found[:] = [ends.get(number, 2**62) for number in calls["correlation"].tolist()]
+        return found
 
     def blocked(self, thread: int) -> Spans:
         """When a thread was in a call that waits for the device."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.trace.reading.trace import Trace
+from harness.trace.reading.trace import KERNEL, Trace
 from harness.trace.spans import Times
 
 
@@ -42,3 +42,13 @@ def launch_cost(trace: Trace, call: Times) -> float:
     if not len(rows):
         return float("nan")
     return float(np.median(trace.calls["end"][rows] - trace.calls["start"][rows]))
+
+
+def intervals(trace: Trace, found: Launches, device: int) -> tuple[Times, Times]:
+    """Of each kernel of a device but the last: its length, and the time from its launch to that of the next, in ns."""
+    own = np.flatnonzero(
+        (trace.work["device"] == device) & (trace.work["kind"] == KERNEL) & (found.call >= 0)
+    )
+    order = own[np.lexsort((trace.work["start"][own], found.start[own]))]
+    lengths = (trace.work["end"] - trace.work["start"])[order]
+    return lengths[:-1], np.diff(found.start[order])

@@ -19,18 +19,24 @@ from harness.trace.spans import Times
 class Rank:
     """whole: each of its devices from its first work to its last, or in the steps that were asked for. steps: (number,
     device in that step), of traces that mark steps; device by device. waits: device -> when a collective of it waited
-    for another rank, where the traces of others are there too (harness.trace.together)."""
+    for another rank, where the traces of others are there too (harness.trace.together). node_devices: ranks a node, as
+    far as it is known."""
 
     trace: Trace
     idle: Idle
     whole: list[Device]
     steps: list[tuple[int, Device]]
     waits: dict[int, list[Wait]] = field(default_factory=dict)
+    node_devices: int | None = None
 
     @property
     def label(self) -> str:
-        """By which it goes in figures and sentences."""
-        return self.trace.path.name if self.trace.rank is None else f"rank {self.trace.rank}"
+        """By which it goes in figures and sentences; with its node, where the job has several."""
+        if self.trace.rank is None:
+            return self.trace.path.name
+        several = self.node_devices is not None and (self.trace.ranks or 0) > self.node_devices
+        node = f" (node {self.trace.rank // self.node_devices})" if several and self.node_devices else ""
+        return f"rank {self.trace.rank}{node}"
 
     def steps_of(self, device: Device) -> list[tuple[int, Device]]:
         return [(number, each) for number, each in self.steps if each.number == device.number]
@@ -76,7 +82,7 @@ class Wait:
         return max(0, min(self.end, end) - max(self.start, start))
 
 
-def looked_at(trace: Trace, only: range | None = None) -> Rank:
+def looked_at(trace: Trace, only: range | None = None, node_devices: int | None = None) -> Rank:
     """only: numbers of the steps that are wanted; the whole is then from the first of them to the last."""
     idle = Idle(trace)
     windows = {
@@ -91,7 +97,7 @@ def looked_at(trace: Trace, only: range | None = None) -> Rank:
         whole = [each.within(min(starts), max(ends)) for each in devices]
     else:
         whole = [each.within(each.busy.starts[0], each.busy.ends[-1]) for each in devices]
-    return Rank(trace, idle, [each for each in whole if each.span], steps)
+    return Rank(trace, idle, [each for each in whole if each.span], steps, node_devices=node_devices)
 
 
 def _windows(trace: Trace, launched: Times) -> dict[int, tuple[int, int]]:

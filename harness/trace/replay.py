@@ -106,10 +106,7 @@ class Replay:
             if place > first and (work.launched is None or work.launched != works[first].launched):
                 return
             ready = [] if work.launched is None else [launched + (work.prompt if prompt else work.latency)]
-            if work.after != _NONE:
-                ready.append(ended[work.after] + work.gap)
-            if work.needs != _NONE:
-                ready.append(ended[work.needs] + work.start - works[work.needs].end)
+            ready += [ended[other] + work.gap for other in (work.after, work.needs) if other != _NONE]
             begun[place] = max(ready, default=float(work.start))
             ended[place] = begun[place] + work.end - work.start
 

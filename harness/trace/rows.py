@@ -5,8 +5,10 @@ In: a Rank. Out: rows. Must not know files, nor how any of it is drawn.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
-from math import nan, sqrt
+from math import inf, nan, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from harness.core.stats.intervals import t_quantile
 from harness.trace.host import HOST_PARTS
-from harness.trace.idle import CAUSES, HOST_LATE, Device
+from harness.trace.idle import CAUSES, HOST_LATE, SYNCHRONISED, Device
 from harness.trace.launches import launch_cost
 from harness.trace.looked import Rank
 from harness.trace.reading.trace import KERNEL
@@ -63,6 +65,22 @@ def gap_rows(rank: Rank, most: int | None = None) -> Iterator[dict[str, Any]]:
                 "operator": rank.named(rank.operators, gap),
                 "python": rank.named(rank.python, gap),
             }
+
+
+def blocking_calls(rank: Rank, device: Device) -> Counter[tuple[str, str]]:
+    """(call, operator around it) -> ns that a device was idle while its host was blocked there."""
+    found: Counter[tuple[str, str]] = Counter()
+    calls, texts = rank.trace.calls, rank.trace.names.texts
+    blocks = rank.idle.host.blocking_rows
+    starts = calls["start"][blocks].tolist()
+    for gap in device.gaps:
+        for start, end in gap.parts[SYNCHRONISED]:
+            at = bisect_right(starts, start) - 1
+            # Calls of several threads overlap: the one that began last before it.
+            row = int(blocks[at])
+            operator = rank.operators.at(int(calls["thread"][row]), int(calls["start"][row]))
+            found[texts[calls["name"][row]], operator] += end - start
+    return found
 
 
 def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
@@ -130,5 +148,7 @@ def _over_steps(of_steps: list[dict[str, Any]]) -> dict[str, Any]:
     for name, column in zip(OVER_STEPS, columns, strict=True):
         values = [float(row[column]) for row in of_steps]
         mean, half = fmean(values), t_quantile(len(values) - 1) * stdev(values) / sqrt(len(values))
-        found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+        # Neither a time nor a share is below 0, nor a share above 1.
+        most = inf if name == "step_us" else 1.0
+        found |= {name: mean, f"{name}_low": max(mean - half, 0.0), f"{name}_high": min(mean + half, most)}
     return found

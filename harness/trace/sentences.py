@@ -1,15 +1,18 @@
-"""What a trace says, in sentences: is the host what keeps a device waiting, and what of the host.
+"""What traces say, in sentences: is the host what keeps a device waiting, what of the host, and what would remove it.
 
 In: ranks that were looked at. Out: text. Must not know files, nor where it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
+from harness.trace.bounds import COMPILE, DEVICE, GRAPHS, PROCESS, bounds
 from harness.trace.host import COMPILER, DISPATCH, INTERPRETER, OUTSIDE, RUNTIME
 from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
 from harness.trace.looked import Rank
+from harness.trace.rows import blocking_calls, rows
 
 WORDS = {
     HOST_LATE: "waited for the host to issue work (host late)",
@@ -25,37 +28,68 @@ HOST_WORDS = {
     RUNTIME: "in calls of the runtime",
     COMPILER: "in a compiler's guards",
 }
+CHANGE_WORDS = {
+    GRAPHS: "as CUDA graphs, where work repeats in every step",
+    COMPILE: "compiled, without interpreter and framework dispatch",
+    PROCESS: "with a process for each device",
+    DEVICE: "by nothing but the device's own work",
+}
 # Shares below this are not told.
 LEAST = 0.005
+# A share of the whole from which on a cause is the answer, and one below which it is none.
+MUCH, LITTLE = 0.2, 0.05
 MOST_NAMED = 3
 
 
-def sentences(rank: Rank) -> Iterator[str]:
-    """On one rank: each device, then what cost them most."""
+def sentences(ranks: Sequence[Rank]) -> Iterator[str]:
+    """On each rank and device; then on what they are together."""
+    for rank in ranks:
+        yield from _of_rank(rank)
+    yield from _together(ranks)
+
+
+def _of_rank(rank: Rank) -> Iterator[str]:
     trace = rank.trace
-    who = "" if trace.rank is None else f"rank {trace.rank}, "
     if trace.cut:
         yield f"{trace.path.name} is not whole ({trace.cut}): what stands before that was read."
     if not rank.whole:
         yield (
-            f"{who}{trace.path.name}: no work of a device is in it, so that nothing is known of idle time; record it "
-            "with ProfilerActivity.CUDA."
+            f"{rank.label}: no work of a device is in {trace.path.name}, so that nothing is known of idle time; record "
+            "it with ProfilerActivity.CUDA."
         )
+        yield from _of_host(rank)
         return
     for device in rank.whole:
-        yield from _of_device(who, device)
+        yield from _of_device(rank, device)
     for names, what in ((rank.operators, "operators"), (rank.python, "Python functions")):
         found = rank.costly(names, MOST_NAMED)
         if found:
             named = ", ".join(f"{name} ({ns / 1e6:.3g} ms in {gaps} gaps)" for name, ns, gaps in found)
-            yield f"{who}{what} whose launches the devices waited for longest: {named}."
+            yield f"{rank.label}: {what} whose launches the devices waited for longest: {named}."
+    yield from _what_would_help(rank)
 
 
-def _of_device(who: str, device: Device) -> Iterator[str]:
+def _of_host(rank: Rank) -> Iterator[str]:
+    """What is known where the trace has the host's side alone."""
+    kinds = rank.idle.host.kinds
+    whole = sum(spans.total for spans in kinds.values())
+    if whole:
+        spent = [
+            f"{kinds[part].total / whole:.0%} {words}"
+            for part, words in {**HOST_WORDS, OUTSIDE: "outside"}.items()
+            if kinds[part].total / whole >= LEAST
+        ]
+        yield f"{rank.label}: of {whole / 1e6:,.4g} ms the host was {', '.join(spent)}."
+
+
+def _of_device(rank: Rank, device: Device) -> Iterator[str]:
     span, idle = device.span, device.span - device.busy.total
-    place = f"{who}device {device.number}"
-    yield f"{place}: idle {idle / span:.1%} of {span / 1e6:,.4g} ms, in {len(device.gaps):,} gaps."
+    place = f"{rank.label}, device {device.number}"
     shares = {cause: device.idle(cause) / span for cause in CAUSES}
+    yield (
+        f"{place}: {_verdict(idle / span, shares)} Idle {idle / span:.1%} of {span / 1e6:,.4g} ms, in "
+        f"{len(device.gaps):,} gaps."
+    )
     told = [
         f"{shares[c]:.1%} it {WORDS[c]}"
         for c in sorted(CAUSES, key=lambda c: -shares[c])
@@ -68,3 +102,72 @@ def _of_device(who: str, device: Device) -> Iterator[str]:
         parts = {part: device.host(part) / late for part in HOST_WORDS}
         spent = [f"{share:.0%} {HOST_WORDS[part]}" for part, share in parts.items() if share >= LEAST]
         yield f"{place}: while the device waited for it, the host was {', '.join(spent)}."
+    if shares[SYNCHRONISED] >= LEAST:
+        named = ", ".join(
+            f"{call}{f' within {operator}' if operator else ''} ({ns / 1e6:.3g} ms)"
+            for (call, operator), ns in blocking_calls(rank, device).most_common(MOST_NAMED)
+        )
+        yield f"{place}: the host was blocked in {named}."
+    yield from _of_steps(rank, device)
+
+
+def _verdict(idle: float, shares: dict[str, float]) -> str:
+    """Whether the host is what it waits for."""
+    late = shares[HOST_LATE]
+    if idle < LITTLE:
+        return "the device is busy, and the host is no bottleneck."
+    if late >= MUCH and late > idle / 2:
+        return "the host is what keeps it waiting."
+    if late < LITTLE:
+        return "it is idle, and not because the host issues too slowly."
+    return "in part it waits for the host to issue."
+
+
+def _of_steps(rank: Rank, device: Device) -> Iterator[str]:
+    place = f"{rank.label}, device {device.number}"
+    row = next(row for row in rows(rank) if row["device"] == device.number and row["step"] is None)
+    if "step_us" in row:
+        yield (
+            f"{place}: {row['steps']} steps of "
+            f"{row['step_us'] / 1000:.4g} ms [{row['step_us_low'] / 1000:.4g}, {row['step_us_high'] / 1000:.4g}], "
+            f"idle {row['idle_share_step']:.1%} [{row['idle_share_step_low']:.1%}, "
+            f"{row['idle_share_step_high']:.1%}] of each."
+        )
+    if row["short_kernels_share"] == row["short_kernels_share"]:
+        yield (
+            f"{place}: a launch takes its host {row['launch_us']:.3g} us in the median, and "
+            f"{row['short_kernels_share']:.0%} of the kernels are shorter; issuing took {row['issue_us'] / 1000:.4g} "
+            f"ms for {row['device_us'] / 1000:.4g} ms of device time: one such host can feed "
+            f"{row['feedable_devices']:.2g} devices."
+        )
+
+
+def _what_would_help(rank: Rank) -> Iterator[str]:
+    found = bounds(rank)
+    for device in rank.whole:
+        told = [
+            f"{bound.times_as_fast:.3g}x {CHANGE_WORDS[bound.change]}"
+            for bound in found
+            if bound.device is device and bound.change in CHANGE_WORDS
+        ]
+        yield f"{rank.label}, device {device.number}: predicted, at the most: {'; '.join(told)}."
+
+
+def _together(ranks: Sequence[Rank]) -> Iterator[str]:
+    for rank in ranks:
+        for device in rank.whole:
+            waits = rank.waits.get(device.number, [])
+            waited = sum(wait.within(device.start, device.end) for wait in waits)
+            place = f"{rank.label}, device {device.number}"
+            if waited / device.span < LEAST:
+                continue
+            whom = Counter[int]()
+            for wait in waits:
+                whom[wait.straggler] += wait.end - wait.start
+            last, longest = whom.most_common(1)[0]
+            by_host = sum(wait.by_host for wait in waits) / waited
+            yield (
+                f"{place}: {waited / device.span:.1%} of the time it waited in collectives for other ranks, "
+                f"{longest / waited:.0%} of that for {ranks[last].label}; in {by_host:.0%} of it the "
+                "device of the rank waited for was itself waiting for its host."
+            )

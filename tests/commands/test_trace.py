@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import json
+import re
 from pathlib import Path
 
 import pytest
 from made_traces import Made
 
 from harness.commands.cli import main
+from harness.trace.idle import CAUSES
 from harness.trace.rows import COLUMNS
 
 
@@ -34,7 +38,7 @@ def test_a_folder_of_ranks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         made(rank).save(folder / f"rank{rank}.json.gz")
     assert main(["trace", str(folder), "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "rank 0, device 0: idle 75.0% of 3.2 ms" in said
+    assert "rank 0, device 0: the host is what keeps it waiting. Idle 75.0% of 3.2 ms" in said
     assert "model.py(7): forward" in said and "aten::linear" in said
     table = rows(tmp_path / "out" / "trace.csv")
     assert [(row["rank"], row["step"]) for row in table] == [(r, s) for r in "01" for s in ("", *"0123")]
@@ -56,6 +60,50 @@ def test_a_folder_of_ranks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     gaps = rows(tmp_path / "out" / "gaps.csv")
     assert len(gaps) == 6
     assert gaps[0]["operator"] == "aten::linear" and gaps[0]["python"] == "model.py(7): forward"
+
+
+def test_the_report_is_whole(tmp_path: Path) -> None:
+    """Tables, figures, a page that needs nothing else, and a timeline of each rank."""
+    files = [str(made(rank).save(tmp_path / f"rank{rank}.json")) for rank in (0, 1)]
+    out = tmp_path / "out"
+    assert main(["trace", *files, "--out", str(out)]) == 0
+    changes = [row["change"] for row in rows(out / "bounds.csv") if row["rank"] == "0"]
+    assert changes == ["graphs", "compile", "host_twice_as_fast", "device_only"]
+    page = (out / "trace.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 3 and 'src="data:image/svg+xml' in page
+    assert not re.search(r"src=\"(?!data:)", page)
+    for text in ("host late", "What would remove it", "The longest gaps", "aten::linear", "CUDA graphs"):
+        assert text in page
+    assert {path.name for path in (out / "figures").iterdir()} == {
+        f"trace-{kind}.{ending}" for kind in ("causes", "over-time", "launches") for ending in ("svg", "png")
+    }
+    with gzip.open(out / "idle-rank-1.json.gz", "rt", encoding="utf-8") as file:
+        events = json.load(file)["traceEvents"]
+    gaps = [event for event in events if event["name"] in CAUSES and event["ph"] == "X"]
+    assert sum(event["dur"] for event in gaps) == pytest.approx(2400)
+    tracks = {event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert tracks == {"steps", "idle, by cause"}
+
+
+def test_a_trace_without_devices_is_answered_from_the_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Made()
+    found.operator("aten::linear", 100, 300)
+    found.python("model.py(7): forward", 50, 500)
+    assert main(["trace", str(found.save(tmp_path / "a.json")), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "no work of a device is in a.json" in said
+    assert "of 0.3 ms the host was 100% inside operators" in said
+    assert (tmp_path / "out" / "trace.html").exists()
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    found = made()
+    found.operator("<img src=x onerror=alert(1)>", 1360, 40)
+    assert main(["trace", str(found.save(tmp_path / "a.json")), "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "trace.html").read_text(encoding="utf-8")
+    assert "<img src=x" not in page and "&lt;img src=x" in page
 
 
 def test_some_steps_alone(tmp_path: Path) -> None:

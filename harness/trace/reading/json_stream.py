@@ -9,12 +9,13 @@ from __future__ import annotations
 import codecs
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from harness.core.errors import HarnessError
 
+Progress = Callable[[int], object]
 EVENTS = "traceEvents"
 _CHUNK = 2**20
 # No event of a profiler is as long, nor what stands beside them: distributedInfo names the ranks of each group.
@@ -32,8 +33,10 @@ class TraceFile:
     """One file. about: what stands beside the events, as far as it was read. cut: why reading ended before the file's
     end said so; empty where it is whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, progress: Progress = lambda _: None) -> None:
+        """progress: called with the number of further bytes of the file that were read."""
         self.path = path
+        self._progress = progress
         self.about: dict[str, Any] = {}
         self.cut = ""
 
@@ -42,9 +45,13 @@ class TraceFile:
         with self.path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            yield from self._parsed(
-                _text(_unpacked(file) if packed else iter(lambda: file.read(_CHUNK), b""))
-            )
+            chunks = self._chunks(file, _CHUNK // 8 if packed else _CHUNK)
+            yield from self._parsed(_text(_unpacked(chunks) if packed else chunks))
+
+    def _chunks(self, file: IO[bytes], size: int) -> Iterator[bytes]:
+        while chunk := file.read(size):
+            self._progress(len(chunk))
+            yield chunk
 
     def _parsed(self, text: Iterator[str]) -> Iterator[dict[str, Any]]:
         window = _Window(text)
@@ -88,10 +95,10 @@ class TraceFile:
             self.cut = str(cut)
 
 
-def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
+def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """What a gzip file holds, as far as it goes: Python's own reader gives nothing of what stands before a cut."""
     unpacker = zlib.decompressobj(wbits=31)
-    while packed := file.read(_CHUNK // 8):
+    for packed in chunks:
         while packed:
             yield unpacker.decompress(packed)
             packed = unpacker.unused_data

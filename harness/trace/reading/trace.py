@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.trace.reading.json_stream import NoTrace, TraceFile
+from harness.trace.reading.json_stream import NoTrace, Progress, TraceFile
 from harness.trace.spans import Spans, Times
 
 KERNEL, COPY, MEMSET = range(3)
@@ -102,9 +102,12 @@ class Trace:
         return bool(_COLLECTIVE.search(self.names.texts[name]))
 
 
-def read_trace(path: Path) -> Trace:
-    """Raises NoTrace where it is none, OSError where it cannot be read."""
-    file, trace = TraceFile(path), Trace(path)
+def read_trace(path: Path, progress: Progress = lambda _: None) -> Trace:
+    """progress: called with the number of further bytes of the file that were read.
+
+    Raises NoTrace where it is none, OSError where it cannot be read.
+    """
+    file, trace = TraceFile(path, progress), Trace(path)
     reader = _Reader(trace)
     for event in file.events():
         reader.take(event)
