@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,8 @@ import orjson
 import yaml
 
 from benchmarks.common import parser, save, verdict
+from benchmarks.peak import Taken
+from benchmarks.peak import taken as run
 from harness.core.processes.children import python_module
 from harness.plan.config import Config, measured_config
 from harness.plan.inventory import Inventory
@@ -39,14 +38,6 @@ MEMORY_LIMIT_MIB = 600
 GROWTH_LIMIT = 1.5
 SMALLEST = 100
 
-# A command's peak is at least that of whoever starts it, so that somebody small must.
-PEAK = """
-import resource, subprocess, sys
-status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(status)
-"""
-
 PARSE = """
 import sys
 from pathlib import Path
@@ -56,12 +47,6 @@ for path in Path(sys.argv[1]).glob("raw/*.jsonl"):
         for line in file:
             orjson.loads(line)
 """
-
-
-@dataclass(frozen=True)
-class Taken:
-    seconds: float
-    peak_mib: float
 
 
 def main() -> int:
@@ -80,7 +65,7 @@ def main() -> int:
         taken: dict[str, list[Taken]] = {name: [] for name in commands}
         for _ in range(arguments.times):
             for name, command in commands.items():
-                taken[name].append(_taken(command))
+                taken[name].append(run(command))
     seconds = {name: statistics.median(each.seconds for each in of) for name, of in taken.items()}
     peak_mib = {name: max(each.peak_mib for each in of) for name, of in taken.items()}
     lines, points = zip(*(written.get(name, written["whole"]) for name in commands), strict=True)
@@ -107,12 +92,6 @@ def main() -> int:
         verdict("peak memory", peak_mib["whole"], MEMORY_LIMIT_MIB, " MiB"),
     ]
     return 0 if all(met) else 1
-
-
-def _taken(command: list[str]) -> Taken:
-    start = time.monotonic()
-    done = subprocess.run([sys.executable, "-S", "-c", PEAK, *command], stdout=subprocess.PIPE, check=True)
-    return Taken(time.monotonic() - start, int(done.stdout) / 1024)
 
 
 class Lines:

@@ -7,18 +7,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_traces import Made
 from node import profile, require_node, variables
 from running import command, environment
 
 from emulator.ledger import Records, busy_ns, read_trace
 from harness.analysis.run import load_run
 from harness.devices.launch_queue import BURST_LAUNCHES
+from harness.trace.looked import looked_at
+from harness.trace.reading.trace import read_trace as read_kineto
+from harness.trace.rows import rows
 
 pytestmark = pytest.mark.long
 
@@ -235,3 +240,34 @@ def test_nvml_of_another_process_shows_the_ledgers_utilisation(swept: Swept) -> 
     whole = swept.samples[(swept.samples[:, 0] >= first) & (swept.samples[:, 0] < last), 1].mean()
     true = 100 * busy_ns(swept.ledger, first - lag, last - lag) / (last - first)
     assert whole == pytest.approx(true, abs=3)
+
+
+def kineto(records: Records, file: Path, steps: int) -> dict[str, Any]:
+    """The ledger's work as a trace of torch.profiler, an operator around the launches of each step; and what
+    `harness trace` says of it as a whole."""
+    made = Made()
+    for record in records:
+        start, end, called, returned = (
+            int(record[name]) / 1000 for name in ("start", "end", "called", "returned")
+        )
+        made.kernel(start, end - start, called, call=returned - called)
+    for own in np.array_split(records, steps):
+        first, last = int(own["called"][0]) / 1000, int(own["returned"][-1]) / 1000
+        made.operator("step", first, last - first)
+    rank = looked_at(read_kineto(made.save(file)))
+    return next(rows(rank))
+
+
+def test_the_ledger_as_a_profilers_trace_gives_the_same_figures(swept: Swept, tmp_path: Path) -> None:
+    for point in swept.points.itertuples():
+        found = []
+        for block in swept.blocks[point.key]:
+            own = within(swept.ledger, block["start_ns"], block["end_ns"])
+            found.append(kineto(own, tmp_path / "trace.json", block["steps"]) | {"n": block["steps"]})
+        device_us = median(row["device_us"] / row["n"] for row in found)
+        assert device_us == pytest.approx(point.device_us, rel=0.03), point
+        share = median(row["dispatch_share"] for row in found)
+        assert share == pytest.approx(point.dispatch_share, abs=0.03), point
+        late = median(row["host_late_share"] / row["idle_share"] for row in found)
+        # Where the device waits at all, it waits for the launches.
+        assert share < 0.1 or late > 0.8, point

@@ -6,7 +6,6 @@ Must not know torch, nor any run directory. Importing it is cheap: what draws is
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +94,7 @@ def _perfetto_names(ranks: Sequence[Rank]) -> dict[str, Rank]:
     """A file a rank that has work of a device."""
     found: dict[str, Rank] = {}
     for place, rank in enumerate(ranks):
-        label = re.sub(r"\W+", "-", rank.label)[:60] if rank.trace.rank is not None else f"file-{place}"
+        label = f"file-{place}" if rank.trace.rank is None else f"rank-{rank.trace.rank}"
         if rank.whole:
             found[f"idle-{label}.json.gz"] = rank
     return found
