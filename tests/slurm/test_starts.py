@@ -77,14 +77,17 @@ def test_a_node_that_cannot_start_says_why(jobs: Jobs) -> None:
 @pytest.mark.long
 def test_starts_that_measure_nothing_come_to_an_end(jobs: Jobs, cluster: Cluster) -> None:
     """A start that takes longer than the time limit leaves it was requeued for ever, with no run directory."""
-    (jobs.folder / "slow_import.py").write_text("import time\ntime.sleep(600)\n")
+    begun = jobs.folder / "begun"
+    (jobs.folder / "slow_import.py").write_text(
+        f"import time\nfrom pathlib import Path\nPath({str(begun)!r}).touch()\ntime.sleep(600)\n"
+    )
     jobs.variables["PYTHONPATH"] += f"{os.pathsep}{jobs.folder}"
     job = jobs.sweep(*SMALL, "plugins=[slow_import]")
     for restarts in ("0", "1"):
         wait_until(lambda n=restarts: cluster.job(job)["Restarts"] == n, f"start {restarts}", 60)
         cluster.hasten(job, cluster.job(job))
-        wait_until(lambda: cluster.job(job)["JobState"] == "RUNNING", "its nodes", 60)
-        time.sleep(4)  # its script has begun
+        wait_until(begun.exists, "the harness to begin", 120)
+        begun.unlink()
         cluster.ask("scancel", "--batch", "--signal=USR1", job)
     assert cluster.wait(job, 60)["JobState"] == "FAILED"
     assert cluster.job(job)["Restarts"] == "1"
