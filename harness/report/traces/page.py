@@ -11,7 +11,6 @@ from typing import Any
 from harness.report.page import inline, templates
 from harness.report.result import Figure
 from harness.report.table.formats import count, one_line, percent, ratio, significant
-from harness.report.traces.table import cell
 from harness.trace.bounds import CHANGES, RULES
 from harness.trace.looked import Rank
 from harness.trace.rows import COLUMNS as TRACE_COLUMNS
@@ -109,10 +108,12 @@ def _costly(ranks: Sequence[Rank], what: str) -> Table:
 
 def _table(columns: Sequence[str], table: Sequence[dict[str, Any]]) -> Table:
     """Without the columns that are empty in all rows."""
-    texts = {name: [one_line(str(cell(row.get(name), 4)), 120) for row in table] for name in columns}
+    texts = {name: [one_line(_text(row.get(name)), 120) for row in table] for name in columns}
     kept = [name for name in columns if any(texts[name])]
     return kept, [list(row) for row in zip(*(texts[name] for name in kept), strict=True)]
 
 
 def _text(value: object) -> str:
+    if isinstance(value, float):
+        return significant(value, 4)
     return "" if value is None else str(value)

@@ -1,6 +1,6 @@
 """Rows of a table about traces as text.
 
-In: dicts. Out: CSV, and cells for a page. Must not know what the columns mean.
+In: dicts. Out: CSV. Must not know what the columns mean.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ def csv_text(columns: Sequence[str], table: Iterable[dict[str, Any]]) -> str:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for row in table:
-        writer.writerow({key: cell(value) for key, value in row.items()})
+        writer.writerow({key: _cell(value) for key, value in row.items()})
     return text.getvalue()
 
 
-def cell(value: object, digits: int = 9) -> object:
-    """digits: of a number."""
+def _cell(value: object) -> object:
     if value is None or value != value:  # NaN
         return ""
-    return f"{value:.{digits}g}" if isinstance(value, float) else value
+    return f"{value:.9g}" if isinstance(value, float) else value
