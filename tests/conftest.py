@@ -14,18 +14,19 @@ from running import command, environment, heeding_signals
 LONG = "takes long: CI=true make test runs it, as .ci/run does"
 
 
-# Files of whole sweeps, a minute or more each. Two workers take a file each in this order: one of these at the end
-# would keep one of them waiting.
+# Files of whole sweeps, a minute or more each, first: one of these at the end would keep the other workers waiting.
+# Those on a cluster wait for most of their time: they stand apart, so that not all workers do at once.
 WHOLE_SWEEPS = (
     *(
-        "slurm/test_jobs.py",
         "slurm/test_starts.py",
-        "test_kill.py",
-        "slurm/test_inherited.py",
+        "sweep/test_end_to_end.py",
+        "sweep/test_kill.py",
+        "slurm/test_jobs.py",
         "emulated/test_sweep.py",
-        "test_end_to_end.py",
+        "slurm/test_inherited.py",
     ),
     *("security/test_run_directory.py", "security/test_current_directory.py"),
+    *("benchmarks/test_fidelity.py", "modes/test_contexts.py"),
 )
 
 
@@ -35,11 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Stable: all else stays in its order.
-    items.sort(key=lambda item: not item.path.as_posix().endswith(WHOLE_SWEEPS))
+    order = {name: place for place, name in enumerate(WHOLE_SWEEPS)}
+    items.sort(key=lambda item: order.get(_within_tests(item.path), len(order)))
     if os.environ.get("CI") != "true":
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason=LONG))
+
+
+def _within_tests(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).as_posix()
 
 
 Harness = Callable[..., "subprocess.CompletedProcess[str]"]
