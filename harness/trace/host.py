@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from harness.trace.launches import launches
 from harness.trace.reading.trace import Table, Trace, union
 from harness.trace.spans import NOTHING, Spans, Times
 
@@ -25,6 +26,9 @@ BLOCKING = re.compile(
     r"(?:cuda|hip)(?:Malloc|Free|HostAlloc|HostFree|FreeHost|MallocHost|HostMalloc|HostRegister|HostUnregister)(?:_\w+)?$|"
     r"cuMem(?:Alloc|Free)\w*$|(?:cuda|hip)Memcpy(?:2D|3D|ToSymbol|FromSymbol|WithStream)?(?:_\w+)?$"
 )
+# Launches that a device's queue holds (1,024 of CUDA's today, less what is on its way), and by how much longer than the
+# median a launch takes that waits for room there.
+FULL_QUEUE, UNUSUAL = 900, 3
 COPYING = re.compile(r"Memcpy\w*Async")
 # What a compiler does at each call before it may run what it has compiled.
 GUARDS = re.compile(
@@ -105,12 +109,8 @@ class Host:
 
     @cached_property
     def issuing(self) -> Spans:
-        """When any thread was within an operator or a call of the runtime, and none was blocked."""
-        calls, operators = self.trace.calls, self.trace.operators
-        starts, ends = (
-            np.concatenate([each[end] for each in (calls, operators)]) for end in ("start", "end")
-        )
-        return Spans.of(starts, ends).without(union(calls, self._blocking))
+        """The host's time but for what it was blocked or outside."""
+        return Spans.joined(self.kinds[kind] for kind in HOST_PARTS)
 
     @cached_property
     def _blocking(self) -> npt.NDArray[np.bool_]:
@@ -121,6 +121,22 @@ class Host:
         copies = np.isin(calls["name"], [name for name in known if COPYING.search(texts[name])])
         # To and from memory that is not pinned it returns when the copy is done.
         found |= copies & (calls["end"] >= self._ends_of_work)
+        return found | self._into_full_queue()
+
+    def _into_full_queue(self) -> npt.NDArray[np.bool_]:
+        """Of each call: whether it had to wait until the device had taken something from its queue."""
+        calls, launched = self.trace.calls, launches(self.trace)
+        known = launched.call >= 0
+        found = np.zeros(len(calls), bool)
+        for device in self.trace.devices:
+            own = known & (self.trace.work["device"] == device)
+            rows = np.unique(launched.call[own])
+            times = calls["start"][rows]
+            queued = np.searchsorted(np.sort(launched.start[own]), times) - np.searchsorted(
+                np.sort(self.trace.work["start"][own]), times
+            )
+            lengths = calls["end"][rows] - times
+            found[rows[(queued >= FULL_QUEUE) & (lengths > UNUSUAL * np.median(lengths))]] = True
         return found
 
     @cached_property

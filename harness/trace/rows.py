@@ -105,9 +105,22 @@ def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
 
 
 def _issue(rank: Rank, device: Device, step: int | None) -> int:
-    """Host time that issuing took: within operators and calls of the runtime, less what was blocked."""
-    start, end = rank.trace.steps[step] if step is not None else (device.start, device.end)
-    return rank.idle.host.issuing.within(start, end).total
+    """Host time that issuing took: of a step, or of all of them; without steps from the first launch to the end of the
+    last. Less what was blocked, and what was outside."""
+    numbers = [number for number, _ in rank.steps_of(device)] if step is None else [step]
+    windows = [rank.trace.steps[number] for number in numbers] or [_launching(rank, device)]
+    issuing = rank.idle.host.issuing
+    return sum(issuing.within(start, end).total for start, end in windows)
+
+
+def _launching(rank: Rank, device: Device) -> tuple[int, int]:
+    """From the first launch for a device in its window to the end of the last."""
+    work, found = rank.trace.work, rank.idle.launches
+    own = (work["device"] == device.number) & (work["start"] >= device.start) & (work["start"] < device.end)
+    own &= found.call >= 0
+    if not own.any():
+        return device.start, device.start
+    return int(found.start[own].min()), int(rank.trace.calls["end"][found.call[own]].max())
 
 
 def _of_work(rank: Rank, device: Device) -> dict[str, Any]:

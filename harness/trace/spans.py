@@ -37,6 +37,14 @@ class Spans:
         return Spans(first[begins].tolist(), last[finishes].tolist())
 
     @staticmethod
+    def joined(parts: Iterable[Spans]) -> Spans:
+        """The union of several."""
+        each = list(parts)
+        return Spans.of(
+            [time for part in each for time in part.starts], [time for part in each for time in part.ends]
+        )
+
+    @staticmethod
     def one(start: int, end: int) -> Spans:
         return Spans([start], [end]) if end > start else NOTHING
 
