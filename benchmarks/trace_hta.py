@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _beside(file: Path, python: Path, times: int) -> dict[str, Any]:
-    script = Path(__file__).parent / "beside" / "hta.py"
+    script = Path(__file__).parent / "beside" / "holistic.py"
     ours: list[Taken] = []
     theirs: list[Taken] = []
     with tempfile.TemporaryDirectory() as folder:

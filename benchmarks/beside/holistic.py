@@ -12,7 +12,7 @@ from hta.trace_analysis import TraceAnalysis
 
 def main() -> None:
     """Analyse one file and print."""
-    analysis = TraceAnalysis(trace_files={0: sys.argv[1]}, trace_dir="")
+    analysis = TraceAnalysis(trace_files={0: sys.argv[1]}, trace_dir="", include_last_profiler_step=True)
     temporal = analysis.get_temporal_breakdown(visualize=False).iloc[0].to_dict()
     causes: dict[str, float] = {}
     found, _ = analysis.get_idle_time_breakdown(ranks=[0], visualize=False)
