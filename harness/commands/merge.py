@@ -18,7 +18,9 @@ from harness.records.merge import merge
 
 def main(arguments: list[str]) -> int:
     """`harness merge SHARD... --out DIR`. Answers the exit status: 1 where shards are missing."""
-    from harness.report import print_summary, tell_failed, write_report
+    from harness.report.failures import tell_failed
+    from harness.report.terminal import print_summary
+    from harness.report.write import write_report
 
     parser = Parser(
         prog="harness merge",

@@ -17,7 +17,9 @@ def report(directories: list[Path], out: Path | None, all_figures: bool) -> int:
     """out: where to; None: the run itself, for several a new folder beside the first. Answers the exit status."""
     from rich.console import Console
 
-    from harness.report import print_summary, tell_failed, write_report
+    from harness.report.failures import tell_failed
+    from harness.report.terminal import print_summary
+    from harness.report.write import write_report
 
     runs = [given_run(directory) for directory in directories]
     aside = out is not None or len(directories) > 1

@@ -20,11 +20,12 @@ from rich.text import Text
 from harness.commands.parser import Parser
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.text import shown
-from harness.report import tell_failed
+from harness.report.failures import tell_failed
 from harness.report.traces import write_trace_report
+from harness.trace.answers.answer import answers
+from harness.trace.answers.sentences import sentences
 from harness.trace.looked import looked_at
 from harness.trace.reading.trace import Trace, read_trace
-from harness.trace.sentences import sentences
 from harness.trace.together import hold_together
 
 ENDINGS = (".json", ".json.gz")
@@ -51,6 +52,9 @@ def main(arguments: list[str]) -> int:
         default=8,
         help="ranks a node, to name a rank's (default 8)",
     )
+    parser.add_argument(
+        "--tables", action="store_true", help="sentences and CSV alone: no figures, page or timelines"
+    )
     parsed = parser.parse_args(arguments)
     console = Console()
     with _Progress() as progress:
@@ -59,9 +63,10 @@ def main(arguments: list[str]) -> int:
             for trace in _read(_files(parsed.trace), progress)
         ]
         hold_together(ranks)
-        found = list(sentences(ranks))
-        report = write_trace_report(ranks, found, parsed.out, progress.told)
-    for text in found:
+        found = answers(ranks)
+        said = list(sentences(found))
+        report = write_trace_report(found, said, parsed.out, progress.told, tables_only=parsed.tables)
+    for text in said:
         console.print(Text(shown(text)), soft_wrap=not console.is_terminal)
     for path in report.files:
         console.print(Text(str(path)), soft_wrap=True)

@@ -21,7 +21,9 @@ from harness.machine.spreads import keep_sweep
 
 def report(path: Path, console: Console) -> int:
     """Analyse a run, write its report, and print the summary. Answers the exit status."""
-    from harness.report import print_summary, tell_failed, write_report
+    from harness.report.failures import tell_failed
+    from harness.report.terminal import print_summary
+    from harness.report.write import write_report
 
     again = shlex.join(["harness", "report", str(path)])
     try:
@@ -46,7 +48,7 @@ def report(path: Path, console: Console) -> int:
 
 def save_points(path: Path) -> None:
     """Write points.csv from what is there, on the way out."""
-    from harness.report import write_csv
+    from harness.report.csvfile import write_csv
 
     with contextlib.suppress(OSError, HarnessError):
         write_csv(load_run(path).points, Made(path, adopt=True))

@@ -35,7 +35,7 @@ from harness.records.directory import BYTES_FOR_REPORT, BYTES_PER_BLOCK, RunDire
 from harness.records.files import describe_os_error, reserved
 from harness.records.lines import Writer
 from harness.records.raw import LAUNCHER_FILE, read_launcher
-from harness.report import prepare
+from harness.report.write import prepare
 from harness.sweep.announce import announce, write_unsupported
 from harness.sweep.display import Display
 from harness.sweep.dry_run import print_plan

@@ -64,9 +64,9 @@ def bounds(rank: Rank) -> list[Bound]:
     return found
 
 
-def rows(rank: Rank) -> Iterator[dict[str, Any]]:
+def rows(rank: Rank, found: list[Bound]) -> Iterator[dict[str, Any]]:
     """Of bounds.csv."""
-    for bound in bounds(rank):
+    for bound in found:
         device, steps = bound.device, len(rank.steps_of(bound.device))
         yield {
             "rank": rank.trace.rank,

@@ -70,7 +70,7 @@ class Host:
             return self.loader
         first, last = self._ends
         beyond = self.steps.gaps(first, last).without(self.operators)
-        return Spans.of([*beyond.starts, *self.loader.starts], [*beyond.ends, *self.loader.ends])
+        return Spans.joined([beyond, self.loader])
 
     @cached_property
     def kinds(self) -> dict[str, Spans]:

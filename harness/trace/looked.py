@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from harness.trace.idle import HOST_LATE, Device, Gap, Idle
+from harness.trace.idle import HOST_LATE, Device, Idle
 from harness.trace.innermost import Innermost
 from harness.trace.reading.trace import Trace
 from harness.trace.spans import Times
@@ -49,21 +49,22 @@ class Rank:
     def python(self) -> Innermost:
         return Innermost(self.trace, self.trace.python)
 
-    def named(self, names: Innermost, gap: Gap) -> str:
-        """Within what the work that ended a gap was launched; empty where that is not known."""
-        if gap.call is None:
+    def named(self, names: Innermost, call: int) -> str:
+        """Within what a call was made; empty where that is not known. call: a row, or -1."""
+        if call < 0:
             return ""
         calls = self.trace.calls
-        return names.at(int(calls["thread"][gap.call]), int(calls["start"][gap.call]))
+        return names.at(int(calls["thread"][call]), int(calls["start"][call]))
 
     def costly(self, names: Innermost, most: int = 10) -> list[tuple[str, int, int]]:
         """What cost the devices most idle time by keeping the host late: (name, ns, gaps)."""
         time: Counter[str] = Counter()
         count: Counter[str] = Counter()
-        for gap in (gap for device in self.whole for gap in device.gaps):
-            if (late := gap.parts[HOST_LATE].total) and (name := self.named(names, gap)):
-                time[name] += late
-                count[name] += 1
+        for device in self.whole:
+            for call, late in zip(device.gaps.call.tolist(), device.of_gaps(HOST_LATE).tolist(), strict=True):
+                if late and (name := self.named(names, call)):
+                    time[name] += late
+                    count[name] += 1
         return [(name, ns, count[name]) for name, ns in time.most_common(most)]
 
 
@@ -96,7 +97,7 @@ def looked_at(trace: Trace, only: range | None = None, node_devices: int | None 
         starts, ends = zip(*windows.values(), strict=True)
         whole = [each.within(min(starts), max(ends)) for each in devices]
     else:
-        whole = [each.within(each.busy.starts[0], each.busy.ends[-1]) for each in devices]
+        whole = [each.within(int(each.busy.starts[0]), int(each.busy.ends[-1])) for each in devices]
     return Rank(trace, idle, [each for each in whole if each.span], steps, node_devices=node_devices)
 
 

@@ -19,7 +19,6 @@ import numpy as np
 from harness.trace.idle import HOST_LATE, Device
 from harness.trace.looked import Rank, Wait
 from harness.trace.reading.trace import KERNEL
-from harness.trace.spans import Spans
 
 # What ends on all ranks together. A broadcast's root waits for nobody, nor does who sends.
 _MEETING = re.compile(r"all_?reduce|all_?gather|reduce_?scatter|all_?to_?all|barrier", re.IGNORECASE)
@@ -86,21 +85,11 @@ def _kind(name: str) -> str:
 def _wait(ranks: Sequence[Rank], parts: dict[int, _Collective]) -> None:
     last = min(parts, key=lambda place: parts[place].end - parts[place].start)
     least = parts[last].end - parts[last].start
-    late = Spans([], [])
-    longest = max(part.end - part.start for part in parts.values()) - least
-    if longest:
-        late = _host_late(parts[last].device, parts[last].start - longest, parts[last].start)
+    late = parts[last].device.causes[HOST_LATE]
     for place, part in parts.items():
         waited = part.end - part.start - least
         if waited:
+            # When, before it came, its device waited for its host to issue.
             by_host = late.within(parts[last].start - waited, parts[last].start).total
             wait = Wait(part.start, part.start + waited, last, by_host)
             ranks[place].waits[part.device.number].append(wait)
-
-
-def _host_late(device: Device, start: int, end: int) -> Spans:
-    """When, between two times, a device waited for its host to issue."""
-    parts = [gap.parts[HOST_LATE] for gap in device.within(max(start, device.start), end).gaps]
-    return Spans(
-        [start for part in parts for start in part.starts], [end for part in parts for end in part.ends]
-    )

@@ -18,7 +18,7 @@ from harness.core.files.made import Made
 from harness.core.schema import COLUMNS
 from harness.plan.points import Cell
 from harness.records.raw import LAUNCHER_FILE
-from harness.report import write_csv
+from harness.report.csvfile import write_csv
 from harness.sweep.announce import point_record
 
 

@@ -20,7 +20,7 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.modes import Mode
 from harness.modes import registry as modes
 from harness.records.raw import read_launcher
-from harness.report import write_csv
+from harness.report.csvfile import write_csv
 
 
 class TestTable:

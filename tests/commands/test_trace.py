@@ -12,8 +12,8 @@ import pytest
 from made_traces import Made
 
 from harness.commands.cli import main
+from harness.trace.answers.rows import COLUMNS
 from harness.trace.idle import CAUSES
-from harness.trace.rows import COLUMNS
 
 
 def made(rank: int = 0, ranks: int = 2) -> Made:

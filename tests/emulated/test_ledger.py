@@ -22,9 +22,9 @@ from running import command, environment
 from emulator.ledger import Records, busy_ns, read_trace
 from harness.analysis.run import load_run
 from harness.devices.launch_queue import BURST_LAUNCHES
+from harness.trace.answers.rows import rows
 from harness.trace.looked import looked_at
 from harness.trace.reading.trace import read_trace as read_kineto
-from harness.trace.rows import rows
 
 pytestmark = pytest.mark.long
 

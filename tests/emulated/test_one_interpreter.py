@@ -15,7 +15,7 @@ from running import command, environment
 
 from emulator.ledger import Records, busy_ns, read_trace
 from harness.analysis.run import load_run
-from harness.report import findings
+from harness.report.findings import findings
 
 pytestmark = pytest.mark.long
 

@@ -61,6 +61,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 class TestASweep:
     @pytest.mark.long
     def test_eight_ranks_all_measure_and_the_report_says_that_the_host_was_oversubscribed(

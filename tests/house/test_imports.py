@@ -202,7 +202,7 @@ def test_a_kind_knows_no_other_kind() -> None:
     ("file", "line", "what"),
     [
         ("harness/analysis/run.py", "from harness.launch.run import Ending", "harness.launch.run"),
-        ("harness/worker/ranks.py", "from harness.report import write_report", "harness.report"),
+        ("harness/worker/ranks.py", "from harness.report.write import write_report", "harness.report.write"),
         ("harness/core/stats/intervals.py", "from harness.plan.points import Point", "harness.plan.points"),
         ("harness/records/lines.py", "from harness.sweep.run import run_sweep", "harness.sweep.run"),
         ("harness/costs/curve.py", "import emulator.profile", "emulator.profile"),

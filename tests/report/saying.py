@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from harness.core.files.made import Made
-from harness.report import Figure
 from harness.report.figures import draw
+from harness.report.result import Figure
 from harness.report.table.tidy import tidy
 
 

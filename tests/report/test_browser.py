@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from synthetic import failed, make_points, make_run
 
-from harness.report import write_report
+from harness.report.write import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

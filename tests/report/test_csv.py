@@ -11,7 +11,7 @@ from synthetic import failed, make_points
 
 from harness.core.files.made import Made
 from harness.core.schema import COLUMNS
-from harness.report import write_csv
+from harness.report.csvfile import write_csv
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from synthetic import failed, make_points, make_run
 
 from harness.core.files.made import Made
 from harness.core.schema import COLUMNS
-from harness.report import write_report
+from harness.report.write import write_report
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n# head"
 
@@ -175,7 +175,7 @@ def test_figures_of_an_earlier_report_are_removed_and_nothing_else(tmp_path: Pat
 
 def test_importing_the_report_is_cheap() -> None:
     code = (
-        "import sys; import harness.report; "
+        "import sys; import harness.report.write; "
         "sys.exit(str([m for m in ('torch', 'matplotlib', 'seaborn', 'scipy') if m in sys.modules]) "
         "if {'torch', 'matplotlib', 'seaborn', 'scipy'} & set(sys.modules) else 0)"
     )
@@ -187,7 +187,7 @@ def test_importing_the_report_is_cheap() -> None:
 def test_a_report_never_imports_torch(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests/report'); from pathlib import Path; "
-        "from synthetic import make_run; from harness.report import write_report; "
+        "from synthetic import make_run; from harness.report.write import write_report; "
         f"write_report([make_run()], Path({str(tmp_path)!r})); sys.exit('torch' in sys.modules)"
     )
     root = Path(__file__).parents[2]

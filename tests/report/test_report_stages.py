@@ -16,9 +16,11 @@ from synthetic import make_run
 
 from harness.commands.cli import main
 from harness.core.errors import HarnessError
-from harness.report import ReportPaths, figures, markdown, page, prepare, write_report
+from harness.report import figures, markdown, page
 from harness.report.failures import Failure, complaints
 from harness.report.figures import task
+from harness.report.result import ReportPaths
+from harness.report.write import prepare, write_report
 from harness.sweep import outcome
 
 FILES = ("points.csv", "report.html", "report.md")
@@ -159,7 +161,7 @@ def test_matplotlib_is_ours_whatever_is_set(tmp_path: Path, setting: str) -> Non
     variables = {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), **variables}
     code = (
         "import os; given = lambda: [os.environ.get(name) for name in ('MPLBACKEND', 'MATPLOTLIBRC')]; "
-        "before = given(); from harness.report import prepare; prepare(); assert given() == before; "
+        "before = given(); from harness.report.write import prepare; prepare(); assert given() == before; "
         "import matplotlib; print(matplotlib.rcParams['backend'].lower())"
     )
     done = subprocess.run(

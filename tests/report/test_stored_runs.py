@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.run import load_run
-from harness.report import write_report
+from harness.report.write import write_report
 
 STORED = Path(__file__).with_name("stored")
 RUNS = ("cpu", "emulated", "sharded")

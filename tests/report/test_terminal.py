@@ -11,8 +11,9 @@ from rich.console import Console
 from synthetic import failed, make_points, make_run
 
 from harness.analysis.run import Run
-from harness.report import ReportPaths, print_summary, terminal_table
+from harness.report.result import ReportPaths
 from harness.report.table.tidy import MODE_ORDER, tidy
+from harness.report.terminal import print_summary, terminal_table
 
 PATHS = ReportPaths(Path("out/points.csv"), Path("out/report.html"), Path("out/report.md"), [])
 

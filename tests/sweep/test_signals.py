@@ -149,7 +149,7 @@ def test_while_a_sweep_is_reported_a_signal_says_what_is_kept(monkeypatch, tmp_p
     def interrupted(*given: object) -> None:
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("harness.report.write_report", interrupted)
+    monkeypatch.setattr("harness.report.write.write_report", interrupted)
     with pytest.raises(Interrupted) as caught, signals_raise():
         outcome.report(run, Console(quiet=True))
     assert caught.value.line() == (

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from made_traces import Made
 
+from harness.trace.answers.answer import answers
+from harness.trace.answers.rows import rows
+from harness.trace.answers.sentences import sentences
 from harness.trace.looked import Rank, looked_at
 from harness.trace.reading.trace import read_trace
-from harness.trace.rows import rows
-from harness.trace.sentences import sentences
 from harness.trace.together import hold_together
 
 ALL_REDUCE = "ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)"
@@ -39,7 +40,7 @@ def test_the_rank_that_comes_last_is_waited_for(tmp_path: Path) -> None:
     assert late["collective_wait_share"] == 0
     # 10 us of its own gap, and 100 in the collective, of which 95 are the other's host.
     assert waiting["others_host_share"] == pytest.approx(95 / 110)
-    said = " ".join(sentences(ranks))
+    said = " ".join(sentences(answers(ranks)))
     assert "rank 0, device 0: 33.3% of the time it waited in collectives for other ranks" in said
     assert "100% of that for rank 1" in said
 

@@ -18,9 +18,11 @@ from harness.report.failures import Failure, alone
 from harness.report.plotting import load_matplotlib
 from harness.report.result import FIGURES, Figure
 from harness.report.traces.table import csv_text
-from harness.trace import bounds, rows
+from harness.trace import bounds
+from harness.trace.answers import rows
+from harness.trace.answers.answer import Answer
+from harness.trace.answers.perfetto import trace_text
 from harness.trace.looked import Rank
-from harness.trace.perfetto import trace_text
 
 TABLE, GAPS, BOUNDS, PAGE = "trace.csv", "gaps.csv", "bounds.csv", "trace.html"
 
@@ -36,18 +38,24 @@ class TraceReport:
 
 
 def write_trace_report(
-    ranks: Sequence[Rank], findings: Sequence[str], out: Path, told: Callable[[str], None]
+    answers: Sequence[Answer],
+    findings: Sequence[str],
+    out: Path,
+    told: Callable[[str], None],
+    *,
+    tables_only: bool = False,
 ) -> TraceReport:
-    """Write all of it into `out`. Each file fails alone.
+    """Write all of it into `out`, or the tables alone. Each file fails alone.
 
     told: called with the name of each part before it is made. Raises ConfigError where `out` holds somebody else's
     files of these names, OSError where nothing can be written there.
     """
     made, report = Made(out), TraceReport(out)
+    ranks = [answer.rank for answer in answers]
     perfetto = _perfetto_names(ranks)
     made.claim(TABLE, GAPS, BOUNDS, PAGE, FIGURES, *perfetto)
-    whole = [row for rank in ranks for row in rows.rows(rank)]
-    of_change = [row for rank in ranks for row in bounds.rows(rank)]
+    whole = [row for answer in answers for row in answer.rows]
+    of_change = [row for answer in answers for row in bounds.rows(answer.rank, answer.bounds)]
     gaps = (row for rank in ranks for row in rows.gap_rows(rank))
     for name, columns, table in (
         *((TABLE, rows.COLUMNS, whole), (BOUNDS, bounds.COLUMNS, of_change)),
@@ -56,6 +64,8 @@ def write_trace_report(
         told(name)
         with alone(name, report.failed):
             report.files.append(made.write_text(name, csv_text(columns, table)))
+    if tables_only:
+        return report
     told("figures")
     with alone(FIGURES, report.failed):
         _draw(ranks, made, report)

@@ -11,10 +11,10 @@ from typing import Any
 from harness.report.page import inline, templates
 from harness.report.result import Figure
 from harness.report.table.formats import count, one_line, percent, ratio, significant
+from harness.trace.answers.rows import COLUMNS as TRACE_COLUMNS
+from harness.trace.answers.rows import GAP_COLUMNS, gap_rows
 from harness.trace.bounds import CHANGES, RULES
 from harness.trace.looked import Rank
-from harness.trace.rows import COLUMNS as TRACE_COLUMNS
-from harness.trace.rows import GAP_COLUMNS, gap_rows
 
 # So many gaps of each device are on the page, and all in gaps.csv; so many rows of trace.csv.
 LONGEST_GAPS, MOST_ROWS = 10, 200

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import msgspec
 
 from harness.core.errors import HarnessError
 
@@ -21,6 +24,9 @@ _CHUNK = 2**20
 # No event of a profiler is as long, nor what stands beside them: distributedInfo names the ranks of each group.
 LONGEST = 2**26
 _SPACE = " \t\r\n"
+# Between two objects of a list; looked for in so much of what was read.
+_BETWEEN = re.compile(r"\}\s*,\s*\{")
+_TAIL = 2**16
 # Kineto has written control characters and lone infinities into names and numbers.
 _DECODER = json.JSONDecoder(strict=False)
 
@@ -40,8 +46,11 @@ class TraceFile:
         self.about: dict[str, Any] = {}
         self.cut = ""
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """To be read once. Raises NoTrace where there are no events in it, OSError where it cannot be read."""
+    def events(self) -> Iterator[list[Any]]:
+        """Some at a time, in order; to be read once. What stands there that is no event is among them.
+
+        Raises NoTrace where there are no events in it, OSError where it cannot be read.
+        """
         with self.path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
@@ -53,7 +62,7 @@ class TraceFile:
             self._progress(len(chunk))
             yield chunk
 
-    def _parsed(self, text: Iterator[str]) -> Iterator[dict[str, Any]]:
+    def _parsed(self, text: Iterator[str]) -> Iterator[list[Any]]:
         window = _Window(text)
         first = window.peek()
         if first == "[":
@@ -82,13 +91,11 @@ class TraceFile:
                 f"{self.path}: no trace of torch.profiler: no {EVENTS} in it{self.cut and f' ({self.cut})'}"
             )
 
-    def _list(self, window: _Window) -> Iterator[dict[str, Any]]:
+    def _list(self, window: _Window) -> Iterator[list[Any]]:
         try:
             window.skip("[")
             while window.peek() not in ("]", ""):
-                event = window.value()
-                if isinstance(event, dict):
-                    yield event
+                yield window.values() or [window.value()]
                 window.skip(",", optional=True)
             window.skip("]")
         except _Cut as cut:
@@ -114,6 +121,18 @@ def _text(chunks: Iterator[bytes]) -> Iterator[str]:
             yield text
 
 
+def _objects(text: str) -> list[Any]:
+    """What stands in a list; nothing where that is no list of JSON."""
+    try:
+        return list(msgspec.json.decode(f"[{text}]"))
+    except (msgspec.DecodeError, RecursionError):
+        pass  # perhaps of what is no JSON, but is written by profilers
+    try:
+        return list(_DECODER.decode(f"[{text}]"))
+    except (ValueError, RecursionError):
+        return []
+
+
 class _Cut(Exception):
     """Nothing more can be read."""
 
@@ -124,6 +143,7 @@ class _Window:
     def __init__(self, text: Iterator[str]) -> None:
         self._text, self._held, self._at, self._ended = text, "", 0, False
         self._error = "the file ends within it"
+        self._unsure = False
 
     def peek(self) -> str:
         """The next character that is no space; "" at the end."""
@@ -140,6 +160,25 @@ class _Window:
             self._at += 1
         elif not optional:
             raise _Cut(self._error if self._ended else f"{character!r} is missing in it")
+
+    def values(self) -> list[Any]:
+        """As many values of a list as can be told at once, all of them objects; nothing where that is not sure.
+
+        Up to the last place that looks like the end of one before the beginning of another. Where it is none, within a
+        text or in a list further in, what stands before it is no list of JSON.
+        """
+        between = [
+            found.start() for found in _BETWEEN.finditer(self._held, max(self._at, len(self._held) - _TAIL))
+        ]
+        if self._unsure or not between:
+            return []
+        end = between[-1] + 1
+        found = _objects(self._held[self._at : end])
+        if found:
+            self._at = end
+        else:
+            self._unsure = True  # of all that is held: each value would try it again
+        return found
 
     def value(self) -> Any:
         """The next value of JSON, whole."""
@@ -169,5 +208,5 @@ class _Window:
         if not chunk:
             self._ended = True
             return False
-        self._held, self._at = self._held[self._at :] + chunk, 0
+        self._held, self._at, self._unsure = self._held[self._at :] + chunk, 0, False
         return True

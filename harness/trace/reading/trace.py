@@ -8,10 +8,10 @@ number: all that is told apart here and nowhere else.
 
 from __future__ import annotations
 
-import math
 import re
 from array import array
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ OPERATORS = {"cpu_op", "operator"}
 ANNOTATIONS = {"user_annotation"}
 PYTHON = {"python_function"}
 SYNC = {"cuda_sync"}
+_KNOWN = {*WORK, *CALLS, *OPERATORS, *ANNOTATIONS, *PYTHON, *SYNC}
 # What a graph or another rank would have to find the same.
 _SHAPE = ("grid", "block", "bytes", "Collective name", "In msg nelems", "Process Group Name")
 _STEP = re.compile(r"ProfilerStep\s*#?\s*(\d+)")
@@ -35,6 +36,7 @@ _LOADER = re.compile(r"DataLoader|dataloader")
 _COLLECTIVE = re.compile(r"nccl|rccl|AllReduce|AllGather|ReduceScatter|AllToAll|oneccl", re.IGNORECASE)
 # 146 years: what is beyond is no time.
 _MOST_US = 2**62 / 1000
+_NUMBERS = (int, float)
 
 
 class Names:
@@ -56,17 +58,25 @@ class Table:
     """Rows of whole numbers, by named columns."""
 
     def __init__(self, *columns: str) -> None:
-        self._columns = {name: array("q") for name in columns}
+        self._places = {name: place for place, name in enumerate(columns)}
+        self._numbers = array("q")
 
     def add(self, *values: int) -> None:
-        for column, value in zip(self._columns.values(), values, strict=True):
-            column.append(value)
+        """A value for each column. Not once columns have been looked at."""
+        self._numbers.extend(values)
 
     def __len__(self) -> int:
-        return len(next(iter(self._columns.values())))
+        return len(self._numbers) // len(self._places)
 
     def __getitem__(self, name: str) -> Times:
-        return np.frombuffer(self._columns[name], np.int64) if len(self) else np.empty(0, np.int64)
+        column: Times = self._columns[self._places[name]]
+        return column
+
+    @cached_property
+    def _columns(self) -> Times:
+        if not len(self._numbers):
+            return np.empty((len(self._places), 0), np.int64)
+        return np.ascontiguousarray(np.frombuffer(self._numbers, np.int64).reshape(-1, len(self._places)).T)
 
 
 @dataclass
@@ -109,8 +119,9 @@ def read_trace(path: Path, progress: Progress = lambda _: None) -> Trace:
     """
     file, trace = TraceFile(path, progress), Trace(path)
     reader = _Reader(trace)
-    for event in file.events():
-        reader.take(event)
+    for events in file.events():
+        for event in events:
+            reader.take(event)
     trace.cut = file.cut
     trace.device_names = _device_names(file.about.get("deviceProperties"))
     about = file.about.get("distributedInfo")
@@ -135,28 +146,24 @@ def _device_names(found: object) -> dict[int, str]:
 class _Reader:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._threads = Names()
+        self._threads: dict[tuple[str, str], int] = {}
+        self._kinds: dict[str, str] = {}
 
-    def take(self, event: dict[str, Any]) -> None:
-        if event.get("ph") != "X":
+    def take(self, event: Any) -> None:
+        """Whatever is no event that is known is left out."""
+        if not isinstance(event, dict) or event.get("ph") != "X":
             return
-        kind, times = str(event.get("cat", "")).lower(), _times(event)
-        if times is None:
+        kind, times = self._kind(event.get("cat")), _times(event)
+        if not kind or times is None:
             return
         start, end = times
         trace, given = self._trace, event.get("args")
         arguments = given if isinstance(given, dict) else {}
         name = str(event.get("name", ""))
         if kind in WORK:
-            device = _first(arguments, "device", default=_whole(event.get("pid")) or 0)
-            stream = _first(arguments, "stream", default=_whole(event.get("tid")) or 0)
-            number = _first(arguments, "correlation", "External id", "external id", default=-1)
-            shape = "/".join(str(arguments.get(key)) for key in _SHAPE if key in arguments)
-            trace.work.add(
-                *(start, end, device, stream, number, WORK[kind], trace.names.of(name), trace.names.of(shape))
-            )
+            self._take_work(event, arguments, start, end, WORK[kind], name)
             return
-        thread = self._threads.of(f"{event.get('pid')}/{event.get('tid')}")
+        thread = self._thread(event)
         if kind in CALLS:
             number = _first(arguments, "correlation", "External id", "external id", default=-1)
             trace.calls.add(start, end, thread, number, trace.names.of(name))
@@ -176,6 +183,29 @@ class _Reader:
             else:
                 trace.operators.add(start, end, thread, trace.names.of(name))
 
+    def _take_work(
+        self, event: dict[str, Any], arguments: dict[str, Any], start: int, end: int, kind: int, name: str
+    ) -> None:
+        names = self._trace.names
+        device = _first(arguments, "device", default=_whole(event.get("pid")) or 0)
+        stream = _first(arguments, "stream", default=_whole(event.get("tid")) or 0)
+        number = _first(arguments, "correlation", "External id", "external id", default=-1)
+        shape = "/".join(str(arguments[key]) for key in _SHAPE if key in arguments)
+        self._trace.work.add(start, end, device, stream, number, kind, names.of(name), names.of(shape))
+
+    def _kind(self, given: object) -> str:
+        """A category as it is spelled here; empty where it is none of ours."""
+        text = given if isinstance(given, str) else ""
+        found = self._kinds.get(text)
+        if found is None:
+            lower = text.lower()
+            found = self._kinds[text] = lower if lower in _KNOWN else ""
+        return found
+
+    def _thread(self, event: dict[str, Any]) -> int:
+        place = str(event.get("pid")), str(event.get("tid"))
+        return self._threads.setdefault(place, len(self._threads))
+
 
 def union(table: Table, rows: npt.NDArray[np.bool_] | None = None) -> Spans:
     """When any of the rows of a table was going on."""
@@ -185,18 +215,15 @@ def union(table: Table, rows: npt.NDArray[np.bool_] | None = None) -> Spans:
 
 def _times(event: dict[str, Any]) -> tuple[int, int] | None:
     """Start and end in ns. Chrome's traces are in us whatever displayTimeUnit says."""
-    start, length = _number(event.get("ts")), _number(event.get("dur", 0))
-    if start is None or length is None or length < 0:
+    start, length = event.get("ts"), event.get("dur", 0)
+    # Not bool, which isinstance would take for a number.
+    if type(start) not in _NUMBERS or type(length) not in _NUMBERS or start is None or length is None:
+        return None
+    # Neither infinite nor NaN, nor beyond what is a time.
+    if not (-_MOST_US < start < _MOST_US and 0 <= length < _MOST_US):
         return None
     first = round(start * 1000)
     return first, first + round(length * 1000)
-
-
-def _number(value: object) -> int | float | None:
-    """None where it is no time in us."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if math.isfinite(value) and abs(value) < _MOST_US else None
 
 
 def _first(arguments: dict[str, Any], *names: str, default: int) -> int:

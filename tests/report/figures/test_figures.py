@@ -11,11 +11,11 @@ import pytest
 from saying import drawn, kinds
 from synthetic import failed, make_points, make_run
 
-from harness.report import write_report
 from harness.report.figures.choice import MOST_SLICES
 from harness.report.figures.drawing.ticks import log_ticks, spaced
 from harness.report.table.slices import chosen, split
 from harness.report.table.tidy import tidy
+from harness.report.write import write_report
 
 ALL_KINDS = {"step_time", "speedup", "dispatch_share", "layer_time", "scaling"}
 

@@ -10,7 +10,8 @@ from ladders import ladder_points
 from saying import caption, drawn, kinds, said
 from synthetic import failed, make_points, make_run
 
-from harness.report import findings, write_report
+from harness.report.findings import findings
+from harness.report.write import write_report
 
 ONE: dict[str, Any] = {"depths": (64,), "batches": (1,)}
 

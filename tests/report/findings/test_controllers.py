@@ -5,7 +5,7 @@ from __future__ import annotations
 from ladders import controller_points
 from saying import said
 
-from harness.report import findings
+from harness.report.findings import findings
 from harness.report.table.tidy import MODE_ORDER
 
 

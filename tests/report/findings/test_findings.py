@@ -9,8 +9,7 @@ import pytest
 from saying import said, speedup
 from synthetic import failed, make_points
 
-from harness.report import findings
-from harness.report.findings import FINDINGS
+from harness.report.findings import FINDINGS, findings
 
 
 def test_the_largest_gain_is_named_with_place_and_interval() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from ladders import ladder_points
 from saying import said, speedup
 
-from harness.report import findings
+from harness.report.findings import findings
 
 ONE: dict[str, Any] = {"depths": (64,), "batches": (1,)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sampled_points import sampled_points
 from synthetic import make_points
 
-from harness.report import findings
+from harness.report.findings import findings
 
 
 def test_busy_by_nvml_and_waiting_by_the_clock_is_told_with_the_reason() -> None:

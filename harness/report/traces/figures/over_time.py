@@ -15,9 +15,9 @@ from harness.report.figures.drawing.style import INK
 from harness.report.figures.drawing.ticks import linear_ticks, spaced
 from harness.report.table.formats import significant
 from harness.report.traces.figures.look import label
+from harness.trace.answers.over_time import OverTime, Values, over_time
 from harness.trace.idle import Device
 from harness.trace.looked import Rank
-from harness.trace.over_time import OverTime, Values, over_time
 
 KIND = "trace-over-time"
 

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from harness.core.text import shown
 from harness.trace.idle import CAUSES, Device
 from harness.trace.looked import Rank
@@ -61,16 +63,19 @@ def _events(rank: Rank) -> Iterator[dict[str, Any]]:
 
 
 def _gaps(rank: Rank, device: Device) -> Iterator[dict[str, Any]]:
-    for gap in device.gaps:
-        about = {
-            "gap_us": gap.length / 1000,
-            "operator": shown(rank.named(rank.operators, gap)),
-            "python": shown(rank.named(rank.python, gap)),
-        }
-        for cause in CAUSES:
-            for start, end in gap.parts[cause]:
-                event = _event(cause, start, end, _FIRST_DEVICE + device.number, _GAPS)
-                yield {**event, "args": about}
+    gaps = device.gaps
+    for cause in CAUSES:
+        spans = device.causes[cause]
+        of_gap = np.searchsorted(gaps.starts, spans.starts, side="right") - 1
+        for (start, end), place in zip(spans, of_gap.tolist(), strict=True):
+            call = int(gaps.call[place])
+            about = {
+                "gap_us": int(gaps.lengths[place]) / 1000,
+                "operator": shown(rank.named(rank.operators, call)),
+                "python": shown(rank.named(rank.python, call)),
+            }
+            event = _event(cause, start, end, _FIRST_DEVICE + device.number, _GAPS)
+            yield {**event, "args": about}
 
 
 def _table(rank: Rank, table: Table, places: Iterable[tuple[int, int]]) -> Iterator[dict[str, Any]]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from harness.trace.bounds import COMPILE, DEVICE, GRAPHS, PROCESS, bounds
+from harness.trace.answers.answer import Answer
+from harness.trace.answers.rows import blocking_calls
+from harness.trace.bounds import COMPILE, DEVICE, GRAPHS, PROCESS
 from harness.trace.host import COMPILER, DISPATCH, INTERPRETER, OUTSIDE, RUNTIME
 from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
 from harness.trace.looked import Rank
-from harness.trace.rows import blocking_calls, rows
 
 WORDS = {
     HOST_LATE: "waited for the host to issue work (host late)",
@@ -41,15 +43,15 @@ MUCH, LITTLE = 0.2, 0.05
 MOST_NAMED = 3
 
 
-def sentences(ranks: Sequence[Rank]) -> Iterator[str]:
+def sentences(answers: Sequence[Answer]) -> Iterator[str]:
     """On each rank and device; then on what they are together."""
-    for rank in ranks:
-        yield from _of_rank(rank)
-    yield from _together(ranks)
+    for answer in answers:
+        yield from _of_rank(answer)
+    yield from _together([answer.rank for answer in answers])
 
 
-def _of_rank(rank: Rank) -> Iterator[str]:
-    trace = rank.trace
+def _of_rank(answer: Answer) -> Iterator[str]:
+    rank, trace = answer.rank, answer.rank.trace
     if trace.cut:
         yield f"{trace.path.name} is not whole ({trace.cut}): what stands before that was read."
     if not rank.whole:
@@ -60,13 +62,13 @@ def _of_rank(rank: Rank) -> Iterator[str]:
         yield from _of_host(rank)
         return
     for device in rank.whole:
-        yield from _of_device(rank, device)
+        yield from _of_device(answer, device)
     for names, what in ((rank.operators, "operators"), (rank.python, "Python functions")):
         found = rank.costly(names, MOST_NAMED)
         if found:
             named = ", ".join(f"{name} ({ns / 1e6:.3g} ms in {gaps} gaps)" for name, ns, gaps in found)
             yield f"{rank.label}: {what} whose launches the devices waited for longest: {named}."
-    yield from _what_would_help(rank)
+    yield from _what_would_help(answer)
 
 
 def _of_host(rank: Rank) -> Iterator[str]:
@@ -82,7 +84,8 @@ def _of_host(rank: Rank) -> Iterator[str]:
         yield f"{rank.label}: of {whole / 1e6:,.4g} ms the host was {', '.join(spent)}."
 
 
-def _of_device(rank: Rank, device: Device) -> Iterator[str]:
+def _of_device(answer: Answer, device: Device) -> Iterator[str]:
+    rank = answer.rank
     span, idle = device.span, device.span - device.busy.total
     place = f"{rank.label}, device {device.number}"
     shares = {cause: device.idle(cause) / span for cause in CAUSES}
@@ -108,7 +111,7 @@ def _of_device(rank: Rank, device: Device) -> Iterator[str]:
             for (call, operator), ns in blocking_calls(rank, device).most_common(MOST_NAMED)
         )
         yield f"{place}: the host was blocked in {named}."
-    yield from _of_steps(rank, device)
+    yield from _of_steps(place, answer.whole(device))
 
 
 def _verdict(idle: float, shares: dict[str, float]) -> str:
@@ -123,9 +126,7 @@ def _verdict(idle: float, shares: dict[str, float]) -> str:
     return "in part it waits for the host to issue."
 
 
-def _of_steps(rank: Rank, device: Device) -> Iterator[str]:
-    place = f"{rank.label}, device {device.number}"
-    row = next(row for row in rows(rank) if row["device"] == device.number and row["step"] is None)
+def _of_steps(place: str, row: dict[str, Any]) -> Iterator[str]:
     if "step_us" in row:
         yield (
             f"{place}: {row['steps']} steps of "
@@ -142,15 +143,14 @@ def _of_steps(rank: Rank, device: Device) -> Iterator[str]:
         )
 
 
-def _what_would_help(rank: Rank) -> Iterator[str]:
-    found = bounds(rank)
-    for device in rank.whole:
+def _what_would_help(answer: Answer) -> Iterator[str]:
+    for device in answer.devices:
         told = [
             f"{bound.times_as_fast:.3g}x {CHANGE_WORDS[bound.change]}"
-            for bound in found
+            for bound in answer.bounds
             if bound.device is device and bound.change in CHANGE_WORDS
         ]
-        yield f"{rank.label}, device {device.number}: predicted, at the most: {'; '.join(told)}."
+        yield f"{answer.rank.label}, device {device.number}: predicted, at the most: {'; '.join(told)}."
 
 
 def _together(ranks: Sequence[Rank]) -> Iterator[str]:

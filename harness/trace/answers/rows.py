@@ -50,20 +50,22 @@ def rows(rank: Rank) -> Iterator[dict[str, Any]]:
 
 def gap_rows(rank: Rank, most: int | None = None) -> Iterator[dict[str, Any]]:
     """Of gaps.csv: the longest first. most: so many of each device."""
-    trace = rank.trace
+    trace, texts = rank.trace, rank.trace.names.texts
     begin = min((device.start for device in rank.whole), default=0)
     for device in rank.whole:
-        for gap in sorted(device.gaps, key=lambda gap: -gap.length)[:most]:
+        gaps, parts = device.gaps, {cause: device.of_gaps(cause).tolist() for cause in CAUSES}
+        for place in np.argsort(-gaps.lengths, kind="stable")[:most].tolist():
+            row, call = int(gaps.ended_by[place]), int(gaps.call[place])
             yield {
                 "rank": trace.rank,
                 "device": device.number,
-                "start_us": (gap.start - begin) / US,
-                "length_us": gap.length / US,
-                **{f"{cause}_us": gap.parts[cause].total / US for cause in CAUSES},
-                "ended_by": trace.names.texts[trace.work["name"][gap.ended_by]] if gap.ended_by >= 0 else "",
-                "call": "" if gap.call is None else trace.names.texts[trace.calls["name"][gap.call]],
-                "operator": rank.named(rank.operators, gap),
-                "python": rank.named(rank.python, gap),
+                "start_us": (int(gaps.starts[place]) - begin) / US,
+                "length_us": int(gaps.lengths[place]) / US,
+                **{f"{cause}_us": of_gaps[place] / US for cause, of_gaps in parts.items()},
+                "ended_by": texts[trace.work["name"][row]] if row >= 0 else "",
+                "call": texts[trace.calls["name"][call]] if call >= 0 else "",
+                "operator": rank.named(rank.operators, call),
+                "python": rank.named(rank.python, call),
             }
 
 
@@ -73,13 +75,10 @@ def blocking_calls(rank: Rank, device: Device) -> Counter[tuple[str, str]]:
     calls, texts = rank.trace.calls, rank.trace.names.texts
     blocks = rank.idle.host.blocking_rows
     starts = calls["start"][blocks].tolist()
-    for gap in device.gaps:
-        for start, end in gap.parts[SYNCHRONISED]:
-            at = bisect_right(starts, start) - 1
-            # Calls of several threads overlap: the one that began last before it.
-            row = int(blocks[at])
-            operator = rank.operators.at(int(calls["thread"][row]), int(calls["start"][row]))
-            found[texts[calls["name"][row]], operator] += end - start
+    for start, end in device.causes[SYNCHRONISED]:
+        # Calls of several threads overlap: the one that began last before it.
+        row = int(blocks[bisect_right(starts, start) - 1])
+        found[texts[calls["name"][row]], rank.named(rank.operators, row)] += end - start
     return found
 
 
@@ -92,7 +91,7 @@ def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
         "step": step,
         "span_us": span / US,
         "busy_share": busy / span,
-        "idle_share": 1 - busy / span,
+        "idle_share": device.idle_share,
         **{f"{cause}_share": device.idle(cause) / span for cause in CAUSES},
         **{f"host_{part}_share": device.host(part) / span for part in HOST_PARTS},
         "issue_us": issue / US if issue else nan,

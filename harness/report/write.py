@@ -1,0 +1,111 @@
+"""The report on one or more runs, whole.
+
+In: analysed runs. Out: points.csv, figures, report.html, report.md, and text for the terminal. Must not know
+torch, nor how anything was measured. Importing it is cheap: what draws is imported when it draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from harness.analysis.run import Run
+from harness.core.errors import HarnessError
+from harness.core.files.made import Made
+from harness.report.csvfile import write_csv
+from harness.report.destination import destination
+from harness.report.failures import Failure, alone
+from harness.report.plotting import load_matplotlib
+from harness.report.result import FIGURES, OF_PREDICTION, Figure, ReportPaths
+from harness.report.table.formats import one_line
+from harness.report.table.tidy import combined, labels, tidy
+
+if TYPE_CHECKING:
+    from harness.report.content import Content
+
+CSV, HTML, MARKDOWN = "points.csv", "report.html", "report.md"
+
+
+def prepare() -> None:
+    """Import what a report needs, for who has hours to measure before it. Raises HarnessError where that is damaged."""
+    try:
+        load_matplotlib()
+        from harness.report import content, figures, markdown, page  # noqa: F401
+    except Exception as error:
+        raise HarnessError(
+            f"the report could not be written afterwards: {type(error).__name__}: {one_line(str(error), 200)}; "
+            "pip install -r requirements.txt"
+        ) from error
+
+
+def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -> ReportPaths:
+    """Write the whole report into `out`: points.csv, the figures, the pages that show them. Each fails alone.
+
+    all_figures: draw every slice; else at most three of a kind and ten in all (or one of each kind), and the page
+        names the rest.
+    Raises ConfigError where `out` holds somebody else's files of these names, OSError where nothing can be written
+    there.
+    """
+    points = combined(runs)
+    made = destination(runs, out, CSV, HTML, MARKDOWN, FIGURES)
+    failed: list[Failure] = []
+    with alone(CSV, failed):
+        write_csv(points, made)
+    table = tidy(points)
+    figures, omitted = _draw(runs, table, made, failed, all_figures)
+    said = None
+    with alone(f"{HTML}, {MARKDOWN}", failed):
+        from harness.report.content import assembled
+
+        content = assembled(runs, table, figures, omitted)
+        said = content.findings
+        _write_pages(content, made, failed)
+    if not failed:
+        with alone(FIGURES, failed):
+            _remove_stale(made, figures)
+    return ReportPaths(out / CSV, out / HTML, out / MARKDOWN, figures, failed, said)
+
+
+def _draw(
+    runs: Sequence[Run], table: pd.DataFrame, made: Made, failed: list[Failure], all_figures: bool
+) -> tuple[list[Figure], list[str]]:
+    """The figures, and sentences on those that there are not."""
+    drawn = None
+    with alone(FIGURES, failed):
+        load_matplotlib()
+        from harness.report import figures
+        from harness.report.summary import devices_present, is_strong
+
+        named = [(label if len(runs) > 1 else "", run) for run, label in zip(runs, labels(runs), strict=True)]
+        drawn = figures.draw(
+            *(table, made),
+            all_figures=all_figures,
+            strong=[label for label, run in named if is_strong(run)],
+            installed={label: count for label, run in named if (count := devices_present(run))},
+            timelines={label: run.timeline for label, run in named},
+        )
+    if drawn is None:
+        return [], [f"The figures could not be drawn: {failed[-1].why}."]
+    failed += drawn.failed
+    return drawn.figures, drawn.omitted
+
+
+def _write_pages(content: Content, made: Made, failed: list[Failure]) -> None:
+    with alone(HTML, failed):
+        from harness.report import page
+
+        made.write_text(HTML, page.render(content))
+    with alone(MARKDOWN, failed):
+        from harness.report import markdown
+
+        made.write_text(MARKDOWN, markdown.render(content))
+
+
+def _remove_stale(made: Made, figures: Sequence[Figure]) -> None:
+    """Figures of an earlier report that this one does not have; last, so that no page misses its figures."""
+    kept = {f"{FIGURES}{path.name}" for figure in figures for path in (figure.svg, figure.png)}
+    of_predict = tuple(f"{FIGURES}{name}" for name in OF_PREDICTION)
+    made.remove(name for name in made.below(FIGURES) - kept if not name.startswith(of_predict))
