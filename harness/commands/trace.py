@@ -25,7 +25,8 @@ from harness.report.traces import write_trace_report
 from harness.trace.answers.answer import answers
 from harness.trace.answers.sentences import sentences
 from harness.trace.looked import looked_at
-from harness.trace.reading.trace import Trace, read_trace
+from harness.trace.reading.reader import read_trace
+from harness.trace.reading.trace import Trace
 from harness.trace.together import hold_together
 
 ENDINGS = (".json", ".json.gz")

@@ -58,7 +58,7 @@ def hold_together(ranks: Sequence[Rank]) -> int:
 
 
 def _collectives(rank: Rank) -> dict[tuple[str, str], list[_Collective]]:
-    """By kind and shape, in the order of their beginning."""
+    """By kind, and by size and group where they are known, in the order of their beginning."""
     trace, found = rank.trace, defaultdict(list)
     work, texts = trace.work, trace.names.texts
     named = {name for name, text in enumerate(texts) if trace.is_collective(name) and _MEETING.search(text)}
@@ -71,9 +71,9 @@ def _collectives(rank: Rank) -> dict[tuple[str, str], list[_Collective]]:
         device = devices.get(int(work["device"][row]))
         start, end = int(work["start"][row]), int(work["end"][row])
         if device and device.start <= start < device.end:
-            # Of the shape without the launch's dimensions, which may differ between ranks.
-            shape = texts[work["shape"][row]].rpartition("]/")[2] if "]/" in texts[work["shape"][row]] else ""
-            found[_kind(texts[work["name"][row]]), shape].append(_Collective(device, start, end))
+            found[_kind(texts[work["name"][row]]), texts[work["meeting"][row]]].append(
+                _Collective(device, start, end)
+            )
     return found
 
 

@@ -24,7 +24,7 @@ from harness.analysis.run import load_run
 from harness.devices.launch_queue import BURST_LAUNCHES
 from harness.trace.answers.rows import rows
 from harness.trace.looked import looked_at
-from harness.trace.reading.trace import read_trace as read_kineto
+from harness.trace.reading.reader import read_trace as read_kineto
 
 pytestmark = pytest.mark.long
 

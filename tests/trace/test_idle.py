@@ -11,7 +11,7 @@ from made_traces import OTHER, Made
 from harness.trace.host import DISPATCH, HOST_PARTS, INTERPRETER, OUTSIDE, RUNTIME
 from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
 from harness.trace.looked import looked_at
-from harness.trace.reading.trace import read_trace
+from harness.trace.reading.reader import read_trace
 
 US = 1000
 

@@ -10,7 +10,7 @@ import pytest
 from made_traces import Made
 
 from harness.trace.reading.json_stream import NoTrace, TraceFile
-from harness.trace.reading.trace import read_trace
+from harness.trace.reading.reader import read_trace
 
 
 def made() -> Made:

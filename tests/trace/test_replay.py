@@ -12,7 +12,7 @@ from made_traces import OTHER, Made
 from harness.trace.bounds import COMPILE, DEVICE, FASTER, GRAPHS, PROCESS, bounds
 from harness.trace.host import HOST_PARTS, KINDS
 from harness.trace.looked import Rank, looked_at
-from harness.trace.reading.trace import read_trace
+from harness.trace.reading.reader import read_trace
 from harness.trace.replay import Replay
 
 US = 1000

@@ -11,7 +11,7 @@ from harness.trace.answers.answer import answers
 from harness.trace.answers.rows import rows
 from harness.trace.answers.sentences import sentences
 from harness.trace.looked import Rank, looked_at
-from harness.trace.reading.trace import read_trace
+from harness.trace.reading.reader import read_trace
 from harness.trace.together import hold_together
 
 ALL_REDUCE = "ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)"

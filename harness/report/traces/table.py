@@ -14,10 +14,9 @@ from typing import Any
 def csv_text(columns: Sequence[str], table: Iterable[dict[str, Any]]) -> str:
     """What is not known, or not a number, is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in table:
-        writer.writerow({key: _cell(value) for key, value in row.items()})
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in table)
     return text.getvalue()
 
 

@@ -33,9 +33,10 @@ COLUMNS = (
     *("launch_us", "kernel_us", "short_kernels_share"),
     *("steps", *(f"{name}{end}" for name in OVER_STEPS for end in ("", "_low", "_high"))),
 )
+_CAUSE_COLUMNS = [f"{cause}_us" for cause in CAUSES]
 GAP_COLUMNS = (
     *("rank", "device", "start_us", "length_us"),
-    *(f"{cause}_us" for cause in CAUSES),
+    *_CAUSE_COLUMNS,
     *("ended_by", "call", "operator", "python"),
 )
 
@@ -53,15 +54,18 @@ def gap_rows(rank: Rank, most: int | None = None) -> Iterator[dict[str, Any]]:
     trace, texts = rank.trace, rank.trace.names.texts
     begin = min((device.start for device in rank.whole), default=0)
     for device in rank.whole:
-        gaps, parts = device.gaps, {cause: device.of_gaps(cause).tolist() for cause in CAUSES}
-        for place in np.argsort(-gaps.lengths, kind="stable")[:most].tolist():
-            row, call = int(gaps.ended_by[place]), int(gaps.call[place])
+        gaps = device.gaps
+        lengths = gaps.lengths
+        longest = np.argsort(-lengths, kind="stable")[:most]
+        parts = np.stack([device.of_gaps(cause)[longest] for cause in CAUSES], axis=1) / US
+        columns = (each[longest].tolist() for each in (gaps.ended_by, gaps.call, gaps.starts, lengths))
+        for row, call, start, length, of_causes in zip(*columns, parts.tolist(), strict=True):
             yield {
                 "rank": trace.rank,
                 "device": device.number,
-                "start_us": (int(gaps.starts[place]) - begin) / US,
-                "length_us": int(gaps.lengths[place]) / US,
-                **{f"{cause}_us": of_gaps[place] / US for cause, of_gaps in parts.items()},
+                "start_us": (start - begin) / US,
+                "length_us": length / US,
+                **dict(zip(_CAUSE_COLUMNS, of_causes, strict=True)),
                 "ended_by": texts[trace.work["name"][row]] if row >= 0 else "",
                 "call": texts[trace.calls["name"][call]] if call >= 0 else "",
                 "operator": rank.named(rank.operators, call),

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
-
 from harness.core.errors import HarnessError
+from harness.trace.reading.event import DECODER, Event, event_of, events_of
 
 Progress = Callable[[int], object]
 EVENTS = "traceEvents"
@@ -27,8 +26,6 @@ _SPACE = " \t\r\n"
 # Between two objects of a list; looked for in so much of what was read.
 _BETWEEN = re.compile(r"\}\s*,\s*\{")
 _TAIL = 2**16
-# Kineto has written control characters and lone infinities into names and numbers.
-_DECODER = json.JSONDecoder(strict=False)
 
 
 class NoTrace(HarnessError):
@@ -46,8 +43,8 @@ class TraceFile:
         self.about: dict[str, Any] = {}
         self.cut = ""
 
-    def events(self) -> Iterator[list[Any]]:
-        """Some at a time, in order; to be read once. What stands there that is no event is among them.
+    def events(self) -> Iterator[list[Event]]:
+        """Some at a time, in order; to be read once.
 
         Raises NoTrace where there are no events in it, OSError where it cannot be read.
         """
@@ -62,7 +59,7 @@ class TraceFile:
             self._progress(len(chunk))
             yield chunk
 
-    def _parsed(self, text: Iterator[str]) -> Iterator[list[Any]]:
+    def _parsed(self, text: Iterator[str]) -> Iterator[list[Event]]:
         window = _Window(text)
         first = window.peek()
         if first == "[":
@@ -91,11 +88,15 @@ class TraceFile:
                 f"{self.path}: no trace of torch.profiler: no {EVENTS} in it{self.cut and f' ({self.cut})'}"
             )
 
-    def _list(self, window: _Window) -> Iterator[list[Any]]:
+    def _list(self, window: _Window) -> Iterator[list[Event]]:
         try:
             window.skip("[")
             while window.peek() not in ("]", ""):
-                yield window.values() or [window.value()]
+                events = window.events()
+                if events is None:
+                    event = event_of(window.value())
+                    events = [event] if event else []
+                yield events
                 window.skip(",", optional=True)
             window.skip("]")
         except _Cut as cut:
@@ -119,18 +120,6 @@ def _text(chunks: Iterator[bytes]) -> Iterator[str]:
     for chunk in chunks:
         if text := decoder.decode(chunk):
             yield text
-
-
-def _objects(text: str) -> list[Any]:
-    """What stands in a list; nothing where that is no list of JSON."""
-    try:
-        return list(msgspec.json.decode(f"[{text}]"))
-    except (msgspec.DecodeError, RecursionError):
-        pass  # perhaps of what is no JSON, but is written by profilers
-    try:
-        return list(_DECODER.decode(f"[{text}]"))
-    except (ValueError, RecursionError):
-        return []
 
 
 class _Cut(Exception):
@@ -161,23 +150,22 @@ class _Window:
         elif not optional:
             raise _Cut(self._error if self._ended else f"{character!r} is missing in it")
 
-    def values(self) -> list[Any]:
-        """As many values of a list as can be told at once, all of them objects; nothing where that is not sure.
+    def events(self) -> list[Event] | None:
+        """As many of a list as can be told at once; None where that is not sure.
 
         Up to the last place that looks like the end of one before the beginning of another. Where it is none, within a
         text or in a list further in, what stands before it is no list of JSON.
         """
-        between = [
-            found.start() for found in _BETWEEN.finditer(self._held, max(self._at, len(self._held) - _TAIL))
-        ]
+        tail = max(self._at, len(self._held) - _TAIL)
+        between = [found.start() for found in _BETWEEN.finditer(self._held, tail)]
         if self._unsure or not between:
-            return []
+            return None
         end = between[-1] + 1
-        found = _objects(self._held[self._at : end])
-        if found:
-            self._at = end
-        else:
+        found = events_of(self._held[self._at : end])
+        if found is None:
             self._unsure = True  # of all that is held: each value would try it again
+        else:
+            self._at = end
         return found
 
     def value(self) -> Any:
@@ -185,7 +173,7 @@ class _Window:
         self.peek()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._held, self._at)
+                value, end = DECODER.raw_decode(self._held, self._at)
             except (json.JSONDecodeError, RecursionError) as error:
                 # What is cut off by the window looks like what is wrong: more of it tells them apart.
                 if len(self._held) - self._at > LONGEST or not self._more():

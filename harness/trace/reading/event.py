@@ -1,0 +1,70 @@
+"""One event of a trace file: the fields that anything is made of, whatever they hold.
+
+In: JSON. Out: Events. Must not know what an event means.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+# Kineto has written control characters and lone infinities into names and numbers.
+DECODER = json.JSONDecoder(strict=False)
+
+
+class Arguments(msgspec.Struct, gc=False):
+    """What stands in an event's args; None where it does not."""
+
+    correlation: Any = None
+    external: Any = msgspec.field(default=None, name="External id")
+    external_before: Any = msgspec.field(default=None, name="external id")
+    device: Any = None
+    stream: Any = None
+    grid: Any = None
+    block: Any = None
+    bytes: Any = None
+    collective: Any = msgspec.field(default=None, name="Collective name")
+    elements: Any = msgspec.field(default=None, name="In msg nelems")
+    group: Any = msgspec.field(default=None, name="Process Group Name")
+
+
+class Event(msgspec.Struct, gc=False):
+    """Times in us; see Chrome's Trace Event Format."""
+
+    ph: Any = None
+    cat: Any = None
+    name: Any = ""
+    pid: Any = None
+    tid: Any = None
+    ts: Any = None
+    dur: Any = 0
+    args: Arguments | None = None
+
+
+NO_ARGUMENTS = Arguments()
+_EVENTS = msgspec.json.Decoder(list[Event])
+
+
+def events_of(text: str) -> list[Event] | None:
+    """Those of a list of JSON without its brackets; None where it is none."""
+    try:
+        return _EVENTS.decode(f"[{text}]")
+    except (msgspec.DecodeError, RecursionError):
+        pass  # no JSON, but perhaps what profilers write for it; or an event of another shape
+    try:
+        found = DECODER.decode(f"[{text}]")
+    except (ValueError, RecursionError):
+        return None
+    return [event for value in found if (event := event_of(value))]
+
+
+def event_of(value: Any) -> Event | None:
+    """None where it is no object."""
+    if not isinstance(value, dict):
+        return None
+    try:
+        return msgspec.convert(value, Event)
+    except msgspec.ValidationError:
+        return msgspec.convert({**value, "args": None}, Event)
