@@ -18,6 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from rich.text import Text
 
 from harness.commands.parser import Parser
+from harness.core.collector import no_collections
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.text import shown
 from harness.report.failures import tell_failed
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
     )
     parsed = parser.parse_args(arguments)
     console = Console()
-    with _Progress() as progress:
+    with no_collections(), _Progress() as progress:
         ranks = [
             looked_at(trace, parsed.steps, parsed.node_devices)
             for trace in _read(_files(parsed.trace), progress)

@@ -113,3 +113,34 @@ def test_memory_is_that_of_a_piece_of_it(tmp_path: Path) -> None:
     file = TraceFile(made().save(tmp_path / "trace.json"))
     assert sum(len(events) for events in file.events()) == 600
     assert file.about["traceName"] == "x"
+
+
+@pytest.mark.parametrize(
+    "event",
+    ["a word", 7, None, [{"ph": "X"}, {"ph": "X"}], {"args": "none"}, {"args": [1]}, {"name": 'a "}, {" b'}],
+    ids=str,
+)
+def test_what_no_batch_of_events_can_hold_is_read_one_by_one(tmp_path: Path, event: object) -> None:
+    """Of a file that is longer than what is read at once, with something odd in the middle of it."""
+    found = Made()
+    for number in range(12_000):
+        found.operator("aten::add", 10 * number, 5)
+    odd = {**found.events[0], **event} if isinstance(event, dict) else event
+    found.events.insert(6_000, odd)  # type: ignore[arg-type]
+    trace = read_trace(found.save(tmp_path / "trace.json"))
+    assert trace.cut == ""
+    assert len(trace.operators) == 12_000 + isinstance(event, dict)
+
+
+def test_control_characters_in_names_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(made().text().replace("aten::add", "aten::\x01add"))
+    trace = read_trace(path)
+    assert trace.cut == "" and len(trace.operators) == 200
+
+
+def test_lists_of_objects_behind_the_events(tmp_path: Path) -> None:
+    text = made().text().replace('"traceName": "x"', f'"after": {json.dumps([{"a": 1}] * 50)}')
+    (tmp_path / "trace.json").write_text(text)
+    trace = read_trace(tmp_path / "trace.json")
+    assert trace.cut == "" and (len(trace.work), len(trace.operators)) == (200, 200)
