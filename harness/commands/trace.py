@@ -60,10 +60,10 @@ def main(arguments: list[str]) -> int:
     parsed = parser.parse_args(arguments)
     console = Console()
     with no_collections(), _Progress() as progress:
-        ranks = [
-            looked_at(trace, parsed.steps, parsed.node_devices)
-            for trace in _read(_files(parsed.trace), progress)
-        ]
+        traces = _read(_files(parsed.trace), progress)
+        _check_steps(traces, parsed.steps)
+        progress.told("looking at gaps")
+        ranks = [looked_at(trace, parsed.steps, parsed.node_devices) for trace in traces]
         hold_together(ranks)
         found = answers(ranks)
         said = list(sentences(found))
@@ -86,6 +86,26 @@ def _steps(text: str) -> range:
     if not found or int(found[1]) > int(found[2]):
         raise ConfigError("--steps", text, "A:B, the first and the last step, e.g. 5:9")
     return range(int(found[1]), int(found[2]) + 1)
+
+
+def _check_steps(traces: Sequence[Trace], only: range | None) -> None:
+    """Raises ConfigError where a trace has none of the steps that are asked for."""
+    for trace in traces:
+        if only is not None and not any(number in only for number in trace.steps):
+            marked = f"steps of {min(trace.steps)}:{max(trace.steps)}" if trace.steps else "no --steps"
+            raise ConfigError(
+                "--steps", f"{only[0]}:{only[-1]}", f"{marked}, as {trace.path.name} marks them"
+            )
+
+
+def _check_steps(traces: Sequence[Trace], only: range | None) -> None:
+    """Raises ConfigError where a trace has none of the steps that are asked for."""
+    for trace in traces:
+        if only is not None and not any(number in only for number in trace.steps):
+            marked = f"steps of {min(trace.steps)}:{max(trace.steps)}" if trace.steps else "no --steps"
+            raise ConfigError(
+                "--steps", f"{only[0]}:{only[-1]}", f"{marked}, as {trace.path.name} marks them"
+            )
 
 
 def _files(named: Sequence[str]) -> list[Path]:

@@ -22,7 +22,7 @@ from harness.trace.replay import Replay
 US = 1000
 COLUMNS = (
     *("rank", "device", "change", "span_us", "predicted_us", "times_as_fast", "idle_share_left"),
-    *("step_us", "predicted_step_us", "replay_error", "rule"),
+    *("step_us", "predicted_step_us", "replay_error", "rule", "file"),
 )
 GRAPHS, COMPILE, PROCESS, FASTER, DEVICE = CHANGES = (
     *("graphs", "compile", "process_per_device", "host_twice_as_fast", "device_only"),
@@ -80,6 +80,7 @@ def rows(rank: Rank, found: list[Bound]) -> Iterator[dict[str, Any]]:
             "predicted_step_us": bound.predicted / US / steps if steps else None,
             "replay_error": bound.error,
             "rule": RULES[bound.change],
+            "file": rank.trace.path.name,
         }
 
 

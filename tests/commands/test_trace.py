@@ -119,6 +119,10 @@ def test_some_steps_alone(tmp_path: Path) -> None:
     [
         (["nope*.json"], "FILE=nope*.json: not allowed"),
         (["{file}", "--steps", "3"], "--steps=3: not allowed"),
+        (["{file}", "--steps", "8:9"], "--steps=8:9: not allowed; allowed: steps of 0:3"),
+        (["{file}", "--node-devices", "0"], "--node-devices=0: not allowed"),
+        (["{file}", "--steps", "8:9"], "--steps=8:9: not allowed; allowed: steps of 0:3"),
+        (["{file}", "--node-devices", "0"], "--node-devices=0: not allowed"),
         (["{file}", "{twin}"], "one file a rank"),
         (["{file}", "{other}"], "ranks of one job"),
         (["{foreign}"], "no trace of torch.profiler"),

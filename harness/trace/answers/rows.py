@@ -32,12 +32,13 @@ COLUMNS = (
     *(f"host_{part}_share" for part in HOST_PARTS),
     *("launch_us", "kernel_us", "short_kernels_share"),
     *("steps", *(f"{name}{end}" for name in OVER_STEPS for end in ("", "_low", "_high"))),
+    "file",
 )
 _CAUSE_COLUMNS = [f"{cause}_us" for cause in CAUSES]
 GAP_COLUMNS = (
     *("rank", "device", "start_us", "length_us"),
     *_CAUSE_COLUMNS,
-    *("ended_by", "call", "operator", "python"),
+    *("ended_by", "call", "operator", "python", "file"),
 )
 
 
@@ -70,6 +71,7 @@ def gap_rows(rank: Rank, most: int | None = None) -> Iterator[dict[str, Any]]:
                 "call": texts[trace.calls["name"][call]] if call >= 0 else "",
                 "operator": rank.named(rank.operators, call),
                 "python": rank.named(rank.python, call),
+                "file": trace.path.name,
             }
 
 
@@ -104,6 +106,7 @@ def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
         "feedable_devices": busy / issue if issue else nan,
         **_of_work(rank, device),
         **_of_waits(rank, device),
+        "file": rank.trace.path.name,
     }
 
 
