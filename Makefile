@@ -5,7 +5,6 @@ SWEEP ?= dispatch
 ARGS ?=
 RUN ?=
 SHARDS ?= 4
-WORKERS ?= 2
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -42,7 +41,7 @@ report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, defau
 	$(BIN)/harness report $(or $(RUN),$(shell ls -td results/*/*/raw 2>/dev/null | head -n 1 | xargs -r dirname)) $(ARGS)
 
 test: $(READY) ## run the tests (ARGS="-k resume"; with CI=true the long ones too)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 emulator: $(READY) ## compile the emulated CUDA node (device=emulated does it by itself)
 	$(BIN)/python -m emulator build
