@@ -98,16 +98,6 @@ def _check_steps(traces: Sequence[Trace], only: range | None) -> None:
             )
 
 
-def _check_steps(traces: Sequence[Trace], only: range | None) -> None:
-    """Raises ConfigError where a trace has none of the steps that are asked for."""
-    for trace in traces:
-        if only is not None and not any(number in only for number in trace.steps):
-            marked = f"steps of {min(trace.steps)}:{max(trace.steps)}" if trace.steps else "no --steps"
-            raise ConfigError(
-                "--steps", f"{only[0]}:{only[-1]}", f"{marked}, as {trace.path.name} marks them"
-            )
-
-
 def _files(named: Sequence[str]) -> list[Path]:
     """Raises ConfigError for a name behind which there is nothing."""
     found: dict[Path, None] = {}

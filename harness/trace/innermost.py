@@ -5,30 +5,26 @@ In: a Trace. Out: names. Must not know gaps.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 import numpy as np
 
 from harness.trace.reading.trace import Table, Trace
 from harness.trace.spans import Times
 
 
-class Innermost:
-    """Events of a thread lie within each other."""
+def innermost(trace: Trace, table: Table) -> list[str]:
+    """Of each call of the runtime: the name of the innermost event around it; empty where there is none, and once more
+    at the end, for a call that is not known (row -1). Events of a thread lie within each other.
 
-    def __init__(self, trace: Trace, table: Table) -> None:
-        """table: the trace's operators, or its Python functions."""
-        self._names = trace.names.texts
-        self._threads: dict[int, tuple[list[int], list[int]]] = {}
-        for thread in np.unique(table["thread"]).tolist():
-            own = table["thread"] == thread
-            self._threads[thread] = _flattened(table["start"][own], table["end"][own], table["name"][own])
-
-    def at(self, thread: int, time: int) -> str:
-        """Empty where there is none."""
-        times, names = self._threads.get(thread, ([], []))
-        at = bisect_right(times, time) - 1
-        return self._names[names[at]] if at >= 0 and names[at] >= 0 else ""
+    table: the trace's operators, or its Python functions.
+    """
+    texts, calls = [*trace.names.texts, ""], trace.calls
+    found = np.full(len(calls) + 1, -1, np.int64)
+    for thread in np.unique(table["thread"]).tolist():
+        own, of_calls = table["thread"] == thread, np.flatnonzero(calls["thread"] == thread)
+        times, names = _flattened(table["start"][own], table["end"][own], table["name"][own])
+        at = np.searchsorted(np.array(times), calls["start"][of_calls], side="right") - 1
+        found[of_calls] = np.where(at >= 0, np.array(names)[at], -1)
+    return [texts[name] for name in found.tolist()]
 
 
 def _flattened(starts: Times, ends: Times, names: Times) -> tuple[list[int], list[int]]:

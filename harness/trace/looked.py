@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.trace.idle import HOST_LATE, Device, Idle
-from harness.trace.innermost import Innermost
+from harness.trace.innermost import innermost
 from harness.trace.reading.trace import Trace
 from harness.trace.spans import Times
 
@@ -42,27 +42,21 @@ class Rank:
         return [(number, each) for number, each in self.steps if each.number == device.number]
 
     @cached_property
-    def operators(self) -> Innermost:
-        return Innermost(self.trace, self.trace.operators)
+    def operators(self) -> list[str]:
+        """Within which a call was made, by its row; "" for row -1."""
+        return innermost(self.trace, self.trace.operators)
 
     @cached_property
-    def python(self) -> Innermost:
-        return Innermost(self.trace, self.trace.python)
+    def python(self) -> list[str]:
+        return innermost(self.trace, self.trace.python)
 
-    def named(self, names: Innermost, call: int) -> str:
-        """Within what a call was made; empty where that is not known. call: a row, or -1."""
-        if call < 0:
-            return ""
-        calls = self.trace.calls
-        return names.at(int(calls["thread"][call]), int(calls["start"][call]))
-
-    def costly(self, names: Innermost, most: int = 10) -> list[tuple[str, int, int]]:
-        """What cost the devices most idle time by keeping the host late: (name, ns, gaps)."""
+    def costly(self, names: list[str], most: int = 10) -> list[tuple[str, int, int]]:
+        """What cost the devices most idle time by keeping the host late: (name, ns, gaps). names: of each call."""
         time: Counter[str] = Counter()
         count: Counter[str] = Counter()
         for device in self.whole:
             for call, late in zip(device.gaps.call.tolist(), device.of_gaps(HOST_LATE).tolist(), strict=True):
-                if late and (name := self.named(names, call)):
+                if late and (name := names[call]):
                     time[name] += late
                     count[name] += 1
         return [(name, ns, count[name]) for name, ns in time.most_common(most)]

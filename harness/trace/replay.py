@@ -11,6 +11,7 @@ this gives the trace itself.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ _UNBLOCKED, _LAUNCHES, _BLOCKED = range(3)
 _NONE = -1
 
 
-@dataclass
+@dataclass(slots=True)
 class _Work:
     """One piece of work. launched: None where it is not known. after, needs: pieces before it in its stream, and in
     another one that it was held back by. latency, gap: how long after its launch, and after those, it could begin.
@@ -43,13 +44,15 @@ class _Work:
     gap: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Event:
-    """when: in the trace. which: the first piece of work that is launched, or the number of the block."""
+    """when: in the trace. which: the number of the block, or the first piece of work that is launched; past: behind the
+    last one."""
 
     when: int
     what: int
     which: int
+    past: int = 0
 
 
 class Replay:
@@ -57,6 +60,7 @@ class Replay:
 
     def __init__(self, idle: Idle, devices: list[Device]) -> None:
         self.rows = _rows(idle, devices)
+        self._devices = idle.trace.work["device"][self.rows]
         self._works = _works(idle, self.rows)
         self._blocks = _blocks(idle, self._works)
         self._events = _events(self._works, self._blocks)
@@ -92,23 +96,31 @@ class Replay:
             else:
                 # Beside a thread that is blocked another one launches.
                 beside = last_open[1] + event.when - last_open[0] if opened and blocks else host
-                self._run(event.which, max(host, beside), begun, ended, prompt)
-        return {
-            number: round(max(end for _, end in own) - min(start for start, _ in own))
-            for number, own in _by_device(works, begun, ended).items()
-        }
+                self._run(event, max(host, beside), begun, ended, prompt)
+        starts, ends = np.array(begun), np.array(ended)
+        found = {}
+        for number in np.unique(self._devices).tolist():
+            own = self._devices == number
+            found[number] = round(ends[own].max() - starts[own].min())
+        return found
 
-    def _run(self, first: int, launched: float, begun: list[float], ended: list[float], prompt: bool) -> None:
+    def _run(
+        self, event: _Event, launched: float, begun: list[float], ended: list[float], prompt: bool
+    ) -> None:
         """All that one call launches."""
-        works = self._works
-        for place in range(first, len(works)):
-            work = works[place]
-            if place > first and (work.launched is None or work.launched != works[first].launched):
-                return
-            ready = [] if work.launched is None else [launched + (work.prompt if prompt else work.latency)]
-            ready += [ended[other] + work.gap for other in (work.after, work.needs) if other != _NONE]
-            begun[place] = max(ready, default=float(work.start))
-            ended[place] = begun[place] + work.end - work.start
+        for place in range(event.which, event.past):
+            work = self._works[place]
+            start = (
+                -math.inf if work.launched is None else launched + (work.prompt if prompt else work.latency)
+            )
+            if work.after >= 0 and (ready := ended[work.after] + work.gap) > start:
+                start = ready
+            if work.needs >= 0 and (ready := ended[work.needs] + work.gap) > start:
+                start = ready
+            if start == -math.inf:
+                start = work.start
+            begun[place] = start
+            ended[place] = start + work.end - work.start
 
     def _unblocked(self, event: _Event, since: float, ended: list[float]) -> float:
         block = self._blocks[event.which]
@@ -231,12 +243,15 @@ def _host_window(works: list[_Work]) -> tuple[int, int]:
 
 
 def _events(works: list[_Work], blocks: list[_Block]) -> list[_Event]:
+    firsts = [
+        place
+        for place, work in enumerate(works)
+        if not place or work.launched is None or work.launched != works[place - 1].launched
+    ]
     found = []
-    before: int | None = None
-    for place, work in enumerate(works):
-        if work.launched is None or work.launched != before:
-            found.append(_Event(work.start if work.launched is None else work.launched, _LAUNCHES, place))
-        before = work.launched
+    for first, past in zip(firsts, [*firsts[1:], len(works)], strict=True):
+        launched = works[first].launched
+        found.append(_Event(works[first].start if launched is None else launched, _LAUNCHES, first, past))
     for number, block in enumerate(blocks):
         found += [_Event(block.start, _BLOCKED, number), _Event(block.end, _UNBLOCKED, number)]
     return sorted(found, key=lambda event: (event.when, event.what))
@@ -249,12 +264,3 @@ def _stretches(idle: Idle, events: list[_Event]) -> dict[str, npt.NDArray[np.flo
         kind: np.diff(spans.until(times), prepend=spans.until(times[:1])).astype(float)
         for kind, spans in idle.host.kinds.items()
     }
-
-
-def _by_device(
-    works: list[_Work], begun: list[float], ended: list[float]
-) -> dict[int, list[tuple[float, float]]]:
-    found: dict[int, list[tuple[float, float]]] = {}
-    for work, start, end in zip(works, begun, ended, strict=True):
-        found.setdefault(work.device, []).append((start, end))
-    return found

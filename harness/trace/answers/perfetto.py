@@ -71,8 +71,8 @@ def _gaps(rank: Rank, device: Device) -> Iterator[dict[str, Any]]:
             call = int(gaps.call[place])
             about = {
                 "gap_us": int(gaps.lengths[place]) / 1000,
-                "operator": shown(rank.named(rank.operators, call)),
-                "python": shown(rank.named(rank.python, call)),
+                "operator": shown(rank.operators[call]),
+                "python": shown(rank.python[call]),
             }
             event = _event(cause, start, end, _FIRST_DEVICE + device.number, _GAPS)
             yield {**event, "args": about}

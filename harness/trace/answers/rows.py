@@ -69,8 +69,8 @@ def gap_rows(rank: Rank, most: int | None = None) -> Iterator[dict[str, Any]]:
                 **dict(zip(_CAUSE_COLUMNS, of_causes, strict=True)),
                 "ended_by": texts[trace.work["name"][row]] if row >= 0 else "",
                 "call": texts[trace.calls["name"][call]] if call >= 0 else "",
-                "operator": rank.named(rank.operators, call),
-                "python": rank.named(rank.python, call),
+                "operator": rank.operators[call],
+                "python": rank.python[call],
                 "file": trace.path.name,
             }
 
@@ -84,7 +84,7 @@ def blocking_calls(rank: Rank, device: Device) -> Counter[tuple[str, str]]:
     for start, end in device.causes[SYNCHRONISED]:
         # Calls of several threads overlap: the one that began last before it.
         row = int(blocks[bisect_right(starts, start) - 1])
-        found[texts[calls["name"][row]], rank.named(rank.operators, row)] += end - start
+        found[texts[calls["name"][row]], rank.operators[row]] += end - start
     return found
 
 
