@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from made_traces import OTHER, Made
 
+from harness.trace.answers.answer import answers
+from harness.trace.answers.sentences import sentences
 from harness.trace.host import DISPATCH, HOST_PARTS, INTERPRETER, OUTSIDE, RUNTIME
 from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
 from harness.trace.looked import looked_at
@@ -129,6 +131,14 @@ def test_streams_that_overlap_are_one_device(tmp_path: Path) -> None:
     device = idle(made, tmp_path)
     assert not len(device.gaps)
     assert device.busy.total == 55 * US
+
+
+def test_a_launch_that_takes_too_long_to_be_one_is_said(tmp_path: Path) -> None:
+    made = first(Made())
+    made.kernel(3000, 10, 108)
+    assert causes(idle(made, tmp_path)) == {IN_FLIGHT: 2890}
+    ranks = [looked_at(read_trace(tmp_path / "trace.json"))]
+    assert any("over a millisecond to begin" in text for text in sentences(answers(ranks)))
 
 
 def test_a_window_cuts_gaps(tmp_path: Path) -> None:

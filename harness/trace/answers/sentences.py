@@ -41,6 +41,8 @@ LEAST = 0.005
 # A share of the whole from which on a cause is the answer, and one below which it is none.
 MUCH, LITTLE = 0.2, 0.05
 MOST_NAMED = 3
+# Launches begin within some 10 us.
+LONGEST_LATENCY_NS = 1_000_000
 
 
 def sentences(answers: Sequence[Answer]) -> Iterator[str]:
@@ -100,6 +102,13 @@ def _of_device(answer: Answer, device: Device) -> Iterator[str]:
     ]
     if told:
         yield f"{place}: of the whole time, {'; '.join(told)}."
+    in_flight = device.of_gaps(IN_FLIGHT)
+    unlikely = int(in_flight[in_flight >= LONGEST_LATENCY_NS].sum()) / span
+    if unlikely >= LEAST:
+        yield (
+            f"{place}: {unlikely:.1%} of the time is in launches that took over a millisecond to begin, which no launch "
+            "does: events are missing from the trace, or something held the device back that is not recorded."
+        )
     late = device.idle(HOST_LATE)
     if shares[HOST_LATE] >= LEAST:
         parts = {part: device.host(part) / late for part in HOST_WORDS}
