@@ -106,8 +106,8 @@ def _of_device(answer: Answer, device: Device) -> Iterator[str]:
     unlikely = int(in_flight[in_flight >= LONGEST_LATENCY_NS].sum()) / span
     if unlikely >= LEAST:
         yield (
-            f"{place}: {unlikely:.1%} of the time is in launches that took over a millisecond to begin, which no launch "
-            "does: events are missing from the trace, or something held the device back that is not recorded."
+            f"{place}: {unlikely:.1%} of the time is in launches that took over a millisecond to begin, which no "
+            "launch does: events are missing from the trace, or something held the device back that is not recorded."
         )
     late = device.idle(HOST_LATE)
     if shares[HOST_LATE] >= LEAST:
