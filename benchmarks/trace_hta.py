@@ -33,7 +33,7 @@ def main() -> int:
     options.add_argument("files", nargs="+", type=Path, metavar="FILE", help="traces with work of one device")
     options.add_argument("--times", type=int, default=3, help="runs of each (default 3)")
     arguments = options.parse_args()
-    python = _environment(arguments.out / "hta")
+    python = _environment(Path("build") / "hta")
     rows, met = [], True
     for file in arguments.files:
         rows.append(_beside(file, python, arguments.times))

@@ -1,4 +1,4 @@
-"""What would remove the idle time of a rank's devices, at the most: each change as a bound, by a rule.
+"""What would remove the idle time of a rank's devices: each change as a bound on the host's part of it, by a rule.
 
 In: a Rank. Out: rows of bounds.csv. Must not know files, nor how any of it is shown. docs/trace.md has the rules in
 words. All of it is predicted: work is replayed as if the host had been another one, and nothing of it was run.
@@ -38,7 +38,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class Bound:
-    """How long a device would have taken at the least, in ns. error: of a replay with nothing changed, as a share."""
+    """How long a device would have taken for the same work, in ns. error: of a replay with nothing changed, a share."""
 
     device: Device
     change: str

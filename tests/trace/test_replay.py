@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_traces import OTHER, Made
 
+from harness.trace.answers.rows import rows
 from harness.trace.bounds import COMPILE, DEVICE, FASTER, GRAPHS, PROCESS, bounds
 from harness.trace.host import HOST_PARTS, KINDS
 from harness.trace.looked import Rank, looked_at
@@ -115,6 +116,11 @@ def test_one_thread_for_two_devices(tmp_path: Path) -> None:
     found = {(bound.device.number, bound.change): bound.predicted / US for bound in bounds(rank)}
     assert found[0, PROCESS] == pytest.approx(5 * 50 + 10)
     assert rank.whole[0].span == (5 * 100 + 10) * US
+    # From this device's first launch to the end of its last, in which the process fed eleven kernels of 10 us, five of
+    # them to the other device.
+    row = next(rows(rank))
+    assert row["issue_us"] == pytest.approx(10 * 50 + 2)
+    assert row["feedable_devices"] == pytest.approx((6 * 10 + 6 * 10 - 10) / (10 * 50 + 2))
 
 
 def test_a_factor_for_each_launch(tmp_path: Path) -> None:

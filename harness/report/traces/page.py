@@ -83,7 +83,7 @@ def _bounds(of_change: Sequence[dict[str, Any]]) -> Table:
         [
             *(_text(row["rank"]), _text(row["device"]), _CHANGE_WORDS[row["change"]]),
             *(significant(_of_step(row, name) / 1000, 4) for name in ("span_us", "predicted_us")),
-            *(f"{ratio(row['times_as_fast'])}x at most", percent(row["idle_share_left"])),
+            *(f"{ratio(row['times_as_fast'])}x", percent(row["idle_share_left"])),
         ]
         for row in of_change
     ]

@@ -91,6 +91,8 @@ def blocking_calls(rank: Rank, device: Device) -> Counter[tuple[str, str]]:
 def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
     span, busy = device.span, device.busy.total
     issue = _issue(rank, device, step)
+    # Of all devices that the process issues to: the time is its own, not this device's.
+    fed = sum(each.busy.within(device.start, device.end).total for each in rank.whole)
     return {
         "rank": rank.trace.rank,
         "device": device.number,
@@ -103,7 +105,7 @@ def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
         "issue_us": issue / US if issue else nan,
         "device_us": busy / US,
         "dispatch_share": 1 - busy / span,
-        "feedable_devices": busy / issue if issue else nan,
+        "feedable_devices": fed / issue if issue else nan,
         **_of_work(rank, device),
         **_of_waits(rank, device),
         "file": rank.trace.path.name,
@@ -111,12 +113,10 @@ def _row(rank: Rank, device: Device, step: int | None) -> dict[str, Any]:
 
 
 def _issue(rank: Rank, device: Device, step: int | None) -> int:
-    """Host time that issuing took: of a step, or of all of them; without steps from the first launch to the end of the
-    last. Less what was blocked, and what was outside."""
-    numbers = [number for number, _ in rank.steps_of(device)] if step is None else [step]
-    windows = [rank.trace.steps[number] for number in numbers] or [_launching(rank, device)]
-    issuing = rank.idle.host.issuing
-    return sum(issuing.within(start, end).total for start, end in windows)
+    """Host time that issuing took: in a step, or from the first launch to the end of the last. Less what was blocked,
+    and what was outside."""
+    start, end = _launching(rank, device) if step is None else rank.trace.steps[step]
+    return rank.idle.host.issuing.within(start, end).total
 
 
 def _launching(rank: Rank, device: Device) -> tuple[int, int]:

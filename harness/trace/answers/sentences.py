@@ -159,7 +159,8 @@ def _what_would_help(answer: Answer) -> Iterator[str]:
             for bound in answer.bounds
             if bound.device is device and bound.change in CHANGE_WORDS
         ]
-        yield f"{answer.rank.label}, device {device.number}: predicted, at the most: {'; '.join(told)}."
+        place = f"{answer.rank.label}, device {device.number}"
+        yield f"{place}: predicted, not measured, for the same kernels: {'; '.join(told)}."
 
 
 def _together(ranks: Sequence[Rank]) -> Iterator[str]:

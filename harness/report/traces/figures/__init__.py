@@ -25,19 +25,27 @@ def figures_of(ranks: Sequence[Rank]) -> Iterator[tuple[str, str, Headline, Draw
     of_devices = [(rank, device) for rank in ranks for device in rank.whole]
     if not of_devices:
         return
-    yield _figure(causes.KIND, "What the devices did, and what they waited for", causes, of_devices)
-    shown = sorted(of_devices, key=_idle_share, reverse=True)[:MOST_PANELS]
-    yield _figure(over_time.KIND, "Utilisation and work in the queue over time", over_time, shown)
+    yield _figure(
+        causes.KIND, "What the devices did, and what they waited for", causes, of_devices, of_devices
+    )
+    shown = sorted(of_devices, key=lambda pair: -pair[1].idle_share)[:MOST_PANELS]
+    yield _figure(over_time.KIND, "Utilisation and work in the queue over time", over_time, shown, of_devices)
     if drawable := [pair for pair in shown if launches.drawable(*pair)]:
         yield _figure(
-            launches.KIND, "Do kernels outlast what it takes to launch the next?", launches, drawable
+            *(launches.KIND, "Do kernels outlast what it takes to launch the next?", launches),
+            *(drawable, of_devices),
         )
 
 
 def _figure(
-    kind: str, title: str, module: object, shown: list[tuple[Rank, Device]]
+    kind: str,
+    title: str,
+    module: object,
+    shown: list[tuple[Rank, Device]],
+    of_all: list[tuple[Rank, Device]],
 ) -> tuple[str, str, Headline, Drawing]:
-    headline = Headline(title, _devices(shown))
+    left_out = "" if len(shown) == len(of_all) else f" of {len(of_all)}, those that were idle longest"
+    headline = Headline(title, _devices(shown) + left_out)
     return kind, kind, headline, lambda: module.draw(shown, headline)  # type: ignore[attr-defined]
 
 
@@ -46,8 +54,3 @@ def _devices(shown: Sequence[tuple[Rank, Device]]) -> str:
         one_line(rank.trace.device_names.get(device.number, "unnamed device"), 60) for rank, device in shown
     )
     return f"{listed(names)}; {count(len(shown), 'device')}"
-
-
-def _idle_share(pair: tuple[Rank, Device]) -> float:
-    device = pair[1]
-    return 1 - device.busy.total / device.span

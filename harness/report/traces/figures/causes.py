@@ -22,16 +22,18 @@ from harness.trace.looked import Rank
 
 KIND = "trace-causes"
 MOST_ROWS = 40
+# What is less than a line wide is not in the legend.
+LEAST = 0.001
 HALF_BAR = 0.1  # inches
 
 
 def draw(pairs: Sequence[tuple[Rank, Device]], headline: Headline) -> tuple[matplotlib.figure.Figure, str]:
     shown = list(pairs)
     if len(shown) > MOST_ROWS:
-        shown = sorted(shown, key=lambda pair: pair[1].busy.total / pair[1].span)[:MOST_ROWS]
+        shown = sorted(shown, key=lambda pair: -pair[1].idle_share)[:MOST_ROWS]
     names = [label(*pair) for pair in shown]
     parts = [_parts(*pair) for pair in shown]
-    present = {name for each in parts for name, share, _ in each if share > 0}
+    present = {name for each in parts for name, share, _ in each if share >= LEAST}
     looks = {name: look for each in parts for name, _, look in each if name in present}
     handles = [Patch(label=name, **look) for name, look in looks.items()]
     left = max(len(name) for name in names) * LETTER + 0.25
@@ -45,8 +47,9 @@ def draw(pairs: Sequence[tuple[Rank, Device]], headline: Headline) -> tuple[matp
         y = float(panel.up([place])[0])
         row_name(panel, y, name)
         _bar(panel, y, parts[place])
-        idle = 1 - pair[1].busy.total / pair[1].span
-        panel.text(panel.left + panel.width + 0.07, y, f"idle {percent(idle)}", ha="left", va="center")
+        panel.text(
+            panel.left + panel.width + 0.07, y, f"idle {percent(pair[1].idle_share)}", ha="left", va="center"
+        )
     paper.name_axes("share of the time (%)", "")
     caption = (
         "Each bar is the time from a device's first work to its last. Busy is the union over its streams; the rest is "
@@ -60,7 +63,10 @@ def draw(pairs: Sequence[tuple[Rank, Device]], headline: Headline) -> tuple[matp
 def _parts(rank: Rank, device: Device) -> list[tuple[str, float, dict[str, Any]]]:
     """Name, share of the span, look; from the left."""
     busy = device.busy.total
-    waited = sum(wait.within(device.start, device.end) for wait in rank.waits.get(device.number, []))
+    # Several collectives at a time may wait, each of which counts.
+    waited = min(
+        sum(wait.within(device.start, device.end) for wait in rank.waits.get(device.number, [])), busy
+    )
     own = {"edgecolor": FRAME, "linewidth": 0.4}
     found = [
         ("busy", (busy - waited) / device.span, {"facecolor": BUSY, **own}),
