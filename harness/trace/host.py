@@ -131,6 +131,8 @@ class Host:
         for device in self.trace.devices:
             own = known & (self.trace.work["device"] == device)
             rows = np.unique(launched.call[own])
+            if not len(rows):
+                continue
             times = calls["start"][rows]
             queued = np.searchsorted(np.sort(launched.start[own]), times) - np.searchsorted(
                 np.sort(self.trace.work["start"][own]), times

@@ -108,5 +108,5 @@ def _windows(trace: Trace, launched: Times) -> dict[int, tuple[int, int]]:
         if own.any():
             firsts.append((number, int(work["start"][own].min())))
             last = int(work["end"][own].max())
-    ends = [*(start for _, start in firsts[1:]), last]
+    ends = [*(start for _, start in firsts[1:]), last][: len(firsts)]  # none where no step launched anything
     return {number: (start, end) for (number, start), end in zip(firsts, ends, strict=True) if end > start}

@@ -227,7 +227,7 @@ def _blocks(idle: Idle, works: list[_Work]) -> list[_Block]:
     first, last = _host_window(works)
     found = []
     for start, end in idle.host.blocks():
-        if not first <= start <= last:
+        if not first <= start <= last or start == end:  # one of no length holds nothing up
             continue
         at = bisect_right(ends, end) - 1
         # Of what had ended, the last that had been launched before the call.

@@ -7,7 +7,7 @@ import random
 from statistics import median
 
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, t
 
 from harness.core.stats.intervals import (
     FEWEST_FOR_INTERVAL,
@@ -15,10 +15,16 @@ from harness.core.stats.intervals import (
     median_interval,
     order_statistic_rank,
     over_sessions,
+    t_quantile,
 )
 from harness.core.stats.spread import FEWEST_SWEEPS, between_sweeps
 
 COUNTS = [*range(FEWEST_FOR_INTERVAL, 130), 200, 399, 400, 1000, 1023, 1024, 1025, 1500]
+
+
+@pytest.mark.parametrize("dof", [1, 1.02, 1.5, 2, 3, 4.7, 9, 31, 100, 1e4, 1e6, 3e6, 4e6, 1e9])
+def test_students_t(dof: float) -> None:
+    assert t_quantile(dof) == pytest.approx(t.ppf(0.975, dof), rel=1e-6)
 
 
 @pytest.mark.parametrize("count", COUNTS)
