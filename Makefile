@@ -8,9 +8,11 @@ SHARDS ?= 4
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOGIN := .login
+LOGIN_READY := $(LOGIN)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep slurm-sweep report test emulator native gpu-check lint format clean
+.PHONY: help setup login sweep slurm-sweep report test emulator native gpu-check lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
@@ -21,20 +23,30 @@ help: ## list the targets
 setup: $(READY) ## create the virtual environment with pinned versions
 
 # The versions are pinned in requirements.txt; the project itself is installed without looking for others.
+# $(1): the environment; $(2): what is left out of it, a pattern.
+define environment
+@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else \
+  "Python 3.10 to 3.13 is needed, $(PYTHON) is %d.%d; name another one: make PYTHON=python3.12" % v[:2])'
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+  { echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
+$(PYTHON) -m venv $(1)
+grep -vE '$(2)' requirements.txt | $(1)/bin/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+@touch $@
+endef
+
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else \
-	  "Python 3.10 to 3.13 is needed, $(PYTHON) is %d.%d; name another one: make PYTHON=python3.12" % v[:2])'
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	$(call environment,$(VENV),^$$)
+
+login: $(LOGIN_READY) ## create .login, what a login node needs to plan, submit and report: all but torch
+
+$(LOGIN_READY): requirements.txt pyproject.toml
+	$(call environment,$(LOGIN),^torch==)
 
 sweep: $(READY) ## measure a sweep (SWEEP=dispatch, ARGS="overrides")
 	$(BIN)/harness sweep sweep=$(SWEEP) $(ARGS)
 
-slurm-sweep: $(if $(wildcard slurm/site.env),,$(READY)) ## submit a sweep to SLURM as SHARDS=4 jobs and their report (slurm/README.md)
+slurm-sweep: $(if $(wildcard slurm/site.env $(LOGIN_READY)),,$(READY)) ## submit a sweep to SLURM as SHARDS=4 jobs and their report (slurm/README.md)
 	@slurm/submit $(SHARDS) sweep=$(SWEEP) $(ARGS)
 
 report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, default the latest)
@@ -63,5 +75,5 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 clean: ## remove the virtual environment and caches; results stay
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOGIN) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ signalled=''
 trap 'signalled=1' USR1 TERM
 
 source slurm/site.sh
+need_python "$HARNESS_PYTHON" "'make setup' makes it"
 
 harness() {
     "$HARNESS_PYTHON" -m harness "$@"

@@ -11,7 +11,10 @@ fi
 # This checkout's harness, with the Python that has torch: the virtual environment of `make`, or what site.env names.
 export HARNESS_PYTHON=${HARNESS_PYTHON:-$PWD/.venv/bin/python}
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
-if ! command -v "$HARNESS_PYTHON" >/dev/null; then
-    echo "$HARNESS_PYTHON: no such Python; 'make setup' makes it, or name another one in slurm/site.env" >&2
+
+# Where a Python that is needed now is not there, that is said.
+need_python() {
+    command -v "$1" >/dev/null && return
+    echo "$1: no such Python; $2, or name another one in slurm/site.env" >&2
     exit 2
-fi
+}

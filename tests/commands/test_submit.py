@@ -114,6 +114,14 @@ def test_a_login_node_without_torch(submit, tmp_path: Path) -> None:
     assert submit("device=gpu", **without)[0] == 2
 
 
+def test_a_login_node_with_another_python_than_the_nodes(submit) -> None:
+    only_there = {"HARNESS_PYTHON": "/only/on/nodes/python"}
+    assert submit("sweep=smoke", **only_there, HARNESS_LOGIN_PYTHON=sys.executable)[:2] == (0, "job: 7\n")
+    status, said, called = submit("sweep=smoke", **only_there, HARNESS_LOGIN_PYTHON="/nowhere/python")
+    assert (status, len(called)) == (2, 1)  # by the one before
+    assert said.startswith("/nowhere/python: no such Python; 'make login'")
+
+
 class TestDryRun:
     """What a job would do, planned where it is submitted."""
 
