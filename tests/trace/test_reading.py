@@ -144,3 +144,14 @@ def test_lists_of_objects_behind_the_events(tmp_path: Path) -> None:
     (tmp_path / "trace.json").write_text(text)
     trace = read_trace(tmp_path / "trace.json")
     assert trace.cut == "" and (len(trace.work), len(trace.operators)) == (200, 200)
+
+
+def test_times_since_1970_are_read_as_exactly_as_they_are_written(tmp_path: Path) -> None:
+    """As torch wrote them until 2.3, in us. In ns a double holds every 256th alone."""
+    since = 1_657_000_000_000_000
+    found = Made()
+    for quarter in range(4):
+        found.operator("aten::add", since + quarter / 4, 7 + quarter / 4)
+    trace = read_trace(found.save(tmp_path / "trace.json"))
+    assert (trace.operators["start"] - since * 1000).tolist() == [0, 250, 500, 750]
+    assert (trace.operators["end"] - trace.operators["start"]).tolist() == [7000, 7250, 7500, 7750]

@@ -30,20 +30,23 @@ class Arguments(msgspec.Struct, gc=False):
     group: Any = msgspec.field(default=None, name="Process Group Name")
 
 
-class Event(msgspec.Struct, gc=False):
-    """Times in us; see Chrome's Trace Event Format."""
+Place = int | float | str | None
+NO_ARGUMENTS = Arguments()
 
-    ph: Any = None
-    cat: Any = None
-    name: Any = ""
-    pid: Any = None
-    tid: Any = None
-    ts: Any = None
-    dur: Any = 0
+
+class Event(msgspec.Struct, gc=False):
+    """Times in us, which a double holds exactly for longer than there are clocks; see Chrome's Trace Event Format."""
+
+    ph: str = ""
+    cat: str = ""
+    name: str = ""
+    pid: Place = None
+    tid: Place = None
+    ts: float | None = None
+    dur: float | None = 0.0
     args: Arguments | None = None
 
 
-NO_ARGUMENTS = Arguments()
 _EVENTS = msgspec.json.Decoder(list[Event])
 
 
@@ -61,10 +64,18 @@ def events_of(text: str) -> list[Event] | None:
 
 
 def event_of(value: Any) -> Event | None:
-    """None where it is no object."""
+    """None where it is no object. What is of another type than Kineto's is as if it were not there."""
     if not isinstance(value, dict):
         return None
     try:
         return msgspec.convert(value, Event)
-    except msgspec.ValidationError:
-        return msgspec.convert({**value, "args": None}, Event)
+    except (msgspec.ValidationError, OverflowError):
+        return msgspec.convert({name: each for name, each in value.items() if _fits(name, each)}, Event)
+
+
+def _fits(name: Any, value: Any) -> bool:
+    try:
+        msgspec.convert({name: value}, Event)
+    except (msgspec.ValidationError, OverflowError):
+        return False
+    return True

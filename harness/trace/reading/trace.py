@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,10 @@ class Names:
             self.texts.append(text)
         return number
 
+    def all(self, texts: Iterable[str]) -> list[int]:
+        known = self._known
+        return [known[text] if text in known else self.of(text) for text in texts]
+
 
 class Table:
     """Rows of whole numbers, by named columns."""
@@ -45,6 +50,10 @@ class Table:
     def add(self, *values: int) -> None:
         """A value for each column. Not once columns have been looked at."""
         self._numbers.extend(values)
+
+    def add_rows(self, *columns: npt.ArrayLike) -> None:
+        """As many at a time as each of them has values."""
+        self._numbers.frombytes(np.stack([np.asarray(each, np.int64) for each in columns], axis=1).tobytes())
 
     def __len__(self) -> int:
         return len(self._numbers) // len(self._places)
