@@ -67,7 +67,7 @@ class TestASweep:
     def test_eight_ranks_all_measure_and_the_report_says_that_the_host_was_oversubscribed(
         self, harness: Harness, tmp_path: Path
     ) -> None:
-        printed = sweep(harness, "depth=[2]", "devices=[8]", "workload=[forward,train]")
+        printed = sweep(harness, "depth=[2]", "devices=[8]", "workload=[forward,train]", "mode=[eager]")
         table = points(tmp_path)
         assert set(table["status"]) == {"ok"}
         rounds = [r for r in records(tmp_path, "processes-8-try1-rank*.jsonl") if r["type"] == "session"]

@@ -134,7 +134,7 @@ class TestALostNode:
 
     def lost(self, jobs: Jobs, cluster: Cluster, lose) -> None:
         job = jobs.sweep(
-            *SLOW, "depth=[2]", "timing.rounds=40", "timing.visit_rounds=2", "timing.max_cell_s=100", nodes=2
+            *SLOW, "depth=[2]", "timing.rounds=20", "timing.visit_rounds=2", "timing.max_cell_s=100", nodes=2
         )
         run = jobs.wait_for_cell(job, 1)
         lose(job)

@@ -275,7 +275,7 @@ def test_hybridize_prints_total_seconds_for_a_thousand_calls(harness, tmp_path: 
 def test_one_process_drives_two_devices_by_threads_and_in_turn(harness, tmp_path: Path) -> None:
     done = harness(
         *("sweep", *SMALL, "depth=[4]", "batch=[1]", "devices=[2]", "controller=[threads,loop]", "out=run"),
-        *("mode=[eager,symbolic,frozen,native]", "workload=[forward,train]"),
+        *("mode=[eager,symbolic,frozen,native]", "workload=[forward,train]", "timing.builds=1"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     points = table(tmp_path / "run")
