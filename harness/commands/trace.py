@@ -5,18 +5,13 @@ In: arguments. Out: a report in a folder, sentences, an exit status. Must not kn
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
+from harness.commands.on_terminal import Progress, print_words, progress
 from harness.commands.parser import Parser
 from harness.core.collector import no_collections
 from harness.core.errors import ConfigError, HarnessError
@@ -58,20 +53,19 @@ def main(arguments: list[str]) -> int:
         "--tables", action="store_true", help="sentences and CSV alone: no figures, page or timelines"
     )
     parsed = parser.parse_args(arguments)
-    console = Console()
-    with no_collections(), _Progress() as progress:
-        traces = _read(_files(parsed.trace), progress)
+    with no_collections(), progress() as bar:
+        traces = _read(_files(parsed.trace), bar)
         _check_steps(traces, parsed.steps)
-        progress.told("looking at gaps")
+        bar.told("looking at gaps")
         ranks = [looked_at(trace, parsed.steps, parsed.node_devices) for trace in traces]
         hold_together(ranks)
         found = answers(ranks)
         said = list(sentences(found))
-        report = write_trace_report(found, said, parsed.out, progress.told, tables_only=parsed.tables)
+        report = write_trace_report(found, said, parsed.out, bar.told, tables_only=parsed.tables)
     for text in said:
-        console.print(Text(shown(text)), soft_wrap=not console.is_terminal)
+        print_words(shown(text))
     for path in report.files:
-        console.print(Text(str(path)), soft_wrap=True)
+        print(path)
     return tell_failed(report.failed, f"harness trace {shlex.join(arguments)}")
 
 
@@ -115,15 +109,15 @@ def _files(named: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _read(files: Sequence[Path], progress: _Progress) -> list[Trace]:
+def _read(files: Sequence[Path], bar: Progress) -> list[Trace]:
     """Raises HarnessError where one cannot be read, or two are of one rank."""
     traces: dict[int | None, Trace] = {}
     unnamed: list[Trace] = []
-    progress.expect(files)
+    bar.expect(files)
     for file in files:
-        progress.told(f"reading {file.name}")
+        bar.told(f"reading {file.name}")
         try:
-            trace = read_trace(file, progress.read)
+            trace = read_trace(file, bar.read)
         except OSError as error:
             raise HarnessError(f"{file}: cannot be read: {error.strerror or error}") from None
         if trace.rank is None:
@@ -139,32 +133,3 @@ def _read(files: Sequence[Path], progress: _Progress) -> list[Trace]:
             "FILE", files, f"ranks of one job; these are of jobs with {sorted(map(str, sizes))} ranks"
         )
     return [*unnamed, *(traces[rank] for rank in sorted(traces, key=lambda rank: rank or 0))]
-
-
-class _Progress:
-    """A bar on a terminal: how much of the files was read, and what is made of them."""
-
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> _Progress:
-        if self._bar.console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # It would print an empty line where it was never started.
-        if self._bar.console.is_terminal:
-            self._bar.stop()
-
-    def expect(self, files: Sequence[Path]) -> None:
-        with contextlib.suppress(OSError):
-            self._bar.update(self._task, total=sum(file.stat().st_size for file in files))
-
-    def read(self, size: int) -> None:
-        self._bar.advance(self._task, size)
-
-    def told(self, what: str) -> None:
-        self._bar.update(self._task, description=escape(shown(what)))
