@@ -138,3 +138,23 @@ def test_other_threads_take_their_turns(tmp_path: Path) -> None:
     made.kernel(154, 10, 150, thread=OTHER)
     rank = rank_of(made, tmp_path)
     assert Replay(rank.idle, rank.whole).spans({})[0] == 60 * US
+
+
+def test_what_was_launched_just_before_the_device_ran_dry_began_when_the_launch_had_got_through(
+    tmp_path: Path,
+) -> None:
+    """A launch takes 7 us to begin. The second kernel is launched 1 us before the first ends: what it began after was
+    its launch, so that with both launched beforehand nothing is between them."""
+    made = Made()
+    for turn in range(10):
+        now = 100.0 + 45 * turn
+        made.kernel(now + 12, 4, now + 5)
+        made.kernel(now + 22, 5, now + 15)
+    assert predicted(made, tmp_path)[DEVICE] == pytest.approx(10 * (4 + 5))
+
+
+def test_what_was_queued_keeps_its_distance_from_the_work_before_it(tmp_path: Path) -> None:
+    made = Made()
+    for turn in range(10):
+        made.kernel(200 + 51 * turn, 50, 100 + 2 * turn)
+    assert predicted(made, tmp_path)[DEVICE] == pytest.approx(10 * 51 - 1)

@@ -17,7 +17,7 @@ from harness.core.files.made import Made
 from harness.report.failures import Failure, alone
 from harness.report.plotting import load_matplotlib
 from harness.report.result import FIGURES, Figure
-from harness.report.traces.table import csv_text
+from harness.report.traces.table import csv_file
 from harness.trace import bounds
 from harness.trace.answers import rows
 from harness.trace.answers.answer import Answer
@@ -62,8 +62,8 @@ def write_trace_report(
         (GAPS, rows.GAP_COLUMNS, gaps),
     ):
         told(name)
-        with alone(name, report.failed):
-            report.files.append(made.write_text(name, csv_text(columns, table)))
+        with alone(name, report.failed), csv_file(columns, table) as content:
+            report.files.append(made.write(name, content))
     if tables_only:
         return report
     told("figures")

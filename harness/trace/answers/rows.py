@@ -56,23 +56,25 @@ def gap_rows(rank: Rank, most: int | None = None) -> Iterator[dict[str, Any]]:
     begin = min((device.start for device in rank.whole), default=0)
     for device in rank.whole:
         gaps = device.gaps
-        lengths = gaps.lengths
-        longest = np.argsort(-lengths, kind="stable")[:most]
-        parts = np.stack([device.of_gaps(cause)[longest] for cause in CAUSES], axis=1) / US
-        columns = (each[longest].tolist() for each in (gaps.ended_by, gaps.call, gaps.starts, lengths))
-        for row, call, start, length, of_causes in zip(*columns, parts.tolist(), strict=True):
-            yield {
-                "rank": trace.rank,
-                "device": device.number,
-                "start_us": (start - begin) / US,
-                "length_us": length / US,
-                **dict(zip(_CAUSE_COLUMNS, of_causes, strict=True)),
-                "ended_by": texts[trace.work["name"][row]] if row >= 0 else "",
-                "call": texts[trace.calls["name"][call]] if call >= 0 else "",
-                "operator": rank.operators[call],
-                "python": rank.python[call],
-                "file": trace.path.name,
-            }
+        longest = np.argsort(-gaps.lengths, kind="stable")[:most]
+        causes = [device.of_gaps(cause) for cause in CAUSES]
+        # Some at a time: as numbers of Python's they take ten times the room.
+        for some in np.array_split(longest, len(longest) // 10_000 + 1):
+            parts = np.stack([of_gaps[some] for of_gaps in causes], axis=1) / US
+            columns = (each[some].tolist() for each in (gaps.ended_by, gaps.call, gaps.starts, gaps.lengths))
+            for row, call, start, length, of_causes in zip(*columns, parts.tolist(), strict=True):
+                yield {
+                    "rank": trace.rank,
+                    "device": device.number,
+                    "start_us": (start - begin) / US,
+                    "length_us": length / US,
+                    **dict(zip(_CAUSE_COLUMNS, of_causes, strict=True)),
+                    "ended_by": texts[trace.work["name"][row]] if row >= 0 else "",
+                    "call": texts[trace.calls["name"][call]] if call >= 0 else "",
+                    "operator": rank.operators[call],
+                    "python": rank.python[call],
+                    "file": trace.path.name,
+                }
 
 
 def blocking_calls(rank: Rank, device: Device) -> Counter[tuple[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.trace.answers.answer import Answer
-from harness.trace.answers.rows import blocking_calls
+from harness.trace.answers.rows import US, blocking_calls
 from harness.trace.bounds import COMPILE, DEVICE, GRAPHS, PROCESS
 from harness.trace.host import COMPILER, DISPATCH, INTERPRETER, OUTSIDE, RUNTIME
 from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
@@ -68,7 +68,7 @@ def _of_rank(answer: Answer) -> Iterator[str]:
     for names, what in ((rank.operators, "operators"), (rank.python, "Python functions")):
         found = rank.costly(names, MOST_NAMED)
         if found:
-            named = ", ".join(f"{name} ({ns / 1e6:.3g} ms in {gaps} gaps)" for name, ns, gaps in found)
+            named = ", ".join(f"{name} ({_ms(ns, 3)} in {gaps} gaps)" for name, ns, gaps in found)
             yield f"{rank.label}: {what} whose launches the devices waited for longest: {named}."
     yield from _what_would_help(answer)
 
@@ -83,7 +83,7 @@ def _of_host(rank: Rank) -> Iterator[str]:
             for part, words in {**HOST_WORDS, OUTSIDE: "outside"}.items()
             if kinds[part].total / whole >= LEAST
         ]
-        yield f"{rank.label}: of {whole / 1e6:,.4g} ms the host was {', '.join(spent)}."
+        yield f"{rank.label}: of {_ms(whole)} the host was {', '.join(spent)}."
 
 
 def _of_device(answer: Answer, device: Device) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _of_device(answer: Answer, device: Device) -> Iterator[str]:
     place = f"{rank.label}, device {device.number}"
     shares = {cause: device.idle(cause) / span for cause in CAUSES}
     yield (
-        f"{place}: {_verdict(idle / span, shares)} Idle {idle / span:.1%} of {span / 1e6:,.4g} ms, in "
+        f"{place}: {_verdict(idle / span, shares)} Idle {idle / span:.1%} of {_ms(span)}, in "
         f"{len(device.gaps):,} gaps."
     )
     told = [
@@ -116,7 +116,7 @@ def _of_device(answer: Answer, device: Device) -> Iterator[str]:
         yield f"{place}: while the device waited for it, the host was {', '.join(spent)}."
     if shares[SYNCHRONISED] >= LEAST:
         named = ", ".join(
-            f"{call}{f' within {operator}' if operator else ''} ({ns / 1e6:.3g} ms)"
+            f"{call}{f' within {operator}' if operator else ''} ({_ms(ns, 3)})"
             for (call, operator), ns in blocking_calls(rank, device).most_common(MOST_NAMED)
         )
         yield f"{place}: the host was blocked in {named}."
@@ -139,15 +139,15 @@ def _of_steps(place: str, row: dict[str, Any]) -> Iterator[str]:
     if "step_us" in row:
         yield (
             f"{place}: {row['steps']} steps of "
-            f"{row['step_us'] / 1000:.4g} ms [{row['step_us_low'] / 1000:.4g}, {row['step_us_high'] / 1000:.4g}], "
+            f"{_ms(row['step_us'] * US)} [{_ms(row['step_us_low'] * US)}, {_ms(row['step_us_high'] * US)}], "
             f"idle {row['idle_share_step']:.1%} [{row['idle_share_step_low']:.1%}, "
             f"{row['idle_share_step_high']:.1%}] of each."
         )
     if row["short_kernels_share"] == row["short_kernels_share"]:
         yield (
             f"{place}: a launch takes its host {row['launch_us']:.3g} us in the median, and "
-            f"{row['short_kernels_share']:.0%} of the kernels are shorter; issuing took {row['issue_us'] / 1000:.4g} "
-            f"ms for {row['device_us'] / 1000:.4g} ms of device time: one such host can feed "
+            f"{row['short_kernels_share']:.0%} of the kernels are shorter; issuing took {_ms(row['issue_us'] * US)} "
+            f"for {_ms(row['device_us'] * US)} of device time: one such host can feed "
             f"{row['feedable_devices']:.2g} devices."
         )
 
@@ -181,3 +181,9 @@ def _together(ranks: Sequence[Rank]) -> Iterator[str]:
                 f"{longest / waited:.0%} of that for {ranks[last].label}; in {by_host:.0%} of it the "
                 "device of the rank waited for was itself waiting for its host."
             )
+
+
+def _ms(ns: float, digits: int = 4) -> str:
+    """As many digits, and never a power of ten."""
+    ms = ns / 1e6
+    return f"{ms:,.0f} ms" if ms >= 10 ** (digits - 1) else f"{ms:.{digits}g} ms"
