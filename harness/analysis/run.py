@@ -27,7 +27,7 @@ from harness.core.stats.spread import FEWEST_SWEEPS, Spreads
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.kinds import Point
 from harness.records.lines import told
-from harness.records.merged import merged_notes
+from harness.records.merged import merged
 from harness.records.raw import LAUNCHER_FILE, RAW, Launcher, RawFiles
 
 
@@ -36,6 +36,7 @@ class Run:
     """One run directory, analysed.
 
     points: one row per point, columns and dtypes as PointTable.frame.
+    alarm: what must be known before anything of the run is read; empty where it is whole.
     notes: sentences about the run as a whole that a reader must know (skipped lines, missing points).
     timeline: what was sampled beside the run, over time; empty where nothing was.
     speeds: ns that the reference work took in each session. spreads: between the sessions; None where they are few.
@@ -47,6 +48,7 @@ class Run:
     config: dict[str, Any]
     environment: dict[str, Any]
     points: pd.DataFrame
+    alarm: str = ""
     notes: tuple[str, ...] = field(default=())
     timeline: Timeline = field(default_factory=Timeline)
     speeds: tuple[float, ...] = ()
@@ -73,7 +75,8 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
         *_notes(directory, raw, collected, table),
         *notes_on_sampling(samplings, collected.ranks, table.sampled),
     ]
-    notes += merged_notes(directory)
+    alarm, of_merge = merged(directory)
+    notes += of_merge
     environment = read_json(directory / ENVIRONMENT_FILE) or {}
     notes += [*_versions(launcher), *_distorted(environment), *_covered(table)]
     return Run(
@@ -82,6 +85,7 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
         config=config,
         environment=environment,
         points=table.frame,
+        alarm=alarm,
         notes=tuple(notes),
         timeline=make_timeline(samplings.of_samplers, collected.spans, launcher.points),
         speeds=tuple(collected.speeds),

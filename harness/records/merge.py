@@ -40,7 +40,7 @@ def merge(directories: Sequence[Path], out: Path) -> bool:
     shards = found.together
     made = _destination(out)
     # A merge that is killed leaves a folder that says so, until this file is replaced.
-    made.write_text(MERGED_FILE, json.dumps({"notes": [UNENDED]}) + "\n")
+    made.write_text(MERGED_FILE, json.dumps({"alarm": UNENDED}) + "\n")
     launchers: list[Launcher] = []
     left_out = [*found.apart]
     for shard in shards:
@@ -117,13 +117,26 @@ def _launcher_records(launchers: Sequence[Launcher]) -> list[Record]:
 
 def _about(shards: Sequence[Shard], speeds: Sequence[Speed], left_out: Sequence[str]) -> dict[str, Any]:
     missing = [n for n in range(1, shards[0].shards + 1) if n not in {shard.number for shard in shards}]
-    notes = [*left_out, *(speed.sentence for speed in speeds if speed.slower)]
-    if missing:
-        of = f"of {shards[0].shards}"
-        notes.insert(0, f"Not there: shard {', '.join(map(str, missing))} {of}; its points have no row.")
+    of = f"of {shards[0].shards}"
+    there = ", ".join(str(shard.number) for shard in shards)
+    notes = [f"Merged from shard {there} {of}{_compared(speeds)}."]
+    notes += [*left_out, *(speed.sentence for speed in speeds if speed.slower)]
+    alarm = (
+        f"Not there: shard {', '.join(map(str, missing))} {of}; its points have no row." if missing else ""
+    )
     return {
+        "alarm": alarm,
         "shards": [{"path": str(shard.path), "shard": shard.config["shard"]} for shard in shards],
         "missing": missing,
         "nodes": {s.node: {"ratio": s.ratio, "points": s.points, "sure": s.sure} for s in speeds},
         "notes": notes,
     }
+
+
+def _compared(speeds: Sequence[Speed]) -> str:
+    """How its nodes compare; empty where there is one alone, or none shares a point with another."""
+    if len(speeds) < 2:
+        return ""
+    most = max(speed.ratio for speed in speeds)
+    nodes = ", ".join(speed.node for speed in speeds)
+    return f"; by the points that they share, nodes {nodes} differ by {(most - 1) * 100:.1f} % at most"

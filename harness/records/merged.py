@@ -13,7 +13,11 @@ from harness.core.files.plain import read_json
 MERGED_FILE = "merged.json"
 
 
-def merged_notes(directory: Path) -> list[str]:
-    """None where the run was not merged."""
+def merged(directory: Path) -> tuple[str, list[str]]:
+    """What must stand above all else, empty where nothing must; and notes, none where the run was not merged."""
     about = read_json(directory / MERGED_FILE) or {}
-    return [note for note in about.get("notes", []) if isinstance(note, str)]
+    alarm, notes = about.get("alarm"), about.get("notes")
+    return (
+        alarm if isinstance(alarm, str) else "",
+        [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else [],
+    )

@@ -22,12 +22,12 @@ from harness.report.table.tidy import EMULATED_MARK, labels
 
 @dataclass(frozen=True)
 class Content:
-    """Everything a report says. emulated, no_figures: empty where they do not apply."""
+    """Everything a report says. alarms: above all else. no_figures: empty where it does not apply."""
 
     title: str
     runs: list[str]
     written: str
-    emulated: str
+    alarms: list[str]
     findings: list[str]
     notes: list[str]
     status_line: str
@@ -72,7 +72,7 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
             for run, label in zip(runs, labels(runs), strict=True)
         ],
         written=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        emulated=_emulated(table),
+        alarms=[text for text in (_emulated(table), *summary.alarms(runs)) if text],
         findings=sentences(table),
         notes=summary.notes(runs),
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",

@@ -34,8 +34,7 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Seque
 def render(content: Content) -> str:
     lines = [f"# {escaped(content.title)}", ""]
     lines += [f"Written {content.written} from {escaped('; '.join(content.runs))}.", ""]
-    if content.emulated:
-        lines += [f"**{escaped(content.emulated)}**", ""]
+    lines += [line for text in content.alarms for line in (f"**{escaped(text)}**", "")]
     lines += ["## Findings", "", *(f"- {escaped(text)}" for text in content.findings), ""]
     if content.notes:
         lines += ["## Notes", "", *(f"- {escaped(text)}" for text in content.notes), ""]

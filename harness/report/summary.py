@@ -87,6 +87,15 @@ def notes(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
+def alarms(runs: Sequence[Run]) -> list[str]:
+    """What must be read before the findings, labelled where there are several runs."""
+    return [
+        f"{label}: {run.alarm}" if len(runs) > 1 else run.alarm
+        for run, label in zip(runs, labels(runs), strict=True)
+        if run.alarm
+    ]
+
+
 def is_strong(run: Run) -> bool:
     return str(run.config.get("scaling", "weak")) == "strong"
 

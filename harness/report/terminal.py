@@ -95,6 +95,8 @@ def _print_whole(console: Console, table: Table) -> None:
 def print_summary(console: Console, runs: Sequence[Run], paths: ReportPaths) -> None:
     """Table, findings, notes, warnings and the paths of the files."""
     table = tidy(combined(runs))
+    for text in summary.alarms(runs):
+        console.print(_text(text, "bold red"), soft_wrap=not console.is_terminal)
     _print_whole(console, terminal_table(table))
     calls = summary.thousand_calls(runs)
     if calls:

@@ -87,7 +87,7 @@ def test_a_run_can_be_merged_anew_when_a_shard_has_come(tmp_path: Path) -> None:
     merge([first], tmp_path / "all")
     run = load_run(tmp_path / "all")
     assert len(run.points) == 6
-    assert any("Not there: shard 2 of 2" in note for note in run.notes)
+    assert run.alarm == "Not there: shard 2 of 2; its points have no row."
     merge([first, shard(tmp_path / "2", 2)], tmp_path / "all")
     run = load_run(tmp_path / "all")
     assert len(run.points) == 8
@@ -110,7 +110,7 @@ class TestLeftOut:
         assert not merge(shards, out), "what is partial must not pass for done"
         run = load_run(out)
         assert len(run.points) == 6
-        assert any(note.startswith("Not there: shard 2 of ") for note in run.notes)
+        assert run.alarm.startswith("Not there: shard 2 of ")
         return "\n".join(run.notes)
 
     def test_of_another_sweep(self, tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_a_merge_that_was_broken_off_says_so_and_can_be_repeated(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("harness.records.merge.node_speeds", killed)
         merge(shards, tmp_path / "all")
-    assert any("broken off" in note for note in load_run(tmp_path / "all").notes)
+    assert "broken off" in load_run(tmp_path / "all").alarm
     assert merge(shards, tmp_path / "all")
-    assert not any("broken off" in note for note in load_run(tmp_path / "all").notes)
+    assert load_run(tmp_path / "all").alarm == ""
 
 
 class TestRefusal:
@@ -184,12 +184,15 @@ class TestNodes:
         return json.loads((tmp_path / "all" / MERGED_FILE).read_text())["notes"]
 
     def test_a_node_that_is_slower_by_more_than_5_per_cent_is_named(self, tmp_path: Path) -> None:
-        (note,) = self.notes(tmp_path, 1.08)
+        origin, note = self.notes(tmp_path, 1.08)
+        assert origin.startswith("Merged from shard 1, 2 of 2; ")
         assert note.startswith("Node n2 is 8 % slower than the quickest node, by 2 points measured on both")
         assert note in load_run(tmp_path / "all").notes
 
     def test_a_node_that_is_slower_by_less_is_not(self, tmp_path: Path) -> None:
-        assert self.notes(tmp_path, 1.03) == []
+        assert self.notes(tmp_path, 1.03) == [
+            "Merged from shard 1, 2 of 2; by the points that they share, nodes n1, n2 differ by 3.0 % at most."
+        ]
 
     def test_what_is_within_the_noise_is_said_to_be(self, tmp_path: Path) -> None:
         run = RawRun(tmp_path / "run")

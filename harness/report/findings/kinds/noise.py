@@ -31,7 +31,7 @@ def _floor(floor: Floor) -> str:
         return ""
     held = ""
     if floor.with_interval:
-        held = f"; {floor.holding_one} of {count(floor.with_interval, 'interval')} include 1"
+        held = f"; {floor.holding_one} of {count(floor.with_interval, 'interval')} with 1 within"
     head = (
         f"Two builds of the same {EAGER} model differ by up to {percent(floor.relative)} here "
         f"({count(floor.nulls, 'cell')}{held})"
