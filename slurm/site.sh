@@ -10,7 +10,8 @@ fi
 
 # This checkout's harness, with the Python that has torch: the virtual environment of `make`, or what site.env names.
 export HARNESS_PYTHON=${HARNESS_PYTHON:-$PWD/.venv/bin/python}
-export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
+# Once: a job inherits it from where it was submitted.
+[ "${PYTHONPATH%%:*}" = "$PWD" ] || export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 
 # Where a Python that is needed now is not there, that is said.
 need_python() {

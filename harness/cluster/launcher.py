@@ -84,12 +84,18 @@ class SlurmLauncher:
     def inventory(self, found: Inventory) -> Inventory:
         job, asked, nodes = self.job, self.config.launcher.devices_per_node, len(self.job.hosts)
         if found.kind == "cpu":
-            if self.config.device.kind != "cpu" and min(job.gpus):
+            if self.config.device.kind != "cpu":
+                gpus = min(job.gpus)
                 raise ConfigError(
                     "device",
                     self.config.device.kind,
-                    f"cpu, said so, or a torch that sees the job's GPUs: SLURM has given it {min(job.gpus)} on each "
-                    f"node, and torch sees none{found.aside}",
+                    "device=cpu, or a torch that sees GPUs of the job: "
+                    + (
+                        f"SLURM has given it {gpus} on each node"
+                        if gpus
+                        else "it has none (--gpus-per-node=8)"
+                    )
+                    + f", and torch sees none{found.aside}",
                 )
             count = asked or min(job.gpus) or max(1, found.cores // self.config.device.threads)
         elif found.kind == "emulated" and self.config.emulator is not None:

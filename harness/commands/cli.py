@@ -18,6 +18,9 @@ from harness.core.errors import HarnessError, tell
 from harness.core.processes.interrupt import Interrupted, signals_raise, tell_interrupted
 from harness.core.processes.streams import make_unbreakable
 
+_OURS = ("harness", "ground", "emulator")
+INSTALL = "'make setup' makes .venv with all that is needed, 'make login' .login with all but torch (wait for its end)"
+
 Command = Callable[[list[str]], int]
 
 DESCRIPTION = "Is Python what keeps the devices waiting, by how much, and what removes it?"
@@ -57,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except NoPrivateFolder as error:
         tell(HarnessError(str(error)))
+        return HarnessError.exit_status
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OURS:
+            raise
+        tell(HarnessError(f"{sys.executable} has no {error.name}; {INSTALL}"))
         return HarnessError.exit_status
 
 

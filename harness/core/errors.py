@@ -40,6 +40,7 @@ class UsageError(HarnessError):
 
 
 def tell(error: HarnessError) -> None:
-    """Print an error as the one line it is."""
+    """Print an error as the one line it is; how a command is used has several."""
     # A value may come from a run directory, and so from anybody.
-    print(f"harness: error: {shown(str(error))}", file=sys.stderr)
+    lines = str(error).split("\n") if isinstance(error, UsageError) else [str(error)]
+    print("harness: error:", "\n".join(map(shown, lines)), file=sys.stderr)

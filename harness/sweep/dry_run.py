@@ -55,7 +55,8 @@ def print_plan(
     measured = sum(session.points for session in plan.sessions)
     cells = sum(len(session.cells) for session in plan.sessions)
     say(f"sweep {config.name} on {inventory.kind}: {inventory.name} ({inventory.count} present)")
-    say(f"run directory: {path}")
+    in_job = config.launcher.kind == SLURM and setting.job is None and config.out is None
+    say(f"run directory: {path.parent / 'job-<its number>' if in_job else path}")
     say(
         f"{len(plan.points)} points; to measure: {measured} points in {cells} cells in "
         f"{len(plan.sessions)} sessions; unsupported here: {len(plan.unsupported)}"
@@ -76,7 +77,8 @@ def print_plan(
         count = sum(1 for other in plan.unsupported.values() if other == reason)
         say(f"\nunsupported: {count} points: {reason}")
     least, most = estimate_seconds(plan, config, inventory)
-    say(f"\nestimated time: {in_words(least)} to {in_words(most)} (a rough cost of a step; nothing was run)")
+    times = dict.fromkeys((in_words(least), in_words(most)))
+    say(f"\nestimated time: {' to '.join(times)} (a rough cost of a step; nothing was run)")
     if config.launcher.kind == SLURM and setting.job is None:
         checked, alone = submissions(typed, inventory, most)
         say(f"\nto submit it, checked: {checked}\nby sbatch alone: {alone}")

@@ -52,9 +52,13 @@ class TestInventory:
     ) -> None:
         """A job with 8 GPUs measured CPUs for hours, and ended well."""
         cpu = Inventory("cpu", 64, "CPU", 64)
-        with pytest.raises(ConfigError, match=r"device=auto: .* 8 on each node, and torch sees none"):
+        with pytest.raises(
+            ConfigError, match=r"device=auto: .* device=cpu, .* 8 on each node, and torch sees none"
+        ):
             slurm(monkeypatch, APART, device="auto").inventory(cpu)
-        assert slurm(monkeypatch, APART, device="auto", gpus=0).inventory(cpu).count == 32
+        # As an interactive job that was given none, since nobody asked for any.
+        with pytest.raises(ConfigError, match=r"device=auto: .* it has none \(--gpus-per-node=8\)"):
+            slurm(monkeypatch, APART, device="auto", gpus=0).inventory(cpu)
 
     def test_the_user_may_say_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         launcher = slurm(monkeypatch, APART, devices_per_node=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,11 @@ from pathlib import Path
 import pytest
 from running import TESTS, command, environment
 
+from harness.commands.cli import INSTALL
+
 CHECKOUT = TESTS.parent
+ONE_JOB = "job: 7; its report will be in results/smoke/job-7\n"
+OF_THREE = "array of 3 shards: 7\njob that reports them: 7; the report will be in results/smoke/job-7\n"
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def submit(tmp_path: Path):
 
 def test_one_job(submit) -> None:
     status, said, called = submit("-p", "high", "--nodes=2", "sweep=smoke", "devices=[1,16]", "-t10")
-    assert (status, said) == (0, "job: 7\n")
+    assert (status, said) == (0, ONE_JOB)
     options = "[--parsable][-p][high][--nodes=2][-t10]"
     assert called == [f"{options}[slurm/sweep.sbatch][sweep=smoke][devices=[1,16]]"]
 
@@ -60,7 +65,7 @@ def test_shards_and_their_report(submit, tmp_path: Path) -> None:
     inherited = {"SLURM_ARRAY_JOB_ID": "59", "SLURM_CPUS_PER_TASK": "1", "SLURM_CONF": "/x/slurm.conf"}
     more = {"HARNESS_REPORT_SBATCH": "--partition=cpu"}
     status, said, called = submit("3", "--qos", "low", "sweep=smoke", **site, **inherited, **more)
-    assert (status, said) == (0, "array of 3 shards: 7\nreport: 7\n")
+    assert (status, said) == (0, OF_THREE)
     assert called == [
         "[--parsable][--array=1-3][--qos][low][slurm/array.sbatch][sweep=smoke]",
         "[--parsable][--dependency=afterany:7][--qos=low][--partition=cpu][slurm/report.sbatch][7]",
@@ -104,19 +109,43 @@ def test_what_is_wrong_is_said_before_the_queue(submit, words: tuple[str, ...], 
     assert called == []
 
 
+def test_what_starts_no_job_says_what_sbatch_says(submit, tmp_path: Path) -> None:
+    (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\necho 'sbatch: Job 7 to start at noon' >&2\n")
+    assert submit("--test-only", "sweep=smoke")[:2] == (0, "sbatch: Job 7 to start at noon\n")
+    assert submit("3", "--test-only", "sweep=smoke")[:2] == (0, "sbatch: Job 7 to start at noon\n")
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("0", "sweep=smoke"), ("--time=00:30:00", "2", "sweep=smoke")], ids=" ".join
+)
+def test_how_it_is_used_is_shown_line_by_line(submit, words: tuple[str, ...]) -> None:
+    status, said, called = submit(*words)
+    assert (status, called) == (2, [])
+    assert "\nusage: slurm/submit [SHARDS] [SBATCH OPTIONS] [OVERRIDES]\n\n  slurm/submit" in said
+
+
+def test_a_python_without_packages_is_one_line(submit, tmp_path: Path) -> None:
+    (tmp_path / "hydra.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'hydra'\", name='hydra')\n"
+    )
+    status, said, called = submit("sweep=smoke", PYTHONPATH=str(tmp_path))
+    assert (status, called) == (1, [])
+    assert said == f"harness: error: {sys.executable} has no hydra; {INSTALL}\n"
+
+
 def test_a_login_node_without_torch(submit, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
     )
     (tmp_path / "with_torch.py").write_text("import torch\n")
     without = {"PYTHONPATH": str(tmp_path)}
-    assert submit("sweep=smoke", **without)[:2] == (0, "job: 7\n")
+    assert submit("sweep=smoke", **without)[:2] == (0, ONE_JOB)
     assert submit("device=gpu", **without)[0] == 2
 
 
 def test_a_login_node_with_another_python_than_the_nodes(submit) -> None:
     only_there = {"HARNESS_PYTHON": "/only/on/nodes/python"}
-    assert submit("sweep=smoke", **only_there, HARNESS_LOGIN_PYTHON=sys.executable)[:2] == (0, "job: 7\n")
+    assert submit("sweep=smoke", **only_there, HARNESS_LOGIN_PYTHON=sys.executable)[:2] == (0, ONE_JOB)
     status, said, called = submit("sweep=smoke", **only_there, HARNESS_LOGIN_PYTHON="/nowhere/python")
     assert (status, len(called)) == (2, 1)  # by the one before
     assert said.startswith("/nowhere/python: no such Python; 'make login'")
@@ -139,6 +168,31 @@ class TestDryRun:
         status, said = self.run("sweep=p3dn")
         assert status == 2
         assert "emulator=NAME" in said and "like=RUN" in said
+
+    @pytest.mark.parametrize(
+        ("written", "nodes"),
+        [
+            ({"device_kind": "cpu", "devices_present": 8}, 2),
+            ({"device_kind": "cpu", "devices_present": 4}, 4),
+        ],
+        ids=str,
+    )
+    def test_as_many_devices_as_the_nodes_of_a_run(
+        self, tmp_path: Path, written: dict[str, object], nodes: int
+    ) -> None:
+        """A run's own node of 8 was forgotten for this one's cores."""
+        about = {"torch": {"devices": []}, "cpu": {"cores_usable": 2}, "device_name": "a CPU", **written}
+        (tmp_path / "environment.json").write_text(json.dumps(about))
+        status, said = self.run("sweep=smoke", "device=cpu", "devices=[1,9,16]", f"like={tmp_path}")
+        assert status == 0, said
+        assert f"slurm/submit --nodes={nodes} " in said
+        assert "run directory: results/smoke/job-<its number>\n" in said
+
+    def test_ranks_on_the_cpus_of_nodes_with_gpus(self) -> None:
+        status, said = self.run("sweep=smoke", "device=cpu", "devices=[1,16]", "emulator=v100x8")
+        assert status == 0, said
+        assert "on cpu: the CPU beside Tesla V100-SXM2-32GB (8 present)\n" in said
+        assert "slurm/submit --nodes=2 " in said
 
     def test_nodes_like_a_profile(self) -> None:
         """It estimated 68.7 hours of its own CPU."""

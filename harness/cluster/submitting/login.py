@@ -56,12 +56,24 @@ class LoginLauncher:
         assert profile is not None
         # Of the real ones: nothing is emulated there.
         device = {"name": profile.name.removeprefix(EMULATED), "memory_mib": profile.memory_mib}
-        return {"torch": "", "built_for_cuda": "", "cpu_name": "", "devices": [device] * profile.devices}
+        known = {"torch": "", "built_for_cuda": "", "cpu_name": f"the CPU beside {device['name']}"}
+        return {**known, "devices": [device] * profile.devices}
 
     def inventory(self, found: Inventory) -> Inventory:
-        count = self.config.launcher.devices_per_node or found.count
+        count = self.config.launcher.devices_per_node or self._as_there(found)
         nodes = math.ceil(max(self.config.devices) / count)
         return replace(found, count=count, nodes=nodes, allocated=True)
+
+    def _as_there(self, found: Inventory) -> int:
+        """Devices of a node. On device=cpu a job has as many ranks a node as SLURM has given it GPUs."""
+        if self.config.like is not None:
+            environment = read_json(Path(self.config.like) / ENVIRONMENT_FILE) or {}
+            present = environment.get("devices_present")
+            if environment.get("device_kind") == found.kind and type(present) is int and present > 0:
+                return present
+        elif found.kind == "cpu" and self.config.emulator is not None:
+            return self.config.emulator.devices
+        return found.count
 
     def start(
         self, session: Session, session_id: str, folder: Path, nodes: int, tell: Callable[[str], None]

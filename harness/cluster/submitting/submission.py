@@ -30,15 +30,19 @@ MEMORY_OTHERWISE = {"mem-per-cpu": "SBATCH_MEM_PER_CPU", "mem-per-gpu": "SBATCH_
 _REACHES = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_CLUSTERS")
 
 
+class NoJob(Exception):
+    """sbatch has done what it was asked for, and that was to start no job; the message is what it says."""
+
+
 def submit(words: Words, environ: Mapping[str, str]) -> str:
-    """One job; answers its id."""
+    """One job; answers its id. Raises NoJob."""
     _check_time(words, environ, SWEEP)
     with _script(SWEEP, words, environ) as script:
         return _sbatch([*words.options, script, *words.overrides], _own(environ))
 
 
 def submit_shards(shards: int, words: Words, environ: Mapping[str, str]) -> tuple[str, str]:
-    """An array, and the report of all its shards; answers both ids."""
+    """An array, and the report of all its shards; answers both ids. Raises NoJob."""
     _check_time(words, environ, ARRAY)
     if words.value("array") is not None:
         raise ConfigError("--array", words.value("array"), "not beside a number of shards, which is one")
@@ -113,4 +117,7 @@ def _sbatch(words: Sequence[str], environ: Mapping[str, str]) -> str:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise HarnessError("; ".join(said) or f"sbatch exited with status {done.returncode}")
     # The id alone, with the cluster's name after a semicolon where there are several.
-    return done.stdout.strip().splitlines()[-1].partition(";")[0]
+    job = done.stdout.strip().rpartition("\n")[2].partition(";")[0]
+    if not job:  # --test-only and the like
+        raise NoJob("; ".join(done.stderr.split("\n")).strip("; ") or "sbatch has started no job")
+    return job
