@@ -57,6 +57,11 @@ def hold_together(ranks: Sequence[Rank]) -> int:
     return matched
 
 
+def none_matches(ranks: Sequence[Rank]) -> bool:
+    """Whether several ranks have collectives, and none of one is one of another's: they may be of different jobs."""
+    return not any(rank.waits for rank in ranks) and sum(bool(_collectives(rank)) for rank in ranks) > 1
+
+
 def _collectives(rank: Rank) -> dict[tuple[str, str], list[_Collective]]:
     """By kind, and by size and group where they are known, in the order of their beginning."""
     trace, found = rank.trace, defaultdict(list)

@@ -65,3 +65,14 @@ def test_ranks_of_which_one_has_more_of_a_kind_are_not_matched(tmp_path: Path) -
     made.kernel(200, 50, 195, name=ALL_REDUCE)
     ranks.append(looked_at(read_trace(made.save(tmp_path / "rank1.json"))))
     assert hold_together(ranks) == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "doubted"), [("ncclDevKernel_AllGather_RING_LL", True), (ALL_REDUCE, False)]
+)
+def test_ranks_that_have_no_collective_in_common_may_be_of_different_jobs(
+    tmp_path: Path, other: str, doubted: bool
+) -> None:
+    ranks = [rank_of(0, 0, 0, tmp_path), rank_of(1, 100, 0, tmp_path, name=other)]
+    hold_together(ranks)
+    assert any("are they of one job" in text for text in sentences(answers(ranks))) is doubted

@@ -15,6 +15,7 @@ from harness.trace.bounds import COMPILE, DEVICE, GRAPHS, PROCESS
 from harness.trace.host import COMPILER, DISPATCH, INTERPRETER, OUTSIDE, RUNTIME
 from harness.trace.idle import CAUSES, HOST_LATE, IN_FLIGHT, SYNCHRONISED, UNKNOWN, WAITING, Device
 from harness.trace.looked import Rank
+from harness.trace.together import none_matches
 
 WORDS = {
     HOST_LATE: "waited for the host to issue work (host late)",
@@ -164,6 +165,11 @@ def _what_would_help(answer: Answer) -> Iterator[str]:
 
 
 def _together(ranks: Sequence[Rank]) -> Iterator[str]:
+    if none_matches(ranks):
+        yield (
+            "No collective of one of these ranks is one of another's (by kind, size, group and number), so that "
+            "nothing is known of who waits for whom: are they of one job, and of the same steps?"
+        )
     for rank in ranks:
         for device in rank.whole:
             waits = rank.waits.get(device.number, [])
