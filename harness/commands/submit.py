@@ -21,7 +21,8 @@ USAGE = """usage: slurm/submit [SHARDS] [SBATCH OPTIONS] [OVERRIDES]
   slurm/submit --nodes=2 sweep=scaling 'devices=[1,8,16]'  options of sbatch, in any of its forms
   slurm/submit 4 -p high --time=01:00:00 sweep=p3dn        an array of 4 shards, and a job that reports them
 
-What is wrong with the sweep is said here, and not after hours in the queue. Prints the ids of the jobs."""
+What is wrong with the sweep is said here, and not after hours in the queue. Prints the ids of the jobs, and the
+folder of their report."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,15 +47,14 @@ def main(arguments: list[str]) -> int:
 def _submit(shards: int | None, words: Words, config: Config) -> int:
     if shards is None:
         job = submit(words, os.environ)
-        print(f"job: {job}; its report will be in {_folder(words, config, job)}")
+        print(f"job: {job}\nreport in: {_folder(words, config, job)}")
         return 0
     for key in ("out", "resume", "shard"):
         if getattr(config, key) is not None:
             allowed = "nothing beside a number of shards, each of which has a part and a folder of its own"
             raise ConfigError(key, getattr(config, key), allowed)
     array, report = submit_shards(shards, words, os.environ)
-    print(f"array of {shards} shards: {array}")
-    print(f"job that reports them: {report}; the report will be in {_folder(words, config, array)}")
+    print(f"array of {shards} shards: {array}\nreport: {report}\nreport in: {_folder(words, config, array)}")
     return 0
 
 

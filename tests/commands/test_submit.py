@@ -14,8 +14,8 @@ from running import TESTS, command, environment
 from harness.commands.cli import INSTALL
 
 CHECKOUT = TESTS.parent
-ONE_JOB = "job: 7; its report will be in results/smoke/job-7\n"
-OF_THREE = "array of 3 shards: 7\njob that reports them: 7; the report will be in results/smoke/job-7\n"
+ONE_JOB = "job: 7\nreport in: results/smoke/job-7\n"
+OF_THREE = "array of 3 shards: 7\nreport: 7\nreport in: results/smoke/job-7\n"
 
 
 @pytest.fixture

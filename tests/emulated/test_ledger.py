@@ -265,23 +265,30 @@ def kineto(records: Records, file: Path, steps: int) -> dict[str, Any]:
 
 
 def test_the_ledger_as_a_profilers_trace_gives_the_same_figures(swept: Swept, tmp_path: Path) -> None:
+    apart = []
     for point in swept.points.itertuples():
         found, true = [], []
         for block in swept.blocks[point.key][::5]:
             start, end = block["start_ns"], block["end_ns"]
             own = within(swept.ledger, start, end)
             true.append(busy_ns(own, start, end) / (end - start))
-            found.append(kineto(own, tmp_path / "trace.json", block["steps"]) | {"n": block["steps"]})
+            row = kineto(own, tmp_path / "trace.json", block["steps"])
+            found.append(row | {"n": block["steps"]})
+            # A trace begins with the first work and ends with the last, whatever the host took around them.
+            first, last = int(own["start"].min()), int(own["end"].max())
+            assert row["busy_share"] == pytest.approx(busy_ns(own, first, last) / (last - first), abs=0.001)
         device_us = median(row["device_us"] / row["n"] for row in found)
         assert device_us == pytest.approx(point.device_us, rel=0.03), point
         # Of the same blocks, since the host's part of others may have been another one.
         share = median(row["dispatch_share"] for row in found)
-        assert share == pytest.approx(1 - median(true), abs=0.03), point
+        apart.append(abs(share - (1 - median(true))))
         if share < 0.1:
             continue
         # Where the device waits at all, it waits for launches.
         waited = [(row["host_late_share"] + row["in_flight_share"]) / row["idle_share"] for row in found]
         assert median(waited) > 0.98, point
+    # What the host took around the work is some of a block in a moment in which the machine was busy.
+    assert median(apart) < 0.03 and max(apart) < 0.1, apart
 
 
 def test_bursts_as_a_profilers_trace_give_the_same_issue_time(swept: Swept, tmp_path: Path) -> None:

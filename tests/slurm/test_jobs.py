@@ -75,11 +75,12 @@ def test_an_emulated_sweep_runs_on_two_nodes_of_8_devices(jobs: Jobs) -> None:
 def test_shards_and_their_report_have_the_points_of_the_whole(jobs: Jobs) -> None:
     overrides = (*SMOKE, "devices=[1,2]")
     said = jobs.run("slurm/submit", "2", f"--output={jobs.folder}/%A-%a.out", *overrides)
-    array, report = (line.rpartition(": ")[2] for line in said.splitlines())
+    array, report, folder = (line.rpartition(": ")[2] for line in said.splitlines())
     jobs.submitted += [array, report]
     whole = table(jobs.finish(jobs.sweep(*overrides), seconds=400))
     assert jobs.cluster.wait(report, 400)["JobState"] == "COMPLETED"
-    merged = next((jobs.folder / "results").glob(f"smoke/job-{array}"))
+    merged = Path(folder)
+    assert merged == jobs.folder / "results" / "smoke" / f"job-{array}"
     points = table(merged)
     assert list(points["key"]) == list(whole["key"])
     assert list(points["status"]) == list(whole["status"]) == ["ok"] * len(whole)
