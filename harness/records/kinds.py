@@ -237,12 +237,14 @@ class End(Record, tag="end"):
 
 
 class Closing(Record, tag="closing"):
-    """The last line of a rank's file. busy_s: of the session's wall_s, in which it measured."""
+    """The last line of a rank's file. busy_s: of the session's wall_s, in which it measured. reference_ns: of the
+    reference work all through the session; what the first line has of it was timed at its start."""
 
     wall_s: Amount
     busy_s: Amount
     startup_s: Amount | None = None
     issuing_cores: Threads | None = None
+    reference_ns: Amount | None = None
 
 
 OF_LAUNCHER = (Start, Point, Outcome)

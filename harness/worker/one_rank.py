@@ -33,7 +33,7 @@ from harness.worker.cells.bench import Bench
 from harness.worker.issuers import open_issuers
 from harness.worker.issuing_cores import issuing_cores
 from harness.worker.ranks import Ranks
-from harness.worker.reference import time_reference
+from harness.worker.reference import AT_START
 from harness.worker.visits import measure_cells
 
 # Enough of them that what a block costs beside its steps is nothing to a step.
@@ -71,7 +71,8 @@ def measure_session(arrival: Arrival) -> int:
     # What importing torch left behind is there to stay: no later collection needs to look at it again.
     gc.collect()
     gc.freeze()
-    writer.write("session", **_session_fields(arrival, bench), reference_ns=_reference_ns(ranks))
+    bench.reference.time(AT_START)
+    writer.write("session", **_session_fields(arrival, bench), reference_ns=bench.reference.ns)
     ranks.barrier()
     ready_ns = time.monotonic_ns()
     sender.send("ready", rank=ranks.rank)
@@ -89,6 +90,7 @@ def measure_session(arrival: Arrival) -> int:
         busy_s=bench.busy_ns / 1e9,
         issuing_cores=issuing_cores(issuers),
         process_threads=psutil.Process().num_threads(),
+        reference_ns=bench.reference.ns,
     )
     writer.close()
     ranks.close()
@@ -142,12 +144,6 @@ def _session_fields(arrival: Arrival, bench: Bench) -> dict[str, Any]:
         "clock_cost_ns": bench.clock_cost_ns,
         "empty_step_ns": time_block(_nothing, EMPTY_STEPS, device.wait).wall_ns / EMPTY_STEPS,
     }
-
-
-def _reference_ns(ranks: Ranks) -> float | None:
-    """Timed by one rank alone, while the others wait: it is then the same whatever the number of ranks."""
-    ranks.barrier()
-    return time_reference() if ranks.rank == 0 else None
 
 
 def _nothing() -> None:

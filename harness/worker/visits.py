@@ -35,6 +35,7 @@ def _measure_build(cells: Sequence[Cell], build: int, bench: Bench) -> None:
     timing = bench.timing
     kept: list[CellRun] = []
     for cell in cells:
+        bench.reference.time()  # here, so that it is as often and as far apart as cells are
         run = CellRun(cell, build, bench)
         crowded = bench.ranks.any(any(device.is_crowded() for device in bench.issuers.devices))
         run.visit(timing.rounds if crowded else timing.visit_rounds)

@@ -224,6 +224,14 @@ class TestDrift:
             raw.measure(writers, cell)
         assert load_run(raw.directory).speeds == (7.5,)
 
+    def test_what_it_took_all_through_a_session_counts_more_than_at_its_start(self, raw: RawRun) -> None:
+        cell = cell_of()
+        raw.plan(cell)
+        writers = raw.begin("s1", 2, [{"reference_ns": 7.5}, {}])
+        raw.measure(writers, cell)
+        writers[0].write("closing", wall_s=2.0, busy_s=1.0, reference_ns=8.5)
+        assert load_run(raw.directory).speeds == (8.5,)
+
 
 def test_the_spread_between_sessions_is_found_again(raw: RawRun) -> None:
     run_sessions(raw)

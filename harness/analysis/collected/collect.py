@@ -160,8 +160,7 @@ class _Sorting:
         self.ranks[session.session] = max(session.ranks, self.ranks.get(session.session, 0))
         if session.rank == 0:
             self.firsts.add(session.session)
-        if session.reference_ns:
-            found.speeds.append(session.reference_ns)
+        reference_ns = session.reference_ns
         placement = found.placements.setdefault(session.session, Placement())
         placement.opened(rank.host, session.issuing_cores)
         blocks = Blocks(session.clock_offset_ns)
@@ -173,10 +172,13 @@ class _Sorting:
                     spans.take(record)
             elif isinstance(record, Closing):
                 placement.closed(rank.host, record.issuing_cores)
+                reference_ns = record.reference_ns or reference_ns
             elif isinstance(record, Session) or (isinstance(record, End) and session.rank != 0):
                 raw.skipped[MISPLACED] += 1
             else:
                 self._take_other(session, rank, record, spans)
+        if reference_ns:
+            found.speeds.append(reference_ns)
         self._join(session, blocks)
         if spans:
             found.spans += spans.finished()

@@ -6,6 +6,7 @@ In: intervals of many points, times of sweeps, or a record. Out: a Spread. Must 
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,11 @@ from harness.core.stats.intervals import Error, Interval, t_quantile
 
 # With fewer sweeps the spread between them is known by so few degrees of freedom that an interval would say nothing.
 FEWEST_SWEEPS = 4
+# Of a normal distribution with a variance of 1: how far two values lie apart in the median.
+_MEDIAN_APART = math.sqrt(2) * statistics.NormalDist().inv_cdf(0.75)
+# By the order statistics' covariances (Sarhan and Greenberg, Annals of Mathematical Statistics 27, 1956); beyond 9 what
+# they tend to is near enough.
+_MEDIAN_VARIANCES = {2: 0.5, 3: 0.4487, 4: 0.2982, 5: 0.2868, 6: 0.2147, 7: 0.2104, 8: 0.1682, 9: 0.1661}
 
 
 @dataclass(frozen=True)
@@ -114,19 +120,20 @@ def between_sweeps(sweeps: Iterable[Sequence[float]]) -> Spread | None:
     """What sweeps differ by beyond what their own sessions do. sweeps: of each, a positive time a session, of the same
     work in all. None where there are fewer than FEWEST_SWEEPS of two sessions or more.
 
-    The estimate of a one-way random model from its mean squares, for groups of unlike size (Searle, Casella and
-    McCulloch, Variance Components, 1992, 3.6), on logarithms; 0 where sweeps differ by no more than sessions.
+    The component of variance of a one-way random model on logarithms, of medians: what the sweeps' medians vary by,
+    less what medians of so many sessions do for themselves; 0 where it is not above. Not of mean squares, by which one
+    session that was disturbed makes all sessions differ so much that sweeps differ no more.
     """
     groups = [[math.log(time) for time in sweep] for sweep in sweeps if len(sweep) > 1]
-    count, values = len(groups), sum(map(len, groups))
-    if count < FEWEST_SWEEPS:
+    if len(groups) < FEWEST_SWEEPS:
         return None
-    means = [statistics.fmean(group) for group in groups]
-    whole = statistics.fmean(value for group in groups for value in group)
-    between = sum(len(group) * (mean - whole) ** 2 for group, mean in zip(groups, means, strict=True)) / (
-        count - 1
-    )
-    within = sum((value - mean) ** 2 for group, mean in zip(groups, means, strict=True) for value in group)
-    usual_size = (values - sum(len(group) ** 2 for group in groups) / values) / (count - 1)
-    variance = (between - within / (values - count)) / usual_size
-    return Spread(math.sqrt(max(variance, 0.0)), count - 1)
+    apart = (abs(one - other) for group in groups for one, other in itertools.combinations(group, 2))
+    within = statistics.median(apart) / _MEDIAN_APART
+    of_medians = within**2 * statistics.fmean(_median_variance(len(group)) for group in groups)
+    variance = statistics.variance(map(statistics.median, groups)) - of_medians
+    return Spread(math.sqrt(max(variance, 0.0)), len(groups) - 1)
+
+
+def _median_variance(count: int) -> float:
+    """Of the median of so many values of a normal distribution with a variance of 1."""
+    return _MEDIAN_VARIANCES.get(count, math.pi / 2 / count)

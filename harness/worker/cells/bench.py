@@ -15,6 +15,7 @@ from harness.session.progress import Sender
 from harness.timing.clock import CLOCK_SHARE
 from harness.worker.issuers import Issuers
 from harness.worker.ranks import Ranks
+from harness.worker.reference import Reference
 from harness.workloads.cpu_check import Rehearsal
 
 # How many times as long a block is on asynchronous devices.
@@ -44,9 +45,10 @@ class Bench:
     block_steps: dict[str, int] = field(default_factory=dict)
     busy_ns: int = 0
     rehearsal: Rehearsal = field(init=False)
+    reference: Reference = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rehearsal = Rehearsal(self.seed)
+        self.rehearsal, self.reference = Rehearsal(self.seed), Reference(self.ranks)
 
     @property
     def device(self) -> Device:
