@@ -23,7 +23,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
 from harness.core.spoilers import told as spoilers_told
-from harness.core.stats.spread import FEWEST_SWEEPS, Spreads
+from harness.core.stats.spread import ASSUMED_DRIFT, FEWEST_SWEEPS, Spread, Spreads
 from harness.records.files import CONFIG_FILE, ENVIRONMENT_FILE, read_config
 from harness.records.kinds import Point
 from harness.records.lines import told
@@ -143,14 +143,22 @@ def _covered(table: PointTable) -> Iterator[str]:
     intervals = "95 % intervals hold what differs between fresh processes within one sweep"
     if table.drift is None:
         yield (
-            f"{intervals}, not how far this machine drifts from one sweep to the next, which is known after "
-            f"{FEWEST_SWEEPS} of them: compare speed-ups with another sweep's, not times."
+            f"{intervals}, not how far this machine drifts from one sweep to the next: compare speed-ups with another "
+            "sweep's, not times."
         )
     else:
         yield (
             f"{intervals}; those of times and throughputs also how far this machine drifts from one sweep to the next "
-            f"({table.drift.sd * 100:.1f} %, by {table.drift.dof + 1:.0f} earlier ones)."
+            f"({table.drift.sd * 100:.1f} %, {_known_by(table.drift)})."
         )
+
+
+def _known_by(drift: Spread) -> str:
+    assumed = f"{ASSUMED_DRIFT.sd * 100:.0f} %"
+    own = drift.dof - ASSUMED_DRIFT.dof
+    if own < 1:
+        return f"assumed: it is known of this machine after {FEWEST_SWEEPS} sweeps"
+    return f"by {own + 1:.0f} earlier ones and an assumed {assumed}, which counts like {ASSUMED_DRIFT.dof + 1:.0f}"
 
 
 def _label(directory: Path, config: dict[str, Any]) -> str:

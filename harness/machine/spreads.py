@@ -16,7 +16,7 @@ from typing import Any
 from harness.core.files import beneath
 from harness.core.files.plain import read_json
 from harness.core.numbers import is_number
-from harness.core.stats.spread import Earlier, Spreads, between_sweeps
+from harness.core.stats.spread import Earlier, Spreads, between_sweeps, with_assumed
 
 FILE = "spreads.json"
 # Of so many sweeps the times of the reference work are kept: the machine is to be as it is these days.
@@ -34,9 +34,9 @@ def state_directory() -> Path:
 
 
 def earlier_sweeps(environment: Mapping[str, Any]) -> Earlier:
-    """Of the machine that environment.json describes."""
+    """Of the machine that environment.json describes; the drift with what is assumed of every machine."""
     known = _known().get(_place(environment))
-    return Earlier(Spreads.of(known), between_sweeps(_speeds(known)))
+    return Earlier(Spreads.of(known), with_assumed(between_sweeps(_speeds(known))))
 
 
 def keep_sweep(environment: Mapping[str, Any], spreads: Spreads | None, speeds: Sequence[float]) -> None:

@@ -213,7 +213,10 @@ class TestDrift:
         assert spreads == load_run(steady.directory).spreads
 
     def test_the_run_says_which_its_intervals_hold(self, drifting: RawRun, steady: RawRun) -> None:
-        assert "(5.0 %, by 10 earlier ones)" in load_run(drifting.directory).notes[-1]
+        assert (
+            "(5.0 %, by 6 earlier ones and an assumed 2 %, which counts like 5)"
+            in load_run(drifting.directory).notes[-1]
+        )
         assert "not how far this machine drifts" in load_run(steady.directory).notes[-1]
 
     def test_what_the_reference_work_took_is_known_of_each_session(self, raw: RawRun) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from harness.core.stats.spread import NOTHING_KNOWN, Spread, Spreads
+from harness.core.stats.spread import ASSUMED_DRIFT, Earlier, Spread, Spreads
 from harness.machine.spreads import FILE, KEPT_SWEEPS, earlier_sweeps, keep_sweep, state_directory
 
 HERE = {"host": "a", "device_kind": "cpu", "device_name": "x"}
 THERE = {**HERE, "host": "b"}
 SPREADS, OTHERS = (Spreads(Spread(sd, 4.0), Spread(sd / 2, 4.0)) for sd in (0.02, 0.03))
+
+# What is known of a machine at first.
+NEW_HERE = Earlier(None, ASSUMED_DRIFT)
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +25,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_machine_has_its_own_and_the_last_sweep_counts() -> None:
-    assert earlier_sweeps(HERE) == NOTHING_KNOWN
+    assert earlier_sweeps(HERE) == NEW_HERE
     keep_sweep(HERE, OTHERS, [])
     keep_sweep(HERE, SPREADS, [])
     keep_sweep(THERE, OTHERS, [])
@@ -35,7 +39,7 @@ def test_each_machine_has_its_own_and_the_last_sweep_counts() -> None:
 def test_a_file_that_holds_something_else_is_nothing_known(state: Path, content: str) -> None:
     state.mkdir(parents=True)
     (state / FILE).write_text(content)
-    assert earlier_sweeps(HERE) == NOTHING_KNOWN
+    assert earlier_sweeps(HERE) == NEW_HERE
     keep_sweep(HERE, SPREADS, [])
     assert earlier_sweeps(HERE).spreads == SPREADS
 
@@ -44,7 +48,7 @@ def test_where_nothing_can_be_written_nothing_fails(state: Path) -> None:
     state.parent.mkdir(parents=True)
     state.write_text("a file where the folder would be", encoding="utf-8")
     keep_sweep(HERE, SPREADS, [])
-    assert earlier_sweeps(HERE) == NOTHING_KNOWN
+    assert earlier_sweeps(HERE) == NEW_HERE
 
 
 def test_it_is_for_this_user_alone(state: Path) -> None:
@@ -77,14 +81,15 @@ class TestSpeeds:
         first, *others = self.sweeps(100e3, 110e3, 100e3, 110e3)
         for speeds in others:
             keep_sweep(HERE, None, speeds)
-            assert earlier_sweeps(HERE).drift is None
+            assert earlier_sweeps(HERE).drift == ASSUMED_DRIFT
         keep_sweep(HERE, SPREADS, first)
         earlier = earlier_sweeps(HERE)
         assert earlier.spreads == SPREADS
         assert earlier.drift is not None
-        assert earlier.drift.dof == 3
-        assert earlier.drift.sd == pytest.approx(0.055, rel=0.1)
-        assert earlier_sweeps(THERE) == NOTHING_KNOWN
+        assert earlier.drift.dof == ASSUMED_DRIFT.dof + 3
+        found = (3 * 0.055**2 + ASSUMED_DRIFT.dof * ASSUMED_DRIFT.sd**2) / earlier.drift.dof
+        assert earlier.drift.sd == pytest.approx(math.sqrt(found), rel=0.1)
+        assert earlier_sweeps(THERE) == NEW_HERE
 
     def test_a_sweep_that_was_too_short_leaves_what_is_known(self) -> None:
         for speeds in self.sweeps(*[100e3] * 4):
@@ -99,8 +104,9 @@ class TestSpeeds:
             keep_sweep(HERE, None, speeds)
         drift = earlier_sweeps(HERE).drift
         assert drift is not None
-        assert drift.dof == KEPT_SWEEPS - 1
-        assert drift.sd == 0.0
+        assert drift.dof == ASSUMED_DRIFT.dof + KEPT_SWEEPS - 1
+        # The first one, a hundred thousand times as fast, is no longer among them.
+        assert drift.sd < ASSUMED_DRIFT.sd
 
     @pytest.mark.parametrize("speeds", ['"x"', "[7]", '[["x", 1]]', "[[0, 1]]", "[[-1]]", "[[true, true]]"])
     def test_what_is_no_time_is_left_out(self, state: Path, speeds: str) -> None:
@@ -110,7 +116,7 @@ class TestSpeeds:
             keep_sweep(HERE, None, each)
         drift = earlier_sweeps(HERE).drift
         assert drift is not None
-        assert drift.dof == 3
+        assert drift.dof == ASSUMED_DRIFT.dof + 3
 
     def test_a_sweep_that_goes_on_counts_once(self) -> None:
         *before, last = self.sweeps(*[100e3] * 4)
@@ -118,4 +124,4 @@ class TestSpeeds:
             keep_sweep(HERE, None, speeds)
         drift = earlier_sweeps(HERE).drift
         assert drift is not None
-        assert drift.dof == 3
+        assert drift.dof == ASSUMED_DRIFT.dof + 3
