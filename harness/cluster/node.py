@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +30,8 @@ from harness.cluster.srun import (
     place_of_node,
 )
 from harness.core.processes.interrupt import Interrupted, signals_raise
-from harness.launch.run import FINISHED, run_session
+from harness.launch.cause_of_death import is_consequence
+from harness.launch.run import DIED, FINISHED, run_session
 from harness.monitor import start as start_sampler
 from harness.plan.config import MonitorConfig
 
@@ -38,6 +40,9 @@ NODES_FILE = "nodes.json"
 
 # What a node says: a message of a rank, a line of output, how its ranks ended.
 EVENT, LINE, ENDED = "event", "line", "ended"
+# srun ends all nodes with the first that fails. One that only misses another's rank leaves that one so long to say what
+# it has lost: its torchrun looks a few times a second.
+CAUSE_WITHIN_S = 2.0
 # How they ended where SLURM sent SIGTERM, as it does before it takes nodes away.
 TOLD_TO_END = "told to end"
 
@@ -90,6 +95,8 @@ def main(arguments: list[str]) -> int:
                 on_tick=lambda: None,
             )
         voice.say(ENDED, {"how": ending.how, "reason": ending.reason, "killed": ending.killed})
+        if ending.how == DIED and is_consequence(ending.reason):
+            time.sleep(CAUSE_WITHIN_S)
         return 0 if ending.how == FINISHED else 1
     voice.say(ENDED, {"how": TOLD_TO_END})
     return 128 + signal.SIGTERM

@@ -74,6 +74,16 @@ def test_a_failure_says_why_and_is_a_bad_exit(tmp_path: Path) -> None:
     assert process.returncode == 1
 
 
+def test_a_node_that_only_misses_another_one_lets_that_one_say_why(tmp_path: Path) -> None:
+    """srun ended the node of the lost rank before it had said so, and the survivor's words were the row's reason."""
+    process = start(tmp_path, "raise RuntimeError('Connection closed by peer [10.0.0.1]:4000')")
+    assert process.stdout is not None
+    while b'"ended"' not in process.stdout.readline():
+        pass
+    assert process.poll() is None
+    assert process.wait(timeout=60) == 1
+
+
 def test_when_slurm_ends_it_nothing_is_left_and_it_says_so(tmp_path: Path) -> None:
     process = start(tmp_path, "sender.send('cell', pid=os.getpid())\ntime.sleep(600)")
     assert process.stdout is not None

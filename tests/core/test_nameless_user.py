@@ -12,6 +12,7 @@ import pytest
 
 from ground.builds import ForeignBuild, cache_folder
 from ground.user import name_user
+from harness.core.stats.spread import ASSUMED_DRIFT, Earlier
 from harness.machine.spreads import earlier_sweeps, keep_sweep
 
 NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
@@ -49,7 +50,7 @@ def test_a_name_is_there_for_whoever_asks(temporary: Path, monkeypatch: pytest.M
 
 def test_nothing_is_known_of_the_machine_and_nothing_fails(temporary: Path) -> None:
     keep_sweep({"host": "a"}, None, [1.0])
-    assert earlier_sweeps({"host": "a"}).drift is None
+    assert earlier_sweeps({"host": "a"}) == Earlier(None, ASSUMED_DRIFT)
 
 
 def test_a_plan_with_what_is_compiled_is_made(
