@@ -9,7 +9,7 @@ from harness.core.launches import USUAL
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.points import Plan, Point
-from harness.plan.repeats import rounds_of_build
+from harness.plan.repeats import LEAD_NS, rounds_of_build
 
 # For the estimate alone, never for a result. A bare start of two ranks: importing torch and meeting.
 START_SECONDS = 5.0
@@ -44,8 +44,8 @@ def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[
             # On asynchronous devices a burst beside every block, for issue or device time.
             blocks = 1 if inventory.kind == "cpu" else 2
             round_seconds = blocks * sum(max(timing.block_ms / 1e3, step) for step in steps)
-            # One round before the first that counts, of every build.
-            rounds = 1 + rounds_of_build(timing, round_seconds)
+            round_seconds += sum(max(LEAD_NS / 1e9, step) for step in steps)
+            rounds = rounds_of_build(timing, round_seconds)
             build = sum(WARM_UP_SECONDS + 8 * step for step in steps) + rounds * round_seconds
             once += len(steps) * window_seconds(config, inventory.kind)
             repeated += timing.builds * build

@@ -13,6 +13,10 @@ from harness.core.schema import REFERENCE_MODE
 from harness.plan.config import TimingConfig
 from harness.plan.points import Cell, Point
 
+# For so long, and at least once, a step is made untimed before each block: others were measured in between, and it
+# finds their code and numbers in the caches; its first steps take up to twice as long (benchmarks.fidelity).
+LEAD_NS = 2e6
+
 
 def rounds_of_build(timing: TimingConfig, round_s: float) -> int:
     """How many rounds that long each build of a cell has: fewer than timing.rounds where timing.max_cell_s is too short

@@ -98,3 +98,32 @@ def test_a_device_that_was_held_too_short_is_held_longer_and_not_longer_than_the
     first, *_, last = device.holds
     assert first == LEAST_HOLD_NS < last <= MOST_HOLD_NS
     assert device.holds == sorted(device.holds)
+
+
+class Noted(torch.nn.Module):
+    """Notes when it is called."""
+
+    def __init__(self, model: torch.nn.Module, calls: list[int]) -> None:
+        super().__init__()
+        self.model, self.calls = model, calls
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls.append(time.monotonic_ns())
+        return self.model(x)
+
+
+def test_every_block_is_led_in_by_steps_that_are_not_timed(measure: Measure) -> None:
+    """The first ones after another mode's block find cold caches."""
+    calls: list[int] = []
+    cell = cell_of(["eager", "faulty"])
+    records = of_kind(measure(cell, mode=faulty(lambda model: Noted(model, calls))), "round")
+    key = next(point.key for point in cell.points if point.mode == "faulty")
+    before = 0
+    for block in (block for record in records for block in record["blocks"]):
+        if block["key"] == key:
+            within = [at for at in calls if block["start_ns"] <= at <= block["end_ns"]]
+            led_in = [at for at in calls if before < at < block["start_ns"]]
+            assert len(within) == block["steps"]
+            # Blocks of 0.2 ms are led in for ten times as long, by what their steps took when they were warm.
+            assert len(led_in) > block["steps"] or before == 0
+        before = block["end_ns"]

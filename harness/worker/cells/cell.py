@@ -73,13 +73,13 @@ class CellRun:
 
     def _affordable(self, modes: dict[str, Prepared]) -> int:
         """Rounds of this build, the same on all ranks: fixed before any of them is measured."""
+        led_in = sum(mode.lead_ns for mode in modes.values())
         blocks = sum(mode.block_ns * (1 if mode.burst is None else 2) for mode in modes.values())
-        return rounds_of_build(self._bench.timing, blocks / 1e9)
+        return rounds_of_build(self._bench.timing, (led_in + blocks) / 1e9)
 
     def _measure(self, rounds: int) -> None:
         measured = self._rounds.measured
         last = measured.count + rounds
-        self._rounds.one_round(keep=False)  # others have used the caches since
         while self.open and measured.count < last:
             self._rounds.one_round()
             self._bench.sender.send("progress")

@@ -5,10 +5,12 @@ In: a mode's steps on this rank's devices. Out: a block, and a burst. Must not k
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from harness.plan.points import Point
+from harness.plan.repeats import LEAD_NS
 from harness.records.naming import null_key
 from harness.timing.blocks import Block
 from harness.timing.bursts import Burst
@@ -47,6 +49,26 @@ class Prepared:
     def key(self) -> str:
         """Under which its blocks are recorded."""
         return null_key(self.point.key) if self.null else self.point.key
+
+    @property
+    def step_ns(self) -> float:
+        """One step when it was warm, of the slowest rank; 0 before."""
+        return self.block_ns / self.steps
+
+    @property
+    def lead_steps(self) -> int:
+        """Untimed steps before a block, of times that all ranks know: they make as many."""
+        return math.ceil(LEAD_NS / self.step_ns) if self.step_ns else self.steps
+
+    @property
+    def lead_ns(self) -> float:
+        """What those take."""
+        return self.lead_steps * self.step_ns
+
+    def lead_in(self) -> bool:
+        """Some steps that are not timed, so that those of the block are met as in a loop that goes on. Answers True."""
+        self.timer(self.lead_steps, False)
+        return True
 
     def timed_block(self, usage: bool) -> Block:
         """One block on all devices; usage: with the CPU time around it."""

@@ -39,14 +39,16 @@ class Interleaved:
         self._bench = bench
         self._agreement = agreement
 
-    def one_round(self, *, keep: bool = True) -> None:
-        """One block of every mode; unless it is to be kept, as a warm-up. Collective."""
+    def one_round(self) -> None:
+        """One block of every mode, each led in by some steps that are not timed. Collective."""
         bench, order = self._bench, self._order()
         timed: dict[str, tuple[Block, Burst | None] | None] = {}
         for name in order:
+            mode = self.modes[name]
+            led = self._agreement.attempt(points_lost(mode), mode.lead_in)
             bench.ranks.barrier()
-            timed[name] = self._agreement.attempt(
-                points_lost(self.modes[name]), partial(self._timed, self.modes[name])
+            timed[name] = (
+                self._agreement.attempt(points_lost(mode), partial(self._timed, mode)) if led else None
             )
         of_ranks = bench.ranks.gather([each[0].wall_ns if each else FAILED for each in timed.values()])
         slowest = dict(zip(order, map(_slowest, zip(*of_ranks, strict=True)), strict=True))
@@ -56,8 +58,8 @@ class Interleaved:
         self._drop([name for name, wall in slowest.items() if wall != wall])
         walls = {name: wall for name, wall in slowest.items() if wall == wall}
         wall_ns = sum(walls.values())
-        bench.busy_ns += round(wall_ns)
-        if walls and keep:
+        bench.busy_ns += round(wall_ns + sum(self.modes[name].lead_ns for name in walls))
+        if walls:
             bench.writer.write(
                 "round",
                 cell=self._cell_id,
