@@ -45,12 +45,8 @@ class Interleaved:
         timed: dict[str, tuple[Block, Burst | None] | None] = {}
         for name in order:
             mode = self.modes[name]
-            # Steps that end in a collective keep ranks together; they are to meet as in a loop that goes on, not at rest.
-            if not self._agreement.alone:
-                bench.ranks.barrier()
             led = self._agreement.attempt(points_lost(mode), mode.lead_in)
-            if self._agreement.alone:
-                bench.ranks.barrier()
+            bench.ranks.barrier()
             timed[name] = (
                 self._agreement.attempt(points_lost(mode), partial(self._timed, mode)) if led else None
             )
