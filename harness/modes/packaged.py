@@ -73,8 +73,10 @@ class Aoti(Mode):
         with tempfile.TemporaryDirectory(prefix="aoti-") as folder:
             package = Path(folder) / "model.pt2"
             write_package(model, example, package)
+            # One thread calls it: it need not note by events which of its runs are over, which a capture would spoil
+            # ("operation not permitted on an event last recorded in a capturing stream").
             loaded: Callable[..., Any] = aoti_load_package(
-                str(package), device_index=-1 if index is None else index
+                str(package), run_single_threaded=True, device_index=-1 if index is None else index
             )
         return loaded
 

@@ -215,3 +215,14 @@ def test_a_burst_that_overfills_the_launch_queue_is_flagged(harness: Harness, tm
         PYTHONPATH=str(tmp_path),
     )
     assert points(tmp_path)["warnings"].str.contains("back_pressure").all()
+
+
+@pytest.mark.long
+def test_every_rung_of_the_ladder_is_measured(harness: Harness, tmp_path: Path) -> None:
+    """Counting launches by a capture spoiled AOTInductor's container once, as it would on a real GPU."""
+    few = ("depth=[4]", "batch=[1]", "timing.sessions=1", "timing.max_sessions=1", "out=run", "timeout_s=900")
+    done = harness("sweep", "sweep=ladder", "device=emulated", "monitor=none", *few, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = points(tmp_path).set_index("mode")
+    assert set(found["status"]) == {"ok"}, found[["status", "error"]].to_string()
+    assert found.loc["aoti", "launches"] > 0

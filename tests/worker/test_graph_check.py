@@ -125,3 +125,20 @@ def test_no_burst_is_longer_than_a_block_would_be() -> None:
     device = Counted()
     replayed(InTurn([device]), Step(device.launch, list), most=2)
     assert max(made) <= 2
+
+
+def test_a_step_that_its_capture_has_spoiled_is_told_and_not_timed() -> None:
+    device, captured = Fake(), list[bool]()
+
+    def step() -> None:
+        if captured:
+            raise RuntimeError("operation not permitted on an event last recorded in a capturing stream")
+        device.launch()
+
+    def capture(call: Callable[[], Any]) -> Any:
+        captured.append(True)
+        return Captured(device.replay)
+
+    device.captured = capture  # type: ignore[method-assign]
+    found = replayed(InTurn([device]), Step(step, list), 4)
+    assert (found.launches, found.held_ns, found.spoiled) == (40, None, True)

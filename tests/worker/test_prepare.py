@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
-from cell_records import MODES, Measure, faulty, of_kind
+from cell_records import MODES, Asynchronous, Measure, faulty, of_kind
 from raw_runs import cell_of
 
 from harness.devices.device import Device
@@ -50,3 +53,45 @@ def test_a_mode_that_is_not_what_it_says_is_not_timed_and_the_others_are(measure
     (dropped,) = of_kind(records, "dropped")
     assert (dropped["status"], dropped["error"]) == ("unsupported", "what was prepared is a MLP")
     assert len(records[-1]["keys"]) == 2
+
+
+class Spoiled(torch.nn.Module):
+    """Runs until it was captured, as a container that waits for an event of its last run."""
+
+    made = 0
+
+    def __init__(self, model: torch.nn.Module, device: CapturesOnce) -> None:
+        super().__init__()
+        self.model, self.device, self.spoiled = model, device, False
+        Spoiled.made += 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.device.capturing:
+            self.spoiled = True
+        elif self.spoiled:
+            raise RuntimeError("operation not permitted on an event last recorded in a capturing stream")
+        return self.model(x)
+
+
+class CapturesOnce(Asynchronous):
+    capturing = False
+
+    def captured(self, call: Any) -> Any:
+        self.capturing = True
+        call()
+        self.capturing = False
+        return SimpleNamespace(launches=7, replay=lambda: None)
+
+
+def test_what_a_capture_has_spoiled_is_built_anew_and_measured(measure: Measure) -> None:
+    device = CapturesOnce()
+    records = measure(
+        cell_of(["eager", "faulty"]), mode=faulty(lambda model: Spoiled(model, device)), device=device
+    )
+    assert not of_kind(records, "dropped")
+    assert {record["mode"]: record["launches"] for record in of_kind(records, "prepared")} == {
+        "eager": 7,
+        "faulty": 7,
+    }
+    assert len(records[-1]["keys"]) == 2
+    assert Spoiled.made == 2

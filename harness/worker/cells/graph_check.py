@@ -7,8 +7,10 @@ or records.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from harness.devices.device import Device
 from harness.timing.bursts import Burst
@@ -27,11 +29,15 @@ REPLAYS = 4
 @dataclass(frozen=True)
 class Replay:
     """launches: of one step, counted. held_ns, replay_ns: device time of one step by a held burst and by the
-    replay of a graph. None where the step cannot be captured, or the device executes synchronously."""
+    replay of a graph. None where the step cannot be captured, or the device executes synchronously.
+
+    spoiled: whether the step does not run any more once it was captured, and has to be built anew: what notes by an
+    event of its own when it was done (AOTInductor's containers) has then one without a time."""
 
     launches: int | None = None
     held_ns: float | None = None
     replay_ns: float | None = None
+    spoiled: bool = False
 
 
 NOT_REPLAYED = Replay()
@@ -55,6 +61,8 @@ def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
     except RuntimeError:
         issuers.at(0, lambda: _settle(device))
         return NOT_REPLAYED
+    if not _still_runs(issuers, call, device):
+        return Replay(captured.launches, spoiled=True)
     again = Step(captured.replay, list)
     steps = min(device.burst_steps(1, "forward", captured.launches) or 1, most)
     queued: list[float] = []
@@ -74,6 +82,16 @@ def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
     if not queued:
         return Replay(captured.launches)
     return Replay(captured.launches, statistics.median(queued), statistics.median(replays))
+
+
+def _still_runs(issuers: Issuers, call: Callable[[], Any], device: Device) -> bool:
+    try:
+        issuers.at(0, call)
+        issuers.at(0, device.wait)
+    except RuntimeError:
+        issuers.at(0, lambda: _settle(device))
+        return False
+    return True
 
 
 def _settle(device: Device) -> None:
