@@ -41,6 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "depth=[2,16]",
             "batch=[1]",
             "timing.warmup_max_s=0.2",
+            "timing.builds=2",
             "out=run",
             *TWICE,
         ],
