@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -127,3 +128,12 @@ def test_every_block_is_led_in_by_steps_that_are_not_timed(measure: Measure) -> 
             # Blocks of 0.2 ms are led in for ten times as long, by what their steps took when they were warm.
             assert len(led_in) > block["steps"] or before == 0
         before = block["end_ns"]
+
+
+def test_the_first_round_has_a_device_time_though_the_least_hold_is_too_short(measure: Measure) -> None:
+    """A cell may have time for one round alone."""
+    device = Asynchronous(enough_ns=LEAST_HOLD_NS * 2)
+    once = replace(TIMING, rounds=1, visit_rounds=1)
+    records = measure(cell_of(["faulty"]), device=device, mode=faulty(TakesTime), timing=once)
+    (record,) = of_kind(records, "round")
+    assert record["blocks"][0]["device_ns"] == 10.0

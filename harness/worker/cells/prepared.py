@@ -29,7 +29,7 @@ class Prepared:
     null: whether it is the second build of the reference mode, whose blocks are kept apart from the first one's. own:
     its step on each device. timer: times a block of them. steps: of a block, on each device. block_ns: what one took
     of the slowest rank when it was warm. burst: steps of a burst that fits the launch queue; None where there is none.
-    hold_ns: for how long the device is held while a burst is queued.
+    hold_ns: for how long the device is held while a burst is queued. led_in: whether it was, before its first block.
     """
 
     point: Point
@@ -40,6 +40,7 @@ class Prepared:
     block_ns: float = 0.0
     burst: int | None = None
     hold_ns: float = LEAST_HOLD_NS
+    led_in: bool = False
 
     @property
     def name(self) -> str:
@@ -65,9 +66,13 @@ class Prepared:
         """What those take."""
         return self.lead_steps * self.step_ns
 
-    def lead_in(self) -> bool:
+    def lead_in(self, issuers: Issuers) -> bool:
         """Some steps that are not timed, so that those of the block are met as in a loop that goes on. Answers True."""
         self.timer(self.lead_steps, False)
+        if self.burst is not None and not self.led_in:
+            # Which finds out for how long to hold: a cell may have time for one round alone.
+            self.timed_burst(issuers, 0)
+        self.led_in = True
         return True
 
     def timed_block(self, usage: bool) -> Block:

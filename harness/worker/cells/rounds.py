@@ -45,7 +45,7 @@ class Interleaved:
         timed: dict[str, tuple[Block, Burst | None] | None] = {}
         for name in order:
             mode = self.modes[name]
-            led = self._agreement.attempt(points_lost(mode), mode.lead_in)
+            led = self._agreement.attempt(points_lost(mode), partial(mode.lead_in, bench.issuers))
             bench.ranks.barrier()
             timed[name] = (
                 self._agreement.attempt(points_lost(mode), partial(self._timed, mode)) if led else None
