@@ -136,4 +136,4 @@ def test_the_first_round_has_a_device_time_though_the_least_hold_is_too_short(me
     once = replace(TIMING, rounds=1, visit_rounds=1)
     records = measure(cell_of(["faulty"]), device=device, mode=faulty(TakesTime), timing=once)
     (record,) = of_kind(records, "round")
-    assert record["blocks"][0]["device_ns"] == 10.0
+    assert record["blocks"][0]["device_ns"] > 0
