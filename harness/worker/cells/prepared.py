@@ -29,7 +29,8 @@ class Prepared:
     null: whether it is the second build of the reference mode, whose blocks are kept apart from the first one's. own:
     its step on each device. timer: times a block of them. steps: of a block, on each device. block_ns: what one took
     of the slowest rank when it was warm. burst: steps of a burst that fits the launch queue; None where there is none.
-    hold_ns: for how long the device is held while a burst is queued. led_in: whether it was, before its first block.
+    hold_ns: for how long the device is held while a burst is queued. led_in: whether a block of it ever was: the first
+    time tells hold_ns as well.
     """
 
     point: Point
