@@ -1,4 +1,4 @@
-"""`python -m emulator build`, and `python -m emulator run PROFILE -- COMMAND`: a command on an emulated node.
+"""The emulated node by itself: `python -m emulator build`, `run PROFILE -- COMMAND`, `fit`, `check`.
 
 PROFILE is a file of conf/emulator/ or the name of one.
 """
@@ -14,10 +14,11 @@ from pathlib import Path
 
 import yaml
 
+from emulator.allowed import problems
 from emulator.build import build
 from emulator.environment import NODE, node_variables
 from emulator.libraries import EmulatorError
-from emulator.profile import Profile, problems
+from emulator.profile import Profile, profile_of
 from ground.children import ending_with_parent
 from ground.private import private_folder
 
@@ -32,8 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="run a command on an emulated node")
     run.add_argument("profile", help="v100x8, or the path of a profile")
     run.add_argument("argv", nargs=argparse.REMAINDER, help="-- COMMAND")
+    if (arguments if arguments is not None else sys.argv[1:])[:1] in (["fit"], ["check"], ["-h"], ["--help"]):
+        from emulator.fitting.commands import RUN, add_commands  # scipy takes a second to import
+
+        add_commands(commands)
     options = parser.parse_args(arguments)
     try:
+        if options.command in ("fit", "check"):
+            return RUN[options.command](options, load_profile(options.profile), path_of(options.profile))
         if options.command == "build":
             print(build())
             return 0
@@ -51,6 +58,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def load_profile(name: str) -> Profile:
     """A profile by its name in conf/emulator/ or its path. Raises EmulatorError if there is no such one."""
+    path = path_of(name)
+    try:
+        profile = profile_of(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise EmulatorError(f"profile {name}: {' '.join(str(error).split())}") from None
+    for key, value, allowed in problems(profile):
+        raise EmulatorError(f"profile {name}: {key}={value}: not allowed; allowed: {allowed}")
+    return profile
+
+
+def path_of(name: str) -> Path:
+    """The file of a profile. Raises EmulatorError if there is none."""
     known = {
         path.stem: path for folder in _folders() for path in folder.glob("*.yaml") if path.stem != "none"
     }
@@ -59,13 +78,7 @@ def load_profile(name: str) -> Profile:
         raise EmulatorError(
             f"profile {name}: there is no such one; allowed: {', '.join(sorted(known))} or a file"
         )
-    try:
-        profile = Profile(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError, yaml.YAMLError) as error:
-        raise EmulatorError(f"profile {name}: {' '.join(str(error).split())}") from None
-    for key, value, allowed in problems(profile):
-        raise EmulatorError(f"profile {name}: {key}={value}: not allowed; allowed: {allowed}")
-    return profile
+    return path
 
 
 def _folders() -> tuple[Path, ...]:

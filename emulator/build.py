@@ -34,6 +34,8 @@ CORE = (
     "faults",
     "trace",
     "kernels",
+    "products",
+    "jitter",
     "memory",
     "capture",
     "placing",
@@ -42,7 +44,7 @@ CORE = (
 )
 CORE_LIBRARY = "libemulator.so"
 LINKED = "linked"
-FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter")
+FLAGS = ("-std=c++17", "-O1", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter")
 
 
 def build(quiet: bool = False) -> Path:
@@ -120,25 +122,24 @@ def compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
 
     # The inner context first: what still compiles is killed before its thread is waited for.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool, Children() as children:
-        list(pool.map(compile_unit, sorted(units)))
-    link = [compiler, "-shared", "-pthread", "-Wl,-rpath,$ORIGIN", f"-L{folder}"]
-    _run(
-        [
-            *link,
-            f"-Wl,-soname,{CORE_LIBRARY}",
-            *(str(folder / f"{unit}.o") for unit in CORE),
-            "-ldl",
-            "-o",
-            str(folder / CORE_LIBRARY),
-        ]
-    )
-    cuda_h = _run([compiler, "-E", *includes, str(wheel.cuda_header)])
-    runtime = next(library for library in wheel.libraries if library.name == "cudart")
-    # The runtime first: the others are linked to it.
-    for library in sorted(wheel.libraries, key=lambda each: each is not runtime):
-        _link(
-            link, library, wheel, cuda_h, folder, [] if library is runtime else [str(folder / runtime.soname)]
-        )
+        headers = pool.submit(_run, [compiler, "-E", *includes, str(wheel.cuda_header)], children.ask)
+        # The longest first, so that no core has one left when the others are done.
+        by_size = sorted(units, key=lambda unit: -(SOURCES / f"{unit}.cpp").stat().st_size)
+        list(pool.map(compile_unit, by_size))
+        cuda_h = headers.result()
+        link = [compiler, "-shared", "-pthread", "-Wl,-rpath,$ORIGIN", f"-L{folder}"]
+        core = [str(folder / f"{unit}.o") for unit in CORE]
+        soname, out = f"-Wl,-soname,{CORE_LIBRARY}", str(folder / CORE_LIBRARY)
+        _run([*link, soname, *core, "-ldl", "-o", out], children.ask)
+        # The runtime first: the others are linked to it.
+        runtime = next(library for library in wheel.libraries if library.name == "cudart")
+        _link(link, runtime, wheel, cuda_h, folder, [], children.ask)
+
+        def link_library(library: Library) -> None:
+            needs = [str(folder / runtime.soname)]
+            _link(link, library, wheel, cuda_h, folder, needs, children.ask)
+
+        list(pool.map(link_library, [each for each in wheel.libraries if each is not runtime]))
     for unit in folder.glob("*.o"):
         unit.unlink()
     # Under the name by which a linker looks for it.
@@ -147,14 +148,21 @@ def compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
 
 
 def _link(
-    link: list[str], library: Library, wheel: Wheel, cuda_h: str, folder: Path, needs: list[str]
+    link: list[str],
+    library: Library,
+    wheel: Wheel,
+    cuda_h: str,
+    folder: Path,
+    needs: list[str],
+    asked: Ask,
 ) -> None:
     objects = [str(folder / f"{source}.o") for source in library.sources]
-    own = {name for each in objects for name in defined_in_object(each)}
+    own = {name for each in objects for name in defined_in_object(each, asked)}
     rest = [name for name in functions_of(library, wheel, cuda_h) if name not in own]
     refusals = folder / f"{library.name}-refused.c"
+    refused = str(refusals.with_suffix(".o"))
     refusals.write_text(refusals_source(rest, library.name), encoding="utf-8")
-    _run([link[0], "-x", "c", "-O0", "-w", "-fPIC", "-c", str(refusals), "-o", str(folder / "refused.o")])
+    _run([link[0], "-x", "c", "-O0", "-w", "-fPIC", "-c", str(refusals), "-o", refused], asked)
     script = folder / f"{library.name}.map"
     script.write_text((library.soname if library.versioned else "") + " { global: *; };\n", encoding="utf-8")
     map_option = [f"-Wl,--version-script={script}"] if library.versioned else []
@@ -166,13 +174,14 @@ def _link(
             f"-Wl,-soname,{library.soname}",
             *map_option,
             *objects,
-            str(folder / "refused.o"),
+            refused,
             *needs,
             "-lemulator",
             "-ldl",
             "-o",
             str(folder / library.soname),
-        ]
+        ],
+        asked,
     )
     refusals.unlink()
     script.unlink()
@@ -192,9 +201,9 @@ def refusals_source(names: list[str], library: str) -> str:
     return "\n".join(body) + "\n"
 
 
-def defined_in_object(path: str) -> list[str]:
+def defined_in_object(path: str, asked: Ask = ask) -> list[str]:
     """Names of the functions that an object file defines."""
-    out = _run(["nm", "--defined-only", "--extern-only", path])
+    out = _run(["nm", "--defined-only", "--extern-only", path], asked)
     return [line.split()[-1] for line in out.splitlines()]
 
 

@@ -17,6 +17,7 @@ NOT_SUPPORTED = {
     "cudart": 801,  # cudaErrorNotSupported
     "cublas": 15,  # CUBLAS_STATUS_NOT_SUPPORTED
     "cublasLt": 15,
+    "cudnn": 3000,  # CUDNN_STATUS_NOT_SUPPORTED
     "nccl": 5,  # ncclInvalidUsage
     "nvrtc": 11,  # NVRTC_ERROR_INTERNAL_ERROR
     "cuda": 801,  # CUDA_ERROR_NOT_SUPPORTED
@@ -82,6 +83,7 @@ def find_wheel(site_packages: Path) -> Wheel:
         "cublas": ("libcublas.so", ("cublas",), True),
         "cublasLt": ("libcublasLt.so", ("cublaslt",), True),
         "nvrtc": ("libnvrtc.so", ("nvrtc",), True),
+        "cudnn": ("libcudnn.so", ("cudnn", "cudnn_graph", "cudnn_norm"), True),
         "nccl": ("libnccl.so", NCCL_SOURCES, False),
     }
     libraries = [Library("cuda", "libcuda.so.1", ("driver",), None, False)]
@@ -102,6 +104,7 @@ def find_wheel(site_packages: Path) -> Wheel:
             "*/include/cublasLt.h",
             "*/include/nvrtc.h",
             "*/include/nccl.h",
+            "*/include/cudnn.h",
             "*/include/cuda_runtime_api.h",
         )
         for path in sorted(nvidia.glob(pattern))[:1]

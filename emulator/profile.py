@@ -1,32 +1,44 @@
-"""The profile of an emulated node: its values, their checks, and the file that the stand-ins read.
+"""The profile of an emulated node: its values, and the file that the stand-ins read.
 
-In: values of conf/emulator/. Out: lines of `key value`. Must not know the harness.
+In: values of conf/emulator/. Out: lines of `key value`. Must not know the harness, nor which values are allowed.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-# What the stand-ins have room for: MAX_DEVICES in src/node.h.
-MOST_DEVICES = 16
-# NVML's buffer for a device's name, with the byte that ends it (NVML_DEVICE_NAME_V2_BUFFER_SIZE).
-LONGEST_NAME = 95
+from emulator.times.collectives import Protocol
+from emulator.times.kernels import KernelTimes
+from emulator.times.products import ProductTimes
+
 # How a device's name begins, so that nobody who sees it takes it for a real one.
 EMULATED = "Emulated "
-ARITHMETICS = ("float64", "float32", "tf32", "float16", "bfloat16")
+
+
+@dataclass
+class ModelError:
+    """Of a class of kernels (emulator.times.errors): measured over modelled time of shapes that the constants were not
+    fitted on, 5th and 95th percentile. shapes: how many; 0 where none was measured, and another device's stands."""
+
+    low: float = 1.0
+    high: float = 1.0
+    shapes: int = 0
 
 
 @dataclass
 class Profile:
     """An emulated node. Units in the names; flop_s: dense peak, operations a second per number format.
 
-    gemm_efficiency: share of the peak (and none above it) that a large matrix product reaches.
-    launch_host_us: host time of one launch call; launch_latency_us: from the call to the start on an idle
-    device; link_*: of a collective over all devices.
+    products: constants of matrix products per number format (emulator.times.products). kernels: of other kernels per
+    kind (emulator.times.kernels).
+    protocols, collective_floor_us: of collectives (emulator.times.collectives). launch_host_us: host time of one launch
+    call; launch_latency_us: from the call to the start on an idle device; queued_gap_us: from the end of a kernel to
+    the start of the one that was queued behind it, graph_gap_us: within a graph. jitter: how much all that varies, 1 as
+    on real devices (src/jitter.h), and jitter_seed. errors: per class of kernels.
     """
 
     name: str
@@ -37,83 +49,65 @@ class Profile:
     memory_mib: int
     memory_gb_s: float
     flop_s: dict[str, float] = field(default_factory=dict)
-    gemm_efficiency: float = 1.0
+    products: dict[str, ProductTimes] = field(default_factory=dict)
+    kernels: dict[str, KernelTimes] = field(default_factory=dict)
     launch_host_us: float = 2.5
     launch_latency_us: float = 3.0
+    queued_gap_us: float = 0.0
+    graph_gap_us: float = 0.0
     shortest_kernel_us: float = 2.0
     host_copy_gb_s: float = 12.0
-    link_latency_us: float = 10.0
+    protocols: list[Protocol] = field(default_factory=list)
+    collective_floor_us: float = 0.0
     link_gb_s: float = 100.0
     power_idle_w: float = 50.0
     power_full_w: float = 300.0
     utilization_window_ms: float = 1000 / 6
+    jitter: float = 0.0
+    jitter_seed: int = 0
+    errors: dict[str, ModelError] = field(default_factory=dict)
 
 
-# Key -> the most that it may be: some powers of ten beyond any device, so that what the emulator reckons with stays a
-# number, and no time is longer than anybody waits.
-_ABOVE_0 = {
-    **{"sms": 1e5, "sm_clock_mhz": 1e6, "memory_mib": 1e9, "memory_gb_s": 1e7, "shortest_kernel_us": 1e6},
-    **{"host_copy_gb_s": 1e7, "link_gb_s": 1e7, "utilization_window_ms": 6e4, "power_full_w": 1e6},
-}
-_FROM_0 = {"launch_host_us": 1e6, "launch_latency_us": 1e6, "link_latency_us": 1e6, "power_idle_w": 1e6}
-MOST_FLOP_S = 1e20
+GROUPS = {"products": ProductTimes, "kernels": KernelTimes, "errors": ModelError}
+_Part = TypeVar("_Part")
 
 
-def problems(profile: Profile) -> list[tuple[str, Any, str]]:
-    """What is wrong with a profile: key, value, what is allowed."""
-    if found := _of_another_type(profile):
-        return found
-    if not 1 <= profile.devices <= MOST_DEVICES:
-        found.append(("devices", profile.devices, f"1 to {MOST_DEVICES}"))
-    named = profile.name.startswith(EMULATED) and profile.name.isprintable()
-    if not named or len(profile.name.encode()) > LONGEST_NAME:
-        allowed = f"at most {LONGEST_NAME} bytes of printable characters that begin with '{EMULATED}'"
-        found.append(("name", profile.name, allowed))
-    if not re.fullmatch(r"\d{1,2}\.\d", profile.compute_capability):
-        found.append(("compute_capability", profile.compute_capability, "two numbers such as '7.0'"))
-    if missing := [name for name in ARITHMETICS if not profile.flop_s.get(name, 0) > 0]:
-        found.append(("flop_s", dict(profile.flop_s), f"a number above 0 for each of {', '.join(missing)}"))
-    if not 0 < profile.gemm_efficiency <= 1:
-        found.append(("gemm_efficiency", profile.gemm_efficiency, "a share, above 0 and at most 1"))
-    for key, most in _ABOVE_0.items():
-        if not 0 < getattr(profile, key) <= most:
-            found.append((key, getattr(profile, key), f"a number above 0 and at most {most:g}"))
-    for key, most in _FROM_0.items():
-        if not 0 <= getattr(profile, key) <= most:
-            found.append((key, getattr(profile, key), f"a number of at least 0 and at most {most:g}"))
-    if high := [name for name, each in profile.flop_s.items() if not each <= MOST_FLOP_S]:
-        found.append(("flop_s", dict(profile.flop_s), f"at most {MOST_FLOP_S:g} for {', '.join(high)}"))
-    return found
+def profile_of(values: Mapping[str, Any]) -> Profile:
+    """From what a YAML file holds. Raises TypeError where keys are missing or unknown."""
+    given = dict(values)
+    for key, kind in GROUPS.items():
+        given[key] = {name: _part(kind, each) for name, each in dict(given.get(key) or {}).items()}
+    given["protocols"] = [_part(Protocol, each) for each in given.get("protocols") or []]
+    return Profile(**given)
 
 
-def _of_another_type(profile: Profile) -> list[tuple[str, Any, str]]:
-    """Values that are not even numbers or text, as they come from a file: YAML reads 1e13 as text."""
-    found: list[tuple[str, Any, str]] = []
-    for key, value in asdict(profile).items():
-        if key in ("name", "compute_capability"):
-            fits, allowed = isinstance(value, str), "text, in quotes"
-        elif key == "flop_s":
-            fits = isinstance(value, dict) and all(_is_number(each) for each in value.values())
-            allowed = "a number with a point and a signed exponent, as 1.0e+13, for each format"
-        elif key in ("devices", "sms"):
-            fits, allowed = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-        else:
-            fits, allowed = _is_number(value), "a number"
-        if not fits:
-            found.append((key, value, allowed))
-    return found
+def _part(kind: type[_Part], values: Any) -> _Part:
+    return kind(**values) if isinstance(values, Mapping) else values
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def leaves(profile: Profile) -> Iterator[tuple[str, Any]]:
+    """Every value by its key, as `harness sweep` takes it: products.float32.share."""
+    return _leaves("", {each.name: getattr(profile, each.name) for each in fields(profile)})
+
+
+def _leaves(before: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if hasattr(value, "__dataclass_fields__"):
+        value = asdict(value)
+    named = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    )
+    if named is None:
+        yield before, value
+        return
+    for key, each in named:
+        yield from _leaves(f"{before}.{key}" if before else str(key), each)
 
 
 def save(profile: Profile, path: Path) -> None:
     """Write what src/profile.cpp reads; whole or not at all, since processes of the node may be starting."""
-    values = asdict(profile)
-    major, _, minor = values.pop("compute_capability").partition(".")
-    values |= {"capability_major": major, "capability_minor": minor}
-    values |= {f"flop_s.{name}": number for name, number in values.pop("flop_s").items()}
+    values = {key: value for key, value in leaves(profile) if not key.startswith("errors.")}
+    major, _, minor = str(values.pop("compute_capability")).partition(".")
+    values |= {"capability_major": major, "capability_minor": minor, "protocols": len(profile.protocols)}
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished.write_text("".join(f"{key} {value}\n" for key, value in values.items()), encoding="utf-8")
     unfinished.replace(path)

@@ -40,7 +40,7 @@ int replay(Stream* stream, Graph& graph) {
     for (const Step& step : graph.steps) {
         const Work& work = step.work;
         if (work.type == Work::Type::Run && !work.effect) {
-            gathered[step.lane] += work.duration;
+            gathered[step.lane] += (gathered[step.lane] ? from_us(profile().graph_gap_us) : 0) + work.duration;
             continue;
         }
         run(step.lane);
@@ -94,7 +94,9 @@ void capture_work(Stream& stream, Work work) {
     Capture& capture = *stream.capture;
     const std::size_t lane = capture.lane_of(stream);
     Graph& graph = capture.graph;
-    capture.places[lane].reach += work.duration;
+    // Nodes of a graph that wait for each other have a gap between them as well, if a smaller one.
+    Nanos& reach = capture.places[lane].reach;
+    reach += (reach ? from_us(profile().graph_gap_us) : 0) + work.duration;
     ++capture.places[lane].before[lane];
     ++graph.works;
     graph.worked += work.duration;
@@ -141,7 +143,8 @@ int launch_graph(Stream* stream, const std::shared_ptr<Graph>& graph) {
     if (!graph->meets) {
         std::function<void()> effect;
         if (graph->copies) effect = [graph, device = stream->device->index] { replay_copies(*graph, device); };
-        return launch(stream, WorkKind::Graph, graph->length, std::move(effect), graph->worked);
+        return launch(stream, WorkKind::Graph, graph->length, std::move(effect), graph->worked, now(),
+                      static_cast<double>(graph->works));
     }
     const LaunchCall call(*stream->device);
     return replay(stream, *graph);

@@ -39,18 +39,31 @@ bool tf32(cublasHandle_t handle, cublasComputeType_t compute = CUBLAS_COMPUTE_32
     return (of(handle).math & CUBLAS_TF32_TENSOR_OP_MATH) || compute == CUBLAS_COMPUTE_32F_FAST_TF32;
 }
 
-cublasStatus_t run(cublasHandle_t handle, Nanos duration, WorkKind kind = WorkKind::Gemm) {
-    const int error = launch(stream_of(of(handle).stream), kind, duration);
+cublasStatus_t run(cublasHandle_t handle, Nanos duration, Nanos called, WorkKind kind = WorkKind::Gemm) {
+    const int error = launch(stream_of(of(handle).stream), kind, duration, nullptr, 0, called);
     answer(error);
     return error ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t product(cublasHandle_t handle, double m, double n, double k, double batch, Arithmetic arithmetic) {
-    return run(handle, gemm_time(m, n, k, batch, arithmetic));
+// The library counts columns, gemm_time rows: m is the length of what lies together in memory, and its second matrix
+// the first one there.
+cublasStatus_t product(cublasHandle_t handle, cublasOperation_t second, double m, double n, double k, double batch,
+                       Arithmetic arithmetic) {
+    const Nanos called = now();
+    return run(handle, gemm_time(n, m, k, batch, arithmetic, second != CUBLAS_OP_N), called);
+}
+
+cublasStatus_t matrix_vector(cublasHandle_t handle, double numbers, Arithmetic arithmetic) {
+    const Nanos called = now();
+    const double bytes = numbers * static_cast<double>(bytes_of(arithmetic));
+    return run(handle, from_us(kernel_us(KernelKind::MatrixVector, bytes, 0)), called);
 }
 
 cublasStatus_t dot(cublasHandle_t handle, double n, Arithmetic arithmetic) {
-    const cublasStatus_t status = run(handle, memory_time(2 * n * static_cast<double>(bytes_of(arithmetic))), WorkKind::Kernel);
+    const Nanos called = now();
+    const double bytes = 2 * n * static_cast<double>(bytes_of(arithmetic));
+    const cublasStatus_t status =
+        run(handle, from_us(kernel_us(KernelKind::MatrixVector, bytes, 0)), called, WorkKind::Kernel);
     if (of(handle).pointers == CUBLAS_POINTER_MODE_HOST) answer(synchronize(stream_of(of(handle).stream)));
     return status;
 }
@@ -98,50 +111,50 @@ cublasStatus_t cublasGetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k, const float*,
+cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k, const float*,
                               const float*, int, const float*, int, const float*, float*, int) {
-    return product(handle, m, n, k, 1, arithmetic_of(CUDA_R_32F, tf32(handle)));
+    return product(handle, second, m, n, k, 1, arithmetic_of(CUDA_R_32F, tf32(handle)));
 }
-cublasStatus_t cublasDgemm_v2(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k, const double*,
+cublasStatus_t cublasDgemm_v2(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k, const double*,
                               const double*, int, const double*, int, const double*, double*, int) {
-    return product(handle, m, n, k, 1, Arithmetic::Float64);
+    return product(handle, second, m, n, k, 1, Arithmetic::Float64);
 }
-cublasStatus_t cublasSgemmEx(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k, const float*,
+cublasStatus_t cublasSgemmEx(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k, const float*,
                              const void*, cudaDataType type, int, const void*, cudaDataType, int, const float*, void*,
                              cudaDataType, int) {
     if (!modelled(type, "cublasSgemmEx")) return CUBLAS_STATUS_NOT_SUPPORTED;
-    return product(handle, m, n, k, 1, arithmetic_of(type, tf32(handle)));
+    return product(handle, second, m, n, k, 1, arithmetic_of(type, tf32(handle)));
 }
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k, const void*,
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k, const void*,
                             const void*, cudaDataType type, int, const void*, cudaDataType, int, const void*, void*,
                             cudaDataType, int, cublasComputeType_t compute, cublasGemmAlgo_t) {
     if (!modelled(type, "cublasGemmEx")) return CUBLAS_STATUS_NOT_SUPPORTED;
-    return product(handle, m, n, k, 1, arithmetic_of(type, tf32(handle, compute)));
+    return product(handle, second, m, n, k, 1, arithmetic_of(type, tf32(handle, compute)));
 }
-cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k,
+cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k,
                                          const float*, const float*, int, long long, const float*, int, long long,
                                          const float*, float*, int, long long, int batch) {
-    return product(handle, m, n, k, batch, arithmetic_of(CUDA_R_32F, tf32(handle)));
+    return product(handle, second, m, n, k, batch, arithmetic_of(CUDA_R_32F, tf32(handle)));
 }
-cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k,
+cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k,
                                          const double*, const double*, int, long long, const double*, int, long long,
                                          const double*, double*, int, long long, int batch) {
-    return product(handle, m, n, k, batch, Arithmetic::Float64);
+    return product(handle, second, m, n, k, batch, Arithmetic::Float64);
 }
-cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t, cublasOperation_t, int m, int n, int k,
+cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t, cublasOperation_t second, int m, int n, int k,
                                           const void*, const void*, cudaDataType type, int, long long, const void*,
                                           cudaDataType, int, long long, const void*, void*, cudaDataType, int, long long,
                                           int batch, cublasComputeType_t compute, cublasGemmAlgo_t) {
     if (!modelled(type, "cublasGemmStridedBatchedEx")) return CUBLAS_STATUS_NOT_SUPPORTED;
-    return product(handle, m, n, k, batch, arithmetic_of(type, tf32(handle, compute)));
+    return product(handle, second, m, n, k, batch, arithmetic_of(type, tf32(handle, compute)));
 }
 cublasStatus_t cublasSgemv_v2(cublasHandle_t handle, cublasOperation_t, int m, int n, const float*, const float*, int,
                               const float*, int, const float*, float*, int) {
-    return product(handle, m, 1, n, 1, Arithmetic::Float32);
+    return matrix_vector(handle, double(m) * n + m + n, Arithmetic::Float32);
 }
 cublasStatus_t cublasDgemv_v2(cublasHandle_t handle, cublasOperation_t, int m, int n, const double*, const double*, int,
                               const double*, int, const double*, double*, int) {
-    return product(handle, m, 1, n, 1, Arithmetic::Float64);
+    return matrix_vector(handle, double(m) * n + m + n, Arithmetic::Float64);
 }
 cublasStatus_t cublasSdot_v2(cublasHandle_t handle, int n, const float*, int, const float*, int, float* result) {
     if (of(handle).pointers == CUBLAS_POINTER_MODE_HOST) *result = 0;

@@ -20,7 +20,7 @@ struct Layout {
 
 struct Description {
     cublasComputeType_t compute;
-    std::int32_t transposed_a;
+    std::int32_t transposed_a, transposed_b;
 };
 
 // Both live in the opaque structures, which callers may put on their stack.
@@ -73,7 +73,7 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, c
 
 cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t description, size_t, cublasComputeType_t compute,
                                                cudaDataType_t) {
-    of(description) = {compute, CUBLAS_OP_N};
+    of(description) = {compute, CUBLAS_OP_N, CUBLAS_OP_N};
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* out, cublasComputeType_t compute, cudaDataType_t scale) {
@@ -88,6 +88,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t description, 
                                               const void* value, size_t) {
     if (which == CUBLASLT_MATMUL_DESC_TRANSA)
         std::memcpy(&of(description).transposed_a, value, sizeof of(description).transposed_a);
+    if (which == CUBLASLT_MATMUL_DESC_TRANSB)
+        std::memcpy(&of(description).transposed_b, value, sizeof of(description).transposed_b);
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -127,11 +129,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
         std::fprintf(stderr, "emulator: cublasLtMatmul of cudaDataType %d is not modelled\n", static_cast<int>(type));
         return CUBLAS_STATUS_NOT_SUPPORTED;
     }
+    const Nanos called = now();
     const Layout &first = of(a), &result = of(d);
     const double k = static_cast<double>(of(description).transposed_a == CUBLAS_OP_N ? first.columns : first.rows);
-    const Nanos duration = gemm_time(static_cast<double>(result.rows), static_cast<double>(result.columns), k, result.batch,
-                                     arithmetic_of(first, of(description).compute));
-    const int error = launch(stream_of(stream), WorkKind::Gemm, duration);
+    // Columns are what lies together in memory here; see product() in cublas.cpp.
+    const Nanos duration = gemm_time(static_cast<double>(result.columns), static_cast<double>(result.rows), k, result.batch,
+                                     arithmetic_of(first, of(description).compute), of(description).transposed_b != CUBLAS_OP_N);
+    const int error = launch(stream_of(stream), WorkKind::Gemm, duration, nullptr, 0, called);
     answer(error);
     return error ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
 }

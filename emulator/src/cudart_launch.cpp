@@ -26,8 +26,9 @@ thread_local std::vector<Configuration> configurations;
 cudaError_t launch_kernel(const void* function, dim3 grid, dim3 block, void** arguments, void* stream) {
     const Nanos called = now();
     bool holds = false;
-    const Nanos duration = kernel_time(kernel_name(function), double(grid.x) * grid.y * grid.z,
-                                       double(block.x) * block.y * block.z, arguments, holds);
+    const Launched launched{kernel_name(function), double(grid.x) * grid.y * grid.z, double(grid.x),
+                            double(block.x) * block.y * block.z, arguments};
+    const Nanos duration = kernel_time(launched, holds);
     return answer(launch(stream_of(stream), holds ? WorkKind::Hold : WorkKind::Kernel, duration, nullptr, 0, called));
 }
 

@@ -157,8 +157,9 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction, in
 CUresult cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                         unsigned, CUstream stream, void** arguments, void**) {
     bool holds = false;
-    const Nanos duration = kernel_time(reinterpret_cast<const char*>(function), double(gx) * gy * gz, double(bx) * by * bz,
-                                       arguments, holds);
+    const Launched launched{reinterpret_cast<const char*>(function), double(gx) * gy * gz, double(gx), double(bx) * by * bz,
+                            arguments};
+    const Nanos duration = kernel_time(launched, holds);
     return as_driver(answer(launch(stream_of(stream), WorkKind::Kernel, duration)));
 }
 CUresult cuLaunchKernelEx(const CUlaunchConfig* how, CUfunction function, void** arguments, void** extra) {

@@ -1,75 +1,106 @@
 #include "kernels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-
-#include "profile.h"
 
 namespace emulator {
 namespace {
 
-// PyTorch's element-wise kernels: a thread takes 4 elements (thread_work_size, aten/src/ATen/native/cuda/
-// thread_constants.h) of mostly 4 bytes, reads one operand and writes the result.
-constexpr double BYTES_PER_THREAD = 4 * 4 * 2;
-// Optimizers' and other fused lists of tensors: a block takes a chunk of up to 65,536 elements (kChunkSize,
-// MultiTensorApply.cuh), reads parameter and gradient and writes the parameter.
-constexpr double BYTES_PER_CHUNK = 65536.0 * 4 * 3;
+// As in emulator/times/kernels.py, which says why.
+struct Rule {
+    KernelKind kind;
+    const char* parts[6];
+};
+constexpr Rule RULES[] = {
+    {KernelKind::Other, {"AdamFunctor"}},
+    {KernelKind::Optimizer, {"multi_tensor_apply"}},
+    {KernelKind::SplitSum, {"splitKreduce"}},
+    {KernelKind::MatrixVector, {"gemv", "dot_kernel", "reduce_1Block"}},
+    {KernelKind::Fill, {"FillFunctor"}},
+    {KernelKind::Softmax, {"softmax", "SoftMax", "nll_loss", "cunn_"}},
+    {KernelKind::Norm, {"layer_norm", "LayerNorm", "batch_norm", "GammaBeta", "RowwiseMoments", "welford"}},
+    {KernelKind::Index, {"index_elementwise", "scatter_gather", "embedding_b", "EmbeddingBag", "indexSelect", "nan_to_num"}},
+    {KernelKind::Copy, {"CatArrayBatchedCopy", "CopyKernel"}},
+    {KernelKind::ColumnSum, {"reduce_kernel<128, 4", "reduce_kernelILi128ELi4E"}},
+    {KernelKind::Reduction, {"reduce_kernel"}},
+    {KernelKind::Binary, {"CUDAFunctor_add", "BinaryFunctor", "CUDAFunctorOnOther", "backward_kernel"}},
+    {KernelKind::Elementwise, {"vectorized_elementwise", "vectorized_templated"}},
+    {KernelKind::Strided, {"elementwise_kernel", "elementwise"}},
+};
+constexpr const char* HALVES[] = {"4HalfE", "8BFloat16E", "c10::Half", "c10::BFloat16", "__half", "__nv_bfloat16"};
+constexpr double ELEMENTS = 4, STRIDED_ELEMENTS = 2, CHUNK = 65536, ITEM = 4;
 
-Nanos at_least_shortest(double seconds) {
-    return std::max(from_us(seconds * 1e6), from_us(profile().shortest_kernel_us));
+template <class Parts>
+bool holds_any(const char* name, const Parts& parts) {
+    return std::any_of(std::begin(parts), std::end(parts), [&](const char* part) { return part && std::strstr(name, part); });
 }
 
-double flop_s(Arithmetic arithmetic) {
-    const Profile& p = profile();
-    switch (arithmetic) {
-        case Arithmetic::Float64: return p.flop_s_float64;
-        case Arithmetic::Float32: return p.flop_s_float32;
-        case Arithmetic::Tf32: return p.flop_s_tf32;
-        case Arithmetic::Float16: return p.flop_s_float16;
-        case Arithmetic::BFloat16: return p.flop_s_bfloat16;
+// Read and written by an element-wise kernel: an array of as many pointers is one of its parameters.
+double tensors_of(const char* name, KernelKind kind) {
+    for (const char* before : {"arrayIPcLm", "array<char*, ", "array<char *, "})
+        if (const char* found = std::strstr(name, before)) return found[std::strlen(before)] - '0';
+    return kind == KernelKind::Fill ? 1 : kind == KernelKind::Binary ? 3 : 2;
+}
+
+double bytes_of(const Launched& launched, KernelKind kind) {
+    const char* name = launched.name ? launched.name : "";
+    const double item = holds_any(name, HALVES) ? ITEM / 2 : ITEM;
+    if (kind == KernelKind::Optimizer) return launched.blocks * CHUNK * item * 3;
+    const double threads = launched.blocks * launched.threads;
+    const bool elementwise = kind == KernelKind::Fill || kind == KernelKind::Binary || kind == KernelKind::Elementwise ||
+                             kind == KernelKind::Strided;
+    if (!elementwise) return threads * ELEMENTS * item * 2;
+    const double tensors = tensors_of(name, kind);
+    // PyTorch's have the number of elements as their first argument, and threads take more of them in newer versions.
+    if (launched.arguments && launched.arguments[0] && std::strstr(name, "at6native")) {
+        int elements;
+        std::memcpy(&elements, launched.arguments[0], sizeof elements);
+        return std::max(elements, 0) * item * tensors;
     }
-    return p.flop_s_float32;
+    const bool few = std::strstr(name, "::elementwise_kernel<") || std::strstr(name, "18elementwise_kernelI");
+    return threads * (few ? STRIDED_ELEMENTS : ELEMENTS) * item * tensors;
 }
+
+Nanos at_least_shortest(double us) { return from_us(std::max(us, profile().shortest_kernel_us)); }
 
 }  // namespace
 
-std::size_t bytes_of(Arithmetic arithmetic) {
-    switch (arithmetic) {
-        case Arithmetic::Float64: return 8;
-        case Arithmetic::Float32:
-        case Arithmetic::Tf32: return 4;
-        case Arithmetic::Float16:
-        case Arithmetic::BFloat16: return 2;
-    }
-    return 4;
+KernelKind kind_of(const char* name) {
+    for (const Rule& rule : RULES)
+        if (name && holds_any(name, rule.parts)) return rule.kind;
+    return KernelKind::Other;
 }
 
-Nanos gemm_time(double m, double n, double k, double batch, Arithmetic arithmetic) {
-    const double computing = batch * 2 * m * n * k / (flop_s(arithmetic) * profile().gemm_efficiency);
-    const double bytes = batch * (m * k + k * n + m * n) * static_cast<double>(bytes_of(arithmetic));
-    return at_least_shortest(std::max(computing, bytes / (profile().memory_gb_s * 1e9)));
+double kernel_us(KernelKind kind, double bytes, double blocks_x) {
+    const Profile& p = profile();
+    const KernelTimes& times = p.kernels[static_cast<std::size_t>(kind)];
+    return times.floor_us + bytes / (p.memory_gb_s * 1e3 * times.share) + times.root_us * std::sqrt(blocks_x);
 }
 
-Nanos memory_time(double bytes) { return at_least_shortest(bytes / (profile().memory_gb_s * 1e9)); }
+Nanos memory_time(double bytes) { return at_least_shortest(bytes / (profile().memory_gb_s * 1e3)); }
 
-Nanos kernel_time(const char* name, double blocks, double threads_per_block, void** arguments, bool& holds) {
-    holds = name && std::strstr(name, "spin_kernel") && arguments;
+Nanos kernel_time(const Launched& launched, bool& holds) {
+    holds = launched.name && std::strstr(launched.name, "spin_kernel") && launched.arguments;
     if (holds) {
         std::int64_t cycles;
-        std::memcpy(&cycles, arguments[0], sizeof cycles);
-        return at_least_shortest(static_cast<double>(std::max<std::int64_t>(cycles, 0)) / (profile().sm_clock_mhz * 1e6));
+        std::memcpy(&cycles, launched.arguments[0], sizeof cycles);
+        return at_least_shortest(static_cast<double>(std::max<std::int64_t>(cycles, 0)) / profile().sm_clock_mhz);
     }
-    if (name && std::strstr(name, "multi_tensor_apply_kernel")) return memory_time(blocks * BYTES_PER_CHUNK);
-    return memory_time(blocks * threads_per_block * BYTES_PER_THREAD);
+    const KernelKind kind = kind_of(launched.name);
+    return from_us(kernel_us(kind, bytes_of(launched, kind), launched.blocks_x));
 }
 
-Nanos host_copy_time(double bytes) { return at_least_shortest(bytes / (profile().host_copy_gb_s * 1e9)); }
+Nanos host_copy_time(double bytes) { return at_least_shortest(bytes / (profile().host_copy_gb_s * 1e3)); }
 
-Nanos peer_copy_time(double bytes) { return at_least_shortest(bytes / (profile().link_gb_s * 1e9)); }
+Nanos peer_copy_time(double bytes) { return at_least_shortest(bytes / (profile().link_gb_s * 1e3)); }
 
 Nanos collective_time(double bytes, double factor, int ranks) {
     if (ranks <= 1) return memory_time(2 * bytes);
-    return from_us(profile().link_latency_us + bytes * factor / (profile().link_gb_s * 1e3));
+    double fastest = HUGE_VAL;
+    for (const Protocol& each : profile().protocols)
+        fastest = std::min(fastest, each.base_us + each.hop_us * 2 * (ranks - 1) + bytes * factor / (each.gb_s * 1e3));
+    return from_us(std::max(profile().collective_floor_us, fastest));
 }
 
 }  // namespace emulator

@@ -1,26 +1,30 @@
-// How long a piece of work takes on the device: a roofline, the longer of computing and moving bytes, and never
-// shorter than the shortest kernel.
+// How long a piece of work takes on the device: the formulas of emulator/times/ (docs/kernel-times.md), in C++.
 #pragma once
 #include <cstddef>
 
 #include "clock.h"
+#include "profile.h"
 
 namespace emulator {
 
-// The rates that a matrix product can run at.
-enum class Arithmetic { Float64, Float32, Tf32, Float16, BFloat16 };
-
 std::size_t bytes_of(Arithmetic arithmetic);
 
-// (m x k) times (k x n), `batch` of them.
-Nanos gemm_time(double m, double n, double k, double batch, Arithmetic arithmetic);
+// (m x k) times (k x n), `batch` of them, rows of memory along n and k; transposed: the first one's along m. products.cpp.
+Nanos gemm_time(double m, double n, double k, double batch, Arithmetic arithmetic, bool transposed = false);
 
 // Reading and writing so many bytes of device memory.
 Nanos memory_time(double bytes);
 
-// Any other kernel, by its name (mangled, may be null) and its grid. arguments: pointers to its parameters.
+// Any other kernel, by its name (mangled, may be null) and its grid. arguments: pointers to its parameters, or null.
+struct Launched {
+    const char* name;
+    double blocks, blocks_x, threads;  // threads: of a block
+    void** arguments;
+};
+KernelKind kind_of(const char* name);
+double kernel_us(KernelKind kind, double bytes, double blocks_x);
 // holds: set if it is PyTorch's spin kernel (torch.cuda._sleep), which does nothing for a number of cycles.
-Nanos kernel_time(const char* name, double blocks, double threads_per_block, void** arguments, bool& holds);
+Nanos kernel_time(const Launched& launched, bool& holds);
 
 Nanos host_copy_time(double bytes);
 Nanos peer_copy_time(double bytes);

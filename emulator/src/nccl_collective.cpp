@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "faults.h"
+#include "jitter.h"
 #include "kernels.h"
 #include "nccl_communicator.h"
 #include "nccl_values.h"
@@ -126,7 +127,9 @@ ncclResult_t run(const Collective& collective, ncclComm_t handle, cudaStream_t s
     const auto duration = static_cast<Nanos>(static_cast<double>(collective_time(bytes, factor, ranks)) *
                                              slowness(physical(comm->device)));
     // Made when the call is, or when a graph that holds it is launched: the order of meetings is the order of calls.
-    const auto make = [=]() -> std::shared_ptr<Meeting> { return std::make_shared<RankMeeting>(comm, collective, duration); };
+    const auto make = [=]() -> std::shared_ptr<Meeting> {
+        return std::make_shared<RankMeeting>(comm, collective, varied(Varied::Kernel, duration));
+    };
     const int before = current_index();
     set_current(comm->device);  // whose default stream is meant where none is named
     const int error = launch_meeting(stream_of(stream), duration, make);

@@ -21,7 +21,7 @@
 namespace emulator {
 namespace {
 
-constexpr std::uint64_t MAGIC = 0x656d75'0001;
+constexpr std::uint64_t MAGIC = 0x656d75'0002;
 constexpr Nanos LOOK_FOR_DEAD = 20'000'000;
 
 [[noreturn]] void refuse(const std::string& path) {

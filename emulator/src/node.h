@@ -67,6 +67,7 @@ struct Node {
     std::uint64_t magic;
     Nanos created;
     pthread_mutex_t lock;
+    std::atomic<std::uint64_t> lines;     // of numbers drawn, see jitter.cpp
     std::atomic<std::uint32_t> doorbell;  // futex: rung when a collective has its end
     DeviceState devices[MAX_DEVICES];
     Context contexts[MAX_CONTEXTS];

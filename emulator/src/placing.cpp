@@ -21,7 +21,10 @@ bool place(Stream& stream) {
     bool any = false;
     while (!stream.pending.empty() && device.error.load() == 0) {
         Work& work = stream.pending.front();
-        const Nanos start = std::max(stream.tail, work.earliest);
+        // Real devices need a moment between two works, whatever is queued.
+        const bool runs = work.type == Work::Type::Run || work.type == Work::Type::Meet;
+        const Nanos free = runs && stream.ran ? stream.ran + from_us(profile().queued_gap_us) : 0;
+        const Nanos start = std::max({stream.tail, free, work.earliest});
         Nanos end = start;
         switch (work.type) {
             case Work::Type::Run:
@@ -50,14 +53,16 @@ bool place(Stream& stream) {
                 work.meeting->deliver();
                 break;
         }
-        if (work.type == Work::Type::Run || work.type == Work::Type::Meet) {
-            device.context->add_busy(start, end);
+        if (runs) {
+            // A gap that the device makes itself is no idleness: NVML's share of time with work on it holds it.
+            device.context->add_busy(start == free ? stream.ran : start, end);
             // After it, so that no sampler sees the device idle in between.
             if (work.type == Work::Type::Meet && device.context->open_since.load() == start)
                 device.context->open_since.store(0);
             device.context->work_ns.fetch_add(std::max(work.worked, end - start));
-            trace({work.called, work.returned, start, end, static_cast<std::uint16_t>(device.index), work.kind,
+            trace({work.called, work.returned, start, end, work.modelled, static_cast<std::uint16_t>(device.index), work.kind,
                    stream.id});
+            stream.ran = end;
             stream.ends[stream.placed++ % QUEUE] = end;
             // A graph with copies in it does both in its own order.
             if (may_write_all(work.kind) && !work.effect) forget_contents(device.index);

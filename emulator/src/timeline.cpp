@@ -6,12 +6,13 @@
 #include "capture.h"
 #include "errors.h"
 #include "faults.h"
+#include "jitter.h"
 #include "placing.h"
 
 namespace emulator {
 namespace {
 
-Nanos latency() { return from_us(profile().launch_latency_us); }
+Nanos latency() { return varied(Varied::Latency, from_us(profile().launch_latency_us)); }
 
 // Legacy default-stream semantics: its work waits for all streams that were created blocking, and theirs for it.
 void join_default(Stream& stream, Nanos called) {
@@ -91,7 +92,7 @@ void await_room(Stream& stream, std::unique_lock<std::mutex>& guard) {
     guard.lock();
 }
 
-int enqueue(Stream* stream, Work work, Nanos called) {
+int enqueue(Stream* stream, Work work, Nanos called, Nanos returns, double works = 1) {
     Device& device = *stream->device;
     std::unique_lock<std::mutex> guard(device.lock);
     if (const int error = device.error.load()) return error;
@@ -99,10 +100,12 @@ int enqueue(Stream* stream, Work work, Nanos called) {
         capture_work(*stream, std::move(work));
         return OK;
     }
-    if (const double factor = slowness(device.index); factor != 1) {
+    work.modelled = work.duration;
+    if (const double factor = slowness(device.index) * clock_factor(device.index, called); factor != 1) {
         work.duration = static_cast<Nanos>(static_cast<double>(work.duration) * factor);
         work.worked = static_cast<Nanos>(static_cast<double>(work.worked) * factor);
     }
+    if (work.kind != WorkKind::Hold) work.duration = varied(Varied::Kernel, work.duration, works);
     if (work.renew) work.meeting = work.renew();
     if (strikes(Fault::Lost, device.index)) node().devices[device.index].lost.store(1);
     if (node().devices[device.index].lost.load()) {
@@ -121,7 +124,7 @@ int enqueue(Stream* stream, Work work, Nanos called) {
     device.context->launches.fetch_add(1);
     work.called = called;
     const Nanos at = now();
-    work.returned = std::max(called + from_us(profile().launch_host_us), at);
+    work.returned = std::max(returns, at);
     work.earliest = std::max(work.earliest, at + latency());
     append(*stream, std::move(work));
     return OK;
@@ -135,19 +138,23 @@ void fail(Device& device, int error) {
     device.placed.notify_all();
 }
 
+LaunchCall::LaunchCall(Device& device, Nanos called)
+    : device_(device), called_(called), returns_(called + varied(Varied::Call, from_us(profile().launch_host_us))) {}
+
 LaunchCall::~LaunchCall() {
-    const Nanos returns = spin_until(called_ + from_us(profile().launch_host_us));
-    if (device_.context) device_.context->launch_host_ns.fetch_add(returns - called_);
+    const Nanos returned = spin_until(returns_);
+    if (device_.context) device_.context->launch_host_ns.fetch_add(returned - called_);
 }
 
-int launch(Stream* stream, WorkKind kind, Nanos duration, std::function<void()> effect, Nanos worked, Nanos called) {
+int launch(Stream* stream, WorkKind kind, Nanos duration, std::function<void()> effect, Nanos worked, Nanos called,
+           double works) {
     const LaunchCall call(*stream->device, called);
     Work work{Work::Type::Run};
     work.kind = kind;
     work.duration = duration;
     work.worked = worked;
     work.effect = std::move(effect);
-    return enqueue(stream, std::move(work), call.called());
+    return enqueue(stream, std::move(work), call.called(), call.returns(), works);
 }
 
 int launch_meeting(Stream* stream, Nanos duration, const MeetingMaker& make) {
@@ -161,7 +168,8 @@ int follow_up(Stream* stream, WorkKind kind, Nanos duration, const MeetingMaker&
     work.duration = duration;
     work.renew = make;
     work.effect = std::move(effect);
-    return enqueue(stream, std::move(work), now());
+    const Nanos called = now();
+    return enqueue(stream, std::move(work), called, called + from_us(profile().launch_host_us));
 }
 
 int record(Stream* stream, const MomentRef& moment) {

@@ -48,6 +48,7 @@ struct Work {
     WorkKind kind = WorkKind::Kernel;
     Nanos earliest = 0;  // the host's call has reached the device
     Nanos duration = 0;
+    Nanos modelled = 0;  // duration without jitter and faults
     Nanos called = 0, returned = 0;
     MomentRef moment;
     std::shared_ptr<Meeting> meeting;
@@ -68,6 +69,7 @@ struct Stream {
     bool destroyed = false;     // its handle is gone, its work is not
     std::deque<Work> pending;  // works whose place in time is not known yet
     Nanos tail = 0;            // end of the last work whose place is known
+    Nanos ran = 0;             // the same, of one that ran
     std::uint64_t queued = 0, placed = 0;
     Nanos ends[QUEUE] = {};  // of the last launches that are placed
     std::shared_ptr<Capture> capture;
@@ -110,22 +112,23 @@ void destroy_stream(Stream* stream);
 // The device has failed for this process: nothing more is placed, nobody waits any longer.
 void fail(Device& device, int error);
 
-// Host time that a launch call takes: from construction to destruction at least the profile's launch cost.
+// Host time that a launch call takes: from `called` to destruction at least the profile's launch cost.
 class LaunchCall {
    public:
-    explicit LaunchCall(Device& device, Nanos called = now()) : device_(device), called_(called) {}
+    explicit LaunchCall(Device& device, Nanos called = now());
     ~LaunchCall();
     Nanos called() const { return called_; }
+    Nanos returns() const { return returns_; }
 
    private:
     Device& device_;
-    Nanos called_;
+    Nanos called_, returns_;
 };
 
 // Queue a piece of work on a stream; blocks while its queue is full. worked: see Work. called: when the host's call
-// began, for one that had something to look up first. All answer a cudaError_t.
+// began, for one that had something to look up first. works: how many run in it. All answer a cudaError_t.
 int launch(Stream* stream, WorkKind kind, Nanos duration, std::function<void()> effect = nullptr, Nanos worked = 0,
-           Nanos called = now());
+           Nanos called = now(), double works = 1);
 // A collective. duration: once all have come, for the length of a captured graph.
 int launch_meeting(Stream* stream, Nanos duration, const MeetingMaker& make);
 // A further piece of a graph that is being launched: costs the host nothing more.

@@ -10,6 +10,7 @@ enum class WorkKind : std::uint16_t { Kernel = 0, Gemm = 1, Copy = 2, Memset = 3
 struct TraceRecord {
     Nanos called, returned;  // of the launch call on the host
     Nanos start, end;        // on the device
+    Nanos modelled;          // by the profile, before jitter and faults; of a graph that of its longest chain
     std::uint16_t device;
     WorkKind kind;
     std::uint32_t stream;

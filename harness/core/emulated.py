@@ -12,14 +12,31 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from emulator.allowed import problems
 from emulator.environment import NODE, node_variables
 from emulator.libraries import EmulatorError
-from emulator.profile import EMULATED, Profile, problems
+from emulator.profile import EMULATED, Profile, profile_of
+from emulator.times.device import all_reduce_us, other_us, product_us
+from emulator.times.errors import class_of_product
+from emulator.times.kernels import TENSORS
 from ground.private import SHARED_MEMORY, private_folder, temporary_bases
 from harness.core.errors import HarnessError
 
 # What others need of the emulator; nobody else imports it.
-__all__ = ["EMULATED", "EmulatorError", "Profile", "device_variables", "load_profile", "problems"]
+__all__ = [
+    "EMULATED",
+    "TENSORS",
+    "EmulatorError",
+    "Profile",
+    "all_reduce_us",
+    "class_of_product",
+    "device_variables",
+    "load_profile",
+    "other_us",
+    "problems",
+    "product_us",
+    "sound_profile",
+]
 
 # What a node's files may grow to; containers often have 64 MiB, and a file there that cannot grow kills who writes.
 ROOM = 256 * 2**20
@@ -31,6 +48,17 @@ def load_profile(name: str) -> Profile:
     from emulator.__main__ import load_profile as load
 
     return load(name)
+
+
+def sound_profile(values: object) -> Profile | None:
+    """From what a run's configuration holds under `emulator`; None where that is none, or not one of this version."""
+    if not isinstance(values, dict):
+        return None
+    try:
+        own = profile_of(values)
+    except TypeError:
+        return None
+    return None if problems(own) else own
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
+from harness.costs.curve import Floats
 from harness.costs.overlap import combined_us
-from harness.costs.roofline import Floats
 
 # Rows below which dispatch and work are not told apart.
 FEWEST_FOR_TWO = 4

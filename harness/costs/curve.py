@@ -11,9 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import least_squares, nnls
 
-from harness.costs.roofline import TRAIN_PRODUCTS, Floats, Shape
+from harness.kernels.shape import TRAIN_PRODUCTS, Shape
+
+Floats = npt.NDArray[np.float64]
 
 # Coefficients and their units: times, whose inverses are rates (us per kB: 1 / (GB/s); us per million
 # operations: 1 / (TFLOP/s)).

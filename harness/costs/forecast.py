@@ -14,12 +14,13 @@ from itertools import product
 import pandas as pd
 
 from harness.core.emulated import Profile
-from harness.costs import roofline
 from harness.costs.contention import ALONE
 from harness.costs.overlap import combined_us, turns
-from harness.costs.roofline import ITEM_BYTES, Shape
 from harness.costs.step import ModeCost
 from harness.costs.target import Target
+from harness.kernels import step as kernel_step
+from harness.kernels.links import exposed_us
+from harness.kernels.shape import ITEM_BYTES, Shape
 
 # Where the search for the batch from which a mode is device-bound gives up.
 LARGEST_BATCH = 2**30
@@ -72,7 +73,7 @@ class _Moment:
     def dispatch_bound(self) -> bool:
         if self.synchronous:  # `loop` computes in turn as well, so that turns do not favour dispatch
             return self.issue_us * (1 if self.controller == "loop" else self.times) > self.device_us
-        exposed = roofline.exposed_us(*self.exchange_us, self.device_us)
+        exposed = exposed_us(*self.exchange_us, self.device_us)
         return self.issue_us * self.times > self.device_us + exposed
 
 
@@ -87,7 +88,9 @@ class _Case:
         self.exchange = links.exchange_us(bytes_, devices) if in_train and links else (0.0, 0.0)
         self.times = turns(controller, min(devices, target.per_node), cost.locked)
         self.synchronous = cost.synchronous and target.profile is None
-        calls = roofline.launches(shape, cost.mode) * target.launch_ratio.get((cost.mode, cost.workload), 1.0)
+        calls = kernel_step.launches(shape, cost.mode) * target.launch_ratio.get(
+            (cost.mode, cost.workload), 1.0
+        )
         # A run whose own launches were dearer by more than its whole issue time has no host time left.
         self.issue = max(cost.issue.us(shape.depth) + calls * target.launch_host_us, 1e-3)
         # Of the run's own machine; another one has other cores.
@@ -133,7 +136,7 @@ def _device_us(cost: ModeCost, shape: Shape, profile: Profile | None) -> float:
 def _cached_device_us(key: _ByIdentity, shape: Shape) -> float:
     if key.profile is None:
         return key.cost.work.us(shape)
-    return roofline.device_us(shape, key.profile, key.cost.dtype)
+    return kernel_step.device_us(shape, key.profile, key.cost.dtype, key.cost.mode)
 
 
 def forecast(

@@ -6,7 +6,7 @@ times come from.
 
 from __future__ import annotations
 
-from harness.costs.roofline import exposed_us
+from harness.kernels.links import exposed_us
 
 
 def turns(controller: str, devices: int, locked: bool) -> int:

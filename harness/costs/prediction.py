@@ -13,9 +13,9 @@ import pandas as pd
 
 from harness.analysis.run import Run
 from harness.costs.forecast import forecast
-from harness.costs.roofline import sizes_of
 from harness.costs.step import Fit
 from harness.costs.target import Target
+from harness.kernels.shape import sizes_of
 
 
 @dataclass(frozen=True)

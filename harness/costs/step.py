@@ -16,7 +16,6 @@ from harness.core.stats.intervals import FEWEST_FOR_INTERVAL, median_interval
 from harness.costs.contention import NO_CONTENTION, Contention, fit_contention
 from harness.costs.curve import FIXED, LAYER, Curve, fit_curve
 from harness.costs.overlap import combined_us, turns
-from harness.costs.roofline import Shape
 from harness.costs.usable import (
     GROUP,
     SYNCHRONOUS,
@@ -27,6 +26,7 @@ from harness.costs.usable import (
     undivided,
     usable,
 )
+from harness.kernels.shape import Shape
 
 
 @dataclass(frozen=True)

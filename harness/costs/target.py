@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.run import Run
-from harness.core.emulated import Profile, problems
+from harness.core.emulated import Profile, sound_profile
 from harness.core.schema import OK
-from harness.costs.roofline import ONE_LAUNCH, Links, launches, links_of
 from harness.costs.usable import SYNCHRONOUS, shapes_of
+from harness.kernels.links import Links, links_of
+from harness.kernels.step import ONE_LAUNCH, launches
 
 # Devices of a node where neither a profile nor the run says it.
 PER_NODE = 8
@@ -24,9 +25,9 @@ PER_NODE = 8
 class Target:
     """Where the steps are to run.
 
-    profile: the device's roofline; None for the device of the run, by its fitted curve. links: None where the run
+    profile: the device's kernel times; None for the device of the run, by its fitted curve. links: None where the run
     does not tell them. launch_host_us: what each launch call costs more there than where issue was measured.
-    launch_ratio: (mode, workload) -> counted launches / those of roofline.launches.
+    launch_ratio: (mode, workload) -> counted launches / those of harness.kernels.step.launches.
     """
 
     name: str
@@ -59,14 +60,7 @@ def target_of(
 
 def _own_profile(config: dict[str, Any]) -> Profile | None:
     """That of the emulated node on which the run was made; None where the configuration does not hold a sound one."""
-    values = config.get("emulator")
-    if not isinstance(values, dict):
-        return None
-    try:
-        own = Profile(**values)
-    except TypeError:
-        return None
-    return None if problems(own) else own
+    return sound_profile(config.get("emulator"))
 
 
 def _own_name(points: pd.DataFrame) -> str:
@@ -82,7 +76,7 @@ def _dearer_launches(profile: Profile, own: Profile | None, kinds: set[str]) -> 
 
 
 def _launch_ratios(points: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Launches that were counted over those that a roofline's list of kernels has, per mode and workload."""
+    """Launches that were counted over those that the list of a step's kernels has, per mode and workload."""
     counted = points[points["launches"].fillna(0) > 0] if "launches" in points else points.head(0)
     counted = counted[~counted["mode"].isin(ONE_LAUNCH)].assign(per_device=counted["batch"])
     ratios = {}

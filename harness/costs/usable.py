@@ -13,7 +13,7 @@ import pandas as pd
 from harness.core import axes, warnings
 from harness.core.schema import NO, OK, YES
 from harness.costs.overlap import turns
-from harness.costs.roofline import ITEM_BYTES, Shape, sizes_of
+from harness.kernels.shape import ITEM_BYTES, Shape, sizes_of
 
 # Here the core is host and device in one.
 SYNCHRONOUS = "cpu"

@@ -34,7 +34,7 @@ def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[
     """Least and most seconds that the plan is likely to take, from a rough cost of a step."""
     timing, flop_s = config.timing, FLOP_PER_SECOND[inventory.kind == "cpu"]
     if config.emulator is not None:
-        flop_s = config.emulator.flop_s["float32"] * config.emulator.gemm_efficiency
+        flop_s = config.emulator.flop_s["float32"] * config.emulator.products["float32"].share
     once = repeated = 0.0
     for session in plan.sessions:
         repeated += START_SECONDS

@@ -17,9 +17,10 @@ from harness.core.errors import ConfigError
 from harness.costs.contention import Contention, Slowed
 from harness.costs.curve import FLOPS, Curve
 from harness.costs.forecast import COLUMNS, forecast
-from harness.costs.roofline import Shape, device_us, launches
 from harness.costs.step import Error, Line, ModeCost
 from harness.costs.target import Target
+from harness.kernels.shape import Shape
+from harness.kernels.step import device_us, launches
 
 LAYER_NS = {"eager": 9000, "script": 3000}
 # Issued before there is any layer.

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness.core.emulated import load_profile
+from emulator.times.collectives import Protocol
+from harness.core.emulated import load_profile, product_us
 from harness.core.schema import yes_no
 from harness.costs.contention import ALONE, NO_CONTENTION
 from harness.costs.curve import FLOPS, LAYER, WEIGHTS, Curve, fit_curve
 from harness.costs.overlap import combined_us
-from harness.costs.roofline import (
-    BUCKET,
-    Links,
-    Shape,
-    device_us,
-    exposed_us,
-    launches,
-    links_of,
-    sizes_of,
-)
 from harness.costs.step import fit, fittable
+from harness.kernels.links import BUCKET, Links, exposed_us, links_of
+from harness.kernels.shape import Shape, sizes_of
+from harness.kernels.step import PRODUCT, device_us, kernels, launches
 
 DEPTHS, BATCHES = (4, 16, 64), (1, 16, 256, 4096)
 ISSUE = {"eager": (5.0, 9.0), "script": (4.0, 3.0)}  # us a step, us a layer
@@ -267,30 +262,46 @@ def test_coefficients_of_what_does_not_vary_are_left_out() -> None:
     assert set(found.coefficients) <= {LAYER, FLOPS}
 
 
-def test_device_time_is_the_emulators_roofline() -> None:
+def test_device_time_is_that_of_the_emulators_kernels_and_their_gaps() -> None:
     profile = load_profile("v100x8")
-    # 7 launches of the shortest kernel; and as an emulated run measured them (docs/cost-model.md).
-    assert device_us(Shape((64,) * 5, 1), profile) == pytest.approx(7 * profile.shortest_kernel_us)
-    assert device_us(Shape((512,) * 5, 4096), profile) == pytest.approx(645.07, rel=1e-3)
-    assert device_us(Shape((64,) * 65, 4096), profile) == pytest.approx(257.44, rel=1e-3)
-    assert device_us(Shape((1024,) * 17, 1024, "train"), profile) == pytest.approx(7983.8, rel=0.01)
-    assert launches(Shape((64,) * 5, 1), "eager") == 7
-    assert launches(Shape((64,) * 5, 1), "cudagraph") == 1
+    narrow = Shape((64,) * 5, 1)
+    product = float(product_us(profile, 1, 64, 64, 1, "float32")[0])
+    activation = profile.kernels["elementwise"].floor_us + 64 * 8 / (
+        830e3 * profile.kernels["elementwise"].share
+    )
+    assert device_us(narrow, profile) == pytest.approx(
+        4 * product + 3 * activation + 7 * profile.queued_gap_us
+    )
+    replayed = device_us(narrow, profile, mode="cudagraph")
+    assert replayed == pytest.approx(4 * product + 3 * activation + 7 * profile.graph_gap_us)
+    assert launches(narrow, "eager") == 7
+    assert launches(narrow, "cudagraph") == 1
+    # Large ones run near the peak: 16 layers, three products a layer.
+    wide = Shape((4096,) * 17, 4096, "train")
+    at_peak = 3 * 16 * 2 * 4096**3 / 15.7e12 * 1e6
+    assert at_peak < device_us(wide, profile) < 1.3 * at_peak
+    assert sum(kernel.kind == PRODUCT for kernel in kernels(wide)) == 3 * 16 - 1
+
+
+def links_at(gb_s: float, latency_us: float, **changes: float) -> Links:
+    profile = replace(load_profile("v100x8"), protocols=[Protocol(latency_us, 0.0, gb_s)])
+    return replace(Links(profile, per_node=8), **changes)
 
 
 def test_an_all_reduce_is_a_ring_over_the_slowest_link() -> None:
-    links = Links(
-        link_gb_s=100.0, link_latency_us=10.0, per_node=8, network_gb_s=12.5, network_latency_us=5.0
-    )
+    links = links_at(100.0, 10.0, network_gb_s=12.5, network_latency_us=5.0)
     assert links.allreduce_us(1e6, 1) == 0
     assert links.allreduce_us(1e6, 8) == pytest.approx(10 + 2 * 7 / 8 * 10)
     # 8 nodes: three levels of a tree, up and down.
     assert links.allreduce_us(1e6, 64) == pytest.approx(10 + 6 * 5 + 2 * 63 / 64 * 80)
     assert links.nodes(9) == 2
+    # Between nodes it is never faster than within one of them.
+    fast = links_at(100.0, 10.0, network_gb_s=1e6, network_latency_us=0.0)
+    assert fast.allreduce_us(1e6, 64) == pytest.approx(fast.allreduce_us(1e6, 8))
 
 
 def test_backward_hides_all_of_the_all_reduce_but_the_last_bucket() -> None:
-    links = Links(100.0, 10.0, 8)
+    links = links_at(100.0, 10.0)
     whole, last = links.exchange_us(3.0 * BUCKET, 8)
     assert whole > 3 * links.allreduce_us(BUCKET / 2, 8)
     assert exposed_us(whole, last, device_us=1e6) == last

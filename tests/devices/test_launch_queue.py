@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.core.launches import AT_MOST, USUAL
-from harness.costs.roofline import Shape, launches
 from harness.devices.launch_queue import (
     BURST_LAUNCHES,
     launches_of_step,
     steps_that_fit,
 )
+from harness.kernels.shape import Shape
+from harness.kernels.step import launches
 
 
 @pytest.mark.parametrize("of_step", [1, 3, 100, 255, 256, 257, 768, 769, 5000])

@@ -67,5 +67,5 @@ def exactly(us: float) -> Any:
 
 
 def gemm_us(flop: float, arithmetic: str) -> float:
-    """Of a matrix product, at the profile's rate of a number format."""
-    return flop / ROUND.flop_s[arithmetic] * 1e6
+    """Of a matrix product that fills all SMs, at the profile's rate of a number format."""
+    return ROUND.products[arithmetic].floor_us + flop / ROUND.flop_s[arithmetic] * 1e6

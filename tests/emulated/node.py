@@ -19,23 +19,29 @@ from emulator.build import build
 from emulator.environment import node_variables
 from emulator.libraries import EmulatorError
 from emulator.profile import Profile
+from emulator.times.collectives import Protocol
+from emulator.times.kernels import ALL_KINDS, KernelTimes
+from emulator.times.products import ITEM_BYTES, ProductTimes
 
+LATENCY_US = 20.0
 # Round numbers, so that what is modelled can be worked out by hand; no real device has them.
 ROUND = Profile(
     name="Emulated test device",
     devices=8,
     compute_capability="8.0",
-    sms=100,
+    sms=64,
     sm_clock_mhz=1000.0,
     memory_mib=4096,
     memory_gb_s=1000.0,
     flop_s={"float64": 5e12, "float32": 1e13, "tf32": 4e13, "float16": 1e14, "bfloat16": 1e14},
-    gemm_efficiency=1.0,
+    # Of the tiles 64 of 128 x 128 are one wave: products of them run at the peak.
+    products={name: ProductTimes(floor_us=1.0) for name in ITEM_BYTES},
+    kernels={kind: KernelTimes(floor_us=2.0) for kind in ALL_KINDS},
     launch_host_us=2.0,
     launch_latency_us=5.0,
     shortest_kernel_us=2.0,
     host_copy_gb_s=10.0,
-    link_latency_us=20.0,
+    protocols=[Protocol(base_us=LATENCY_US, hop_us=0.0, gb_s=100.0)],
     link_gb_s=100.0,
     power_idle_w=50.0,
     power_full_w=300.0,
@@ -97,4 +103,14 @@ def _python_path() -> str:
     return os.pathsep.join([str(top), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-__all__ = ["ROUND", "compiler", "load_profile", "profile", "require_node", "run", "variables", "why_not"]
+__all__ = [
+    "LATENCY_US",
+    "ROUND",
+    "compiler",
+    "load_profile",
+    "profile",
+    "require_node",
+    "run",
+    "variables",
+    "why_not",
+]

@@ -19,10 +19,13 @@ from node import ROUND, require_node, variables
 
 import emulator.build as build_module
 from emulator.__main__ import load_profile, main
+from emulator.allowed import problems
 from emulator.build import build, preload
 from emulator.environment import node_variables
 from emulator.libraries import NOT_SUPPORTED, EmulatorError, Library, find_wheel
-from emulator.profile import problems, save
+from emulator.profile import ModelError, save
+from emulator.times.collectives import Protocol
+from emulator.times.products import ProductTimes
 
 PROFILES = Path(__file__).resolve().parents[2] / "conf" / "emulator"
 REPOSITORY = PROFILES.parents[1]
@@ -30,7 +33,7 @@ REPOSITORY = PROFILES.parents[1]
 
 # What the comment above a value of a profile names: where it is from, or that it is assumed.
 SOURCE = re.compile(
-    r"https?://|whitepaper|datasheet|API reference|NVIDIA \w+ page|\w+\.yaml|assumed|as above|PyTorch"
+    r"https?://|whitepaper|datasheet|API reference|NVIDIA \w+ page|\w+\.yaml|assumed|as above|PyTorch|kernel-times\.md"
 )
 # Values that stand with others below one comment.
 SHARE_A_SOURCE = ("sms", "sm_clock_mhz")
@@ -56,7 +59,7 @@ def libraries() -> dict[str, Library]:
     return {library.name: library for library in find_wheel(build_module.site_packages()).libraries}
 
 
-@pytest.mark.parametrize("name", ["cudart", "cublas", "cublasLt", "nccl", "nvrtc"])
+@pytest.mark.parametrize("name", ["cudart", "cublas", "cublasLt", "cudnn", "nccl", "nvrtc"])
 def test_every_function_of_the_real_library_is_there_in_its_version(
     libraries: dict[str, Library], name: str
 ) -> None:
@@ -95,6 +98,7 @@ def test_what_is_not_modelled_refuses_by_name_with_an_error(
     calls = {
         "cudart": "cudaMipmappedArrayGetMemoryRequirements",
         "cublas": "cublasDrotg_v2",
+        "cudnn": "cudnnRNNForward",
         "nccl": "ncclSend",
         "cuda": "cuTexRefCreate",
     }
@@ -140,7 +144,7 @@ def test_a_torch_whose_libraries_lie_elsewhere_is_named(tmp_path: Path) -> None:
 def test_a_torch_without_headers_is_named(tmp_path: Path) -> None:
     folder = wheel_at(tmp_path, "13.0")
     (folder / "nvidia" / "cu13" / "lib").mkdir(parents=True)
-    for name in ("cudart", "cublas", "cublasLt", "nvrtc", "nccl"):
+    for name in ("cudart", "cublas", "cublasLt", "nvrtc", "cudnn", "nccl"):
         (folder / "nvidia" / "cu13" / "lib" / f"lib{name}.so.13").touch()
     assert "CUDA's headers" in reason(find_wheel, folder)
 
@@ -262,13 +266,24 @@ def test_profiles_load_and_every_value_has_its_source(path: Path) -> None:
         ({"compute_capability": "9"}, "compute_capability"),
         ({"compute_capability": 9.0}, "compute_capability"),
         ({"flop_s": {"float32": 1e13}}, "flop_s"),
-        ({"flop_s": {"float32": "1e13"}}, "flop_s"),
+        ({"flop_s": {"float32": "1e13"}}, "flop_s.float32"),
         ({"flop_s": None}, "flop_s"),
         ({"memory_gb_s": float("nan")}, "memory_gb_s"),
         ({"memory_gb_s": None}, "memory_gb_s"),
         ({"link_gb_s": 0.0}, "link_gb_s"),
         ({"launch_host_us": -1.0}, "launch_host_us"),
-        ({"gemm_efficiency": 1.1}, "gemm_efficiency"),
+        ({"products": {}}, "products"),
+        ({"products": {**ROUND.products, "float8": ROUND.products["float16"]}}, "products"),
+        ({"products": {**ROUND.products, "float32": ProductTimes(1.0, share=0.0)}}, "products.float32.share"),
+        ({"products": {**ROUND.products, "float32": ProductTimes("fast")}}, "products.float32.floor_us"),
+        ({"products": dict.fromkeys(ROUND.products, 1.0)}, "products"),
+        ({"kernels": {"fill": ROUND.kernels["fill"]}}, "kernels"),
+        ({"protocols": []}, "protocols"),
+        ({"protocols": [Protocol(1.0, 1.0, 1.0)] * 5}, "protocols"),
+        ({"protocols": [Protocol(1.0, 1.0, 0.0)]}, "protocols.0.gb_s"),
+        ({"errors": {"weather": ModelError()}}, "errors"),
+        ({"jitter": -1.0}, "jitter"),
+        ({"queued_gap_us": float("inf")}, "queued_gap_us"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(changes: dict[str, Any], key: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from node import ROUND, variables
+from node import LATENCY_US, ROUND, variables
 from programs import facts_of_ranks
 
 from emulator.ledger import KINDS, Records, read_trace
@@ -153,7 +153,7 @@ def collectives(times: list[dict[str, Any]], trace_folder: Path) -> list[Records
 
 def all_reduce_us(bytes_moved: int, ranks: int) -> float:
     """Latency, and 2 (n - 1) / n of the bytes over each link."""
-    return ROUND.link_latency_us + 2 * (ranks - 1) / ranks * bytes_moved / (ROUND.link_gb_s * 1e3)
+    return LATENCY_US + 2 * (ranks - 1) / ranks * bytes_moved / (ROUND.link_gb_s * 1e3)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "float32", "float64"])
@@ -200,9 +200,9 @@ def test_collectives_take_the_time_of_their_bytes(times: list[dict[str, Any]]) -
         assert found["all_reduce_us"] == pytest.approx(all_reduce_us(size, 2), abs=0.01)
         assert found["three_us"] == pytest.approx(3 * all_reduce_us(size, 2), abs=0.01)
         # Each rank has one half of what is gathered.
-        assert found["all_gather_us"] == pytest.approx(ROUND.link_latency_us + size / link, abs=0.01)
-        assert found["reduce_scatter_us"] == pytest.approx(ROUND.link_latency_us + size / link, abs=0.01)
-        assert found["broadcast_us"] == pytest.approx(ROUND.link_latency_us + size / link, abs=0.01)
+        assert found["all_gather_us"] == pytest.approx(LATENCY_US + size / link, abs=0.01)
+        assert found["reduce_scatter_us"] == pytest.approx(LATENCY_US + size / link, abs=0.01)
+        assert found["broadcast_us"] == pytest.approx(LATENCY_US + size / link, abs=0.01)
 
 
 def test_a_collective_begins_when_the_last_rank_has_come(collectives: list[Records]) -> None:
@@ -210,7 +210,7 @@ def test_a_collective_begins_when_the_last_rank_has_come(collectives: list[Recor
     assert len(one) == len(other) > 10
     assert (one["end"] == other["end"]).all()
     took = (one["end"] - np.maximum(one["start"], other["start"])).astype(np.int64)
-    assert took.min() >= ROUND.link_latency_us * 1e3
+    assert took.min() >= LATENCY_US * 1e3
     # The first is the one of 4 MiB; of all it is one of the longest.
     assert took.max() == pytest.approx(all_reduce_us(4 << 20, 2) * 1e3, abs=2)
 

@@ -39,6 +39,15 @@ found["memory_bound"] = on_device_us(lambda: torch.mm(one, wide))
 tiny = torch.empty(4, 4, device="cuda")
 found["tiny"] = on_device_us(lambda: torch.mm(tiny, tiny))
 
+vector = torch.empty(1_000_000, device="cuda")
+half = vector.half()
+for warm in (vector.relu(), vector + vector, half.relu(), vector.zero_()):
+    del warm
+found["unary"] = on_device_us(lambda: vector.relu())
+found["binary"] = on_device_us(lambda: vector + vector)
+found["half"] = on_device_us(lambda: half.relu())
+found["fill"] = on_device_us(lambda: vector.fill_(1))
+
 pinned = torch.empty(10_000_000, dtype=torch.uint8).pin_memory()
 here = torch.empty(10_000_000, dtype=torch.uint8, device="cuda")
 there = torch.empty(10_000_000, dtype=torch.uint8, device="cuda:1")
@@ -73,11 +82,21 @@ def test_a_large_matrix_product_runs_at_the_rate_of_its_number_format(times: Any
 
 
 def test_a_narrow_matrix_product_takes_the_time_of_its_bytes(times: Any) -> None:
-    assert times["memory_bound"] == exactly((4096 * 4096 + 2 * 4096) * 4 / ROUND.memory_gb_s / 1e3)
+    moving = (4096 * 4096 + 2 * 4096) * 4 / ROUND.memory_gb_s / 1e3
+    assert times["memory_bound"] == exactly(ROUND.kernels["matrix_vector"].floor_us + moving)
 
 
-def test_no_kernel_is_shorter_than_the_shortest(times: Any) -> None:
-    assert times["tiny"] == exactly(ROUND.shortest_kernel_us)
+def test_a_small_matrix_product_takes_the_time_of_one_tile_on_one_multiprocessor(times: Any) -> None:
+    of_an_sm = ROUND.flop_s["float32"] / ROUND.sms
+    assert times["tiny"] == exactly(ROUND.products["float32"].floor_us + 2 * 32**3 / of_an_sm * 1e6)
+
+
+def test_other_kernels_take_the_time_of_what_they_move(times: Any) -> None:
+    floor, us_of_a_number = 2.0, 4 / ROUND.memory_gb_s / 1e3
+    assert times["unary"] == exactly(floor + 2 * 1_000_000 * us_of_a_number)
+    assert times["binary"] == exactly(floor + 3 * 1_000_000 * us_of_a_number)
+    assert times["half"] == exactly(floor + 2 * 1_000_000 * us_of_a_number / 2)
+    assert times["fill"] == exactly(floor + 1_000_000 * us_of_a_number)
 
 
 def test_copies_take_the_time_of_their_bytes(times: Any) -> None:

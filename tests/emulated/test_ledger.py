@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_traces import Made
-from node import profile, require_node, variables
+from node import load_profile, profile, require_node, variables
 from running import command, environment
 
-from emulator.ledger import Records, busy_ns, read_trace
+from emulator.ledger import Records, busy_ns, needed_ns, read_trace
 from harness.analysis.run import load_run
 from harness.devices.launch_queue import BURST_LAUNCHES
 from harness.trace.answers.rows import rows
@@ -28,6 +28,7 @@ from harness.trace.reading.reader import read_trace as read_kineto
 
 pytestmark = pytest.mark.long
 
+GAP_NS = int(load_profile("v100x8").queued_gap_us * 1000)
 DEPTHS, BATCHES, WIDTH = (4, 16), (1, 512, 2048, 8192), 512
 # Samples a second are many against the windows they are compared over.
 SAMPLE_EVERY_S = 0.02
@@ -127,14 +128,14 @@ def true_share(swept: Swept, key: str) -> float:
     shares = []
     for block in swept.blocks[key]:
         start, end = block["start_ns"], block["end_ns"]
-        shares.append(busy_ns(within(swept.ledger, start, end), start, end) / (end - start))
+        shares.append(needed_ns(within(swept.ledger, start, end), start, end, GAP_NS) / (end - start))
     return median(shares)
 
 
-def true_device_us(swept: Swept, key: str) -> float:
-    """Device time of a step, from what ran in the timed blocks."""
+def true_device_us(swept: Swept, key: str, gap_ns: int = GAP_NS) -> float:
+    """Device time of a step, from what ran in the timed blocks, with the device's own gaps."""
     return median(
-        busy_ns(within(swept.ledger, b["start_ns"], b["end_ns"]), b["start_ns"], b["end_ns"])
+        needed_ns(within(swept.ledger, b["start_ns"], b["end_ns"]), b["start_ns"], b["end_ns"], gap_ns)
         / b["steps"]
         / 1e3
         for b in swept.blocks[key]
@@ -172,7 +173,7 @@ def test_every_point_was_measured(swept: Swept) -> None:
 
 def test_the_points_reach_from_launch_bound_to_compute_bound(swept: Swept) -> None:
     shares = [true_share(swept, key) for key in swept.points["key"]]
-    assert min(shares) < 0.4
+    assert min(shares) < 0.8  # kernels are no shorter than real ones
     assert max(shares) > 0.98
 
 
@@ -212,9 +213,9 @@ def test_each_points_own_utilisation_and_energy_are_the_ledgers(swept: Swept) ->
         start, end = window["start_ns"], window["end_ns"]
         # The first two of NVML's windows reach back before the point's.
         settled = start + 2 * int(WINDOW_MS * 1e6)
-        share = busy_ns(overlapping(swept.ledger, settled, end), settled, end) / (end - settled)
+        share = busy_ns(overlapping(swept.ledger, settled, end), settled, end, GAP_NS) / (end - settled)
         points_off.append(point.util_mean_pct - 100 * share)
-        share = busy_ns(overlapping(swept.ledger, start, end), start, end) / (end - start)
+        share = busy_ns(overlapping(swept.ledger, start, end), start, end, GAP_NS) / (end - start)
         watts = of.power_idle_w + share * (of.power_full_w - of.power_idle_w)
         power_off.append(point.power_mean_w / watts - 1)
         samples = window["steps"] * point.batch
@@ -238,13 +239,14 @@ def test_nvml_of_another_process_shows_the_ledgers_utilisation(swept: Swept) -> 
                 swept.ledger[(swept.ledger["end"] > begin) & (swept.ledger["start"] < begin + step)],
                 begin,
                 begin + step,
+                GAP_NS,
             )
             differences.append(swept.samples[here, 1].mean() - 100 * true / step)
     assert len(differences) >= 12
     assert abs(np.mean(differences)) < 1
     assert np.percentile(np.abs(differences), 75) < 3
     whole = swept.samples[(swept.samples[:, 0] >= first) & (swept.samples[:, 0] < last), 1].mean()
-    true = 100 * busy_ns(swept.ledger, first - lag, last - lag) / (last - first)
+    true = 100 * busy_ns(swept.ledger, first - lag, last - lag, GAP_NS) / (last - first)
     assert whole == pytest.approx(true, abs=3)
 
 
@@ -278,7 +280,8 @@ def test_the_ledger_as_a_profilers_trace_gives_the_same_figures(swept: Swept, tm
             first, last = int(own["start"].min()), int(own["end"].max())
             assert row["busy_share"] == pytest.approx(busy_ns(own, first, last) / (last - first), abs=0.001)
         device_us = median(row["device_us"] / row["n"] for row in found)
-        assert device_us == pytest.approx(point.device_us, rel=0.03), point
+        # A trace has no work in the gaps that a device makes itself.
+        assert device_us == pytest.approx(true_device_us(swept, point.key, gap_ns=0), rel=0.03), point
         # Of the same blocks, since the host's part of others may have been another one.
         share = median(row["dispatch_share"] for row in found)
         apart.append(abs(share - (1 - median(true))))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from bare import Monitor, Program
 from communicators import NCCL, left_behind, said_by_ranks
-from node import ROUND, run, variables
+from node import LATENCY_US, ROUND, run, variables
 
 from emulator.ledger import KINDS, read_trace
 
@@ -128,7 +128,7 @@ say(0)
     # It begins when the last one has come, whichever that is on a crowded host.
     begin = max(early["start"], late["start"])
     assert begin > min(early["start"], late["start"])
-    assert early["end"] - begin == 1e3 * (ROUND.link_latency_us + 8e6 / (ROUND.link_gb_s * 1e3))
+    assert early["end"] - begin == 1e3 * (LATENCY_US + 8e6 / (ROUND.link_gb_s * 1e3))
 
 
 def test_who_gives_a_communicator_up_waits_no_longer(environment: dict[str, str]) -> None:

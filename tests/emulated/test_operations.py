@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from node import profile, variables
+from node import ROUND, profile, variables
 from programs import facts
 
-from emulator.ledger import read_trace
+from emulator.ledger import KINDS, read_trace
+from emulator.times.device import product_us
 
 SELECTIONS = """
 x = torch.randn(8, 8, device="cuda")
@@ -19,7 +20,7 @@ REFUSED = """
 x = torch.zeros(32, 32, device="cuda")
 small = x.to(torch.int8)
 REFUSALS = {
-    "cudnn": lambda: torch.nn.Conv2d(3, 4, 3).cuda()(torch.zeros(1, 3, 8, 8, device="cuda")),
+    "cudnn": lambda: torch.nn.LSTM(4, 4).cuda()(torch.zeros(2, 1, 4, device="cuda")),
     "cufft": lambda: torch.fft.fft(x),
     "cusolver": lambda: torch.linalg.svd(x),
     "cublascgemm": lambda: x.to(torch.cfloat) @ x.to(torch.cfloat),
@@ -29,6 +30,61 @@ REFUSALS = {
 for name, work in REFUSALS.items():
     found[name] = attempt(work)
 found["afterwards"] = attempt(lambda: x @ x)
+"""
+
+LAYERS = """
+nn, F = torch.nn, torch.nn.functional
+
+def trained(model, *inputs):
+    model = model.cuda()
+    out = model(*inputs)
+    (out[0] if isinstance(out, tuple) else out).float().sum().backward()
+    torch.cuda.synchronize()
+
+class Attention(nn.Module):
+    def __init__(self, dtype):
+        super().__init__()
+        self.projection = nn.Linear(64, 192, dtype=dtype)
+
+    def forward(self, x):
+        q, k, v = self.projection(x).unflatten(-1, (3, 4, 16)).transpose(1, 3).unbind(2)
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+images = torch.zeros(4, 16, 32, 32, device="cuda", requires_grad=True)
+tokens = torch.zeros(2, 24, 64, device="cuda")
+LAYERS = {
+    "conv": lambda: trained(nn.Conv2d(16, 32, 3, padding=1), images),
+    "conv half": lambda: trained(nn.Conv2d(16, 32, 3).half(), images.half()),
+    "conv channels last": lambda: trained(nn.Conv2d(16, 32, 3), images.contiguous(memory_format=torch.channels_last)),
+    "grouped": lambda: trained(nn.Conv2d(16, 32, 3, groups=4, stride=2, dilation=2), images),
+    "transposed": lambda: trained(nn.ConvTranspose2d(16, 8, 4, stride=2), images),
+    "conv 1d": lambda: trained(nn.Conv1d(24, 8, 3), tokens),
+    "conv 3d": lambda: trained(nn.Conv3d(4, 8, 3), torch.zeros(2, 4, 8, 8, 8, device="cuda")),
+    "batch norm": lambda: trained(nn.BatchNorm2d(16).eval(), images),
+    "pool": lambda: trained(nn.Sequential(nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)), images),
+    "layer norm": lambda: trained(nn.LayerNorm(64), tokens),
+    "embedding": lambda: trained(nn.Embedding(100, 16), torch.zeros(8, 5, dtype=torch.long, device="cuda")),
+    "bag": lambda: trained(nn.EmbeddingBag(100, 16), torch.zeros(8, 5, dtype=torch.long, device="cuda")),
+    "attention": lambda: trained(Attention(torch.float32), tokens),
+    "attention half": lambda: trained(Attention(torch.float16), tokens.half()),
+    "attention bfloat16": lambda: trained(Attention(torch.bfloat16), tokens.bfloat16()),
+    "encoder": lambda: trained(nn.TransformerEncoderLayer(64, 4, 128, batch_first=True), tokens),
+    "softmax": lambda: trained(nn.Sequential(nn.Linear(64, 10), nn.LogSoftmax(-1)), tokens),
+}
+for name, work in LAYERS.items():
+    found[name] = attempt(work)
+print(json.dumps(found), flush=True)
+# Threads of backward may still be ending, which an interpreter that ends first turns into an abort.
+os._exit(0)
+"""
+
+CONVOLUTION = """
+x = torch.zeros(8, 64, 28, 28, device="cuda", dtype=torch.float16)
+layer = torch.nn.Conv2d(64, 128, 3, padding=1, bias=False).cuda().half()
+with torch.no_grad():
+    for _ in range(3):
+        layer(x)
+torch.cuda.synchronize()
 """
 
 FORKED = """
@@ -74,6 +130,22 @@ def test_what_is_not_modelled_is_an_error_that_names_it(folder: Path) -> None:
     assert len(found) == 6
     for name, error in found.items():
         assert name in error.lower().replace("(by", "by"), (name, error)
+
+
+@pytest.mark.parametrize("capability", ["7.0", "8.0", "9.0"])
+def test_layers_that_models_are_made_of_run_forward_and_backward(folder: Path, capability: str) -> None:
+    found = facts(LAYERS, variables(folder, profile(compute_capability=capability)))
+    assert {name: error for name, error in found.items() if error} == {}
+    assert len(found) == 17
+
+
+def test_a_convolution_takes_as_long_as_the_matrix_product_that_it_is(folder: Path) -> None:
+    facts(CONVOLUTION, variables(folder, EMULATOR_TRACE=str(folder / "trace")))
+    records = read_trace(folder / "trace")
+    (took,) = set(records["modelled"][records["kind"] == KINDS.index("gemm")].tolist())
+    assert took / 1e3 == pytest.approx(
+        float(product_us(ROUND, 8 * 28 * 28, 128, 64 * 9, 1, "float16")[0]), abs=0.001
+    )
 
 
 def test_a_forked_child_writes_nothing_into_its_parents_ledger(folder: Path) -> None:

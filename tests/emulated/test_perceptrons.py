@@ -132,7 +132,6 @@ WORKS = {
 square = torch.zeros(8, 8, device="cuda")
 REFUSED = {
     "fft": lambda: torch.fft.fft(x),
-    "convolution": lambda: F.conv2d(x.view(1, 2, 32, 32), x[:4, :18].view(4, 2, 3, 3)),
     "lstm": lambda: nn.LSTM(8, 8).cuda()(square.view(8, 1, 8)),
     "inverse": lambda: torch.linalg.inv(square),
     "singular values": lambda: torch.linalg.svd(square),

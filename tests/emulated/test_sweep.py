@@ -185,7 +185,7 @@ class TestFaults:
         (["emulator=v100x8"], "emulator="),
         (["device=emulated", "emulator.sms=0"], "emulator.sms=0"),
         (["device=emulated", "emulator.devices=17"], "emulator.devices=17"),
-        (["device=emulated", "emulator.gemm_efficiency=1.5"], "emulator.gemm_efficiency=1.5"),
+        (["device=emulated", "emulator.products.float32.share=0"], "emulator.products.float32.share=0"),
         (["device=emulated", "emulator.flop_s.float32=fast"], "emulator.flop_s.float32=fast"),
         (["device=emulated", "emulator.color=red"], "emulator.color=red"),
         (["device=emulated", "devices=[9]"], "devices=9"),

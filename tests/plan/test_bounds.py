@@ -8,7 +8,8 @@ from dataclasses import fields
 import pytest
 import yaml
 
-from emulator.profile import Profile, problems
+from emulator.allowed import problems
+from emulator.profile import Profile
 from harness.core.emulated import load_profile
 from harness.core.errors import ConfigError
 from harness.plan.allowed.bounds import BOUNDS, check_bounds, numeric_keys
