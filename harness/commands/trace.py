@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from harness.commands.on_terminal import Progress, print_words, progress
 from harness.commands.parser import Parser
 from harness.core.collector import no_collections
@@ -20,6 +22,7 @@ from harness.report.failures import tell_failed
 from harness.report.traces import write_trace_report
 from harness.trace.answers.answer import answers
 from harness.trace.answers.sentences import sentences
+from harness.trace.calibration import PROFILER_US, calibration
 from harness.trace.looked import looked_at
 from harness.trace.reading.reader import read_trace
 from harness.trace.reading.trace import Trace
@@ -29,7 +32,7 @@ ENDINGS = (".json", ".json.gz")
 
 
 def main(arguments: list[str]) -> int:
-    """`harness trace FILE|FOLDER|GLOB... [--out DIR] [--steps A:B]`. Answers the exit status."""
+    """`harness trace FILE|FOLDER|GLOB... [--out DIR] [--steps A:B] [--calibrate DIR]`. Answers the exit status."""
     parser = Parser(
         prog="harness trace",
         description="Say where devices were idle, and what they waited for, from traces of torch.profiler "
@@ -52,9 +55,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--tables", action="store_true", help="sentences and CSV alone: no figures, page or timelines"
     )
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="DIR",
+        help="instead of a report write what `python -m emulator fit` takes: kernels with sizes, launches, gaps",
+    )
+    parser.add_argument(
+        "--profiler-us",
+        type=_microseconds,
+        metavar="US",
+        default=PROFILER_US,
+        help=f"what the profiler adds to a launch, taken off with --calibrate (default {PROFILER_US:g})",
+    )
     parsed = parser.parse_args(arguments)
     with no_collections(), progress() as bar:
         traces = _read(_files(parsed.trace), bar)
+        if parsed.calibrate:
+            bar.told("reading sizes")
+            return _calibrate(traces, parsed.profiler_us, parsed.calibrate)
         _check_steps(traces, parsed.steps)
         bar.told("looking at gaps")
         ranks = [looked_at(trace, parsed.steps, parsed.node_devices) for trace in traces]
@@ -67,6 +86,26 @@ def main(arguments: list[str]) -> int:
     for path in report.files:
         print(path)
     return tell_failed(report.failed, f"harness trace {shlex.join(arguments)}")
+
+
+def _calibrate(traces: Sequence[Trace], profiler_us: float, folder: Path) -> int:
+    found = calibration(traces, profiler_us)
+    folder.mkdir(parents=True, exist_ok=True)
+    told = pd.DataFrame(found.told.items(), columns=["key", "value_us"])
+    for name, table in (("products", found.products), ("kernels", found.kernels), ("told", told)):
+        table.to_csv(folder / f"{name}.csv", index=False)
+        print_words(f"{folder / name}.csv: {len(table)} rows")
+    if found.products.empty:
+        print_words(
+            "No matrix product has its sizes: record with record_shapes=True (torch.profiler.profile)."
+        )
+    return 0
+
+
+def _microseconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text):
+        raise ConfigError("--profiler-us", text, "microseconds, as 3 or 2.5")
+    return float(text)
 
 
 def _positive(text: str) -> int:

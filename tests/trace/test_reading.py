@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from made_traces import Made
 
+from harness.trace.reading.event import EVENTS
 from harness.trace.reading.json_stream import NoTrace, TraceFile
 from harness.trace.reading.reader import read_trace
 
@@ -110,7 +111,7 @@ def test_older_spellings(tmp_path: Path) -> None:
 
 def test_memory_is_that_of_a_piece_of_it(tmp_path: Path) -> None:
     """Whatever stands behind the events, and however large they are together."""
-    file = TraceFile(made().save(tmp_path / "trace.json"))
+    file = TraceFile(made().save(tmp_path / "trace.json"), EVENTS)
     assert sum(len(events) for events in file.events()) == 600
     assert file.about["traceName"] == "x"
 

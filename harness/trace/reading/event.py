@@ -6,7 +6,7 @@ In: JSON. Out: Events. Must not know what an event means.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -47,35 +47,45 @@ class Event(msgspec.Struct, gc=False):
     args: Arguments | None = None
 
 
-_EVENTS = msgspec.json.Decoder(list[Event])
+Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
-def events_of(text: str) -> list[Event] | None:
-    """Those of a list of JSON without its brackets; None where it is none."""
-    try:
-        return _EVENTS.decode(f"[{text}]")
-    except (msgspec.DecodeError, RecursionError):
-        pass  # no JSON, but perhaps what profilers write for it; or an event of another shape
-    try:
-        found = DECODER.decode(f"[{text}]")
-    except (ValueError, RecursionError):
-        return None
-    return [event for value in found if (event := event_of(value))]
+class Decoder(Generic[Kind]):
+    """JSON of events as one type."""
+
+    def __init__(self, kind: type[Kind]) -> None:
+        self._kind = kind
+        self._many = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+    def many(self, text: str) -> list[Kind] | None:
+        """Those of a list of JSON without its brackets; None where it is none."""
+        try:
+            found: list[Kind] = self._many.decode(f"[{text}]")
+            return found
+        except (msgspec.DecodeError, RecursionError):
+            pass  # no JSON, but perhaps what profilers write for it; or an event of another shape
+        try:
+            values = DECODER.decode(f"[{text}]")
+        except (ValueError, RecursionError):
+            return None
+        return [event for value in values if (event := self.one(value))]
+
+    def one(self, value: Any) -> Kind | None:
+        """None where it is no object. What is of another type than Kineto's is as if it were not there."""
+        if not isinstance(value, dict):
+            return None
+        try:
+            return msgspec.convert(value, self._kind)
+        except (msgspec.ValidationError, OverflowError):
+            fitting = {name: each for name, each in value.items() if self._fits(name, each)}
+            return msgspec.convert(fitting, self._kind)
+
+    def _fits(self, name: Any, value: Any) -> bool:
+        try:
+            msgspec.convert({name: value}, self._kind)
+        except (msgspec.ValidationError, OverflowError):
+            return False
+        return True
 
 
-def event_of(value: Any) -> Event | None:
-    """None where it is no object. What is of another type than Kineto's is as if it were not there."""
-    if not isinstance(value, dict):
-        return None
-    try:
-        return msgspec.convert(value, Event)
-    except (msgspec.ValidationError, OverflowError):
-        return msgspec.convert({name: each for name, each in value.items() if _fits(name, each)}, Event)
-
-
-def _fits(name: Any, value: Any) -> bool:
-    try:
-        msgspec.convert({name: value}, Event)
-    except (msgspec.ValidationError, OverflowError):
-        return False
-    return True
+EVENTS = Decoder(Event)

@@ -12,10 +12,10 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Generic
 
 from harness.core.errors import HarnessError
-from harness.trace.reading.event import DECODER, Event, event_of, events_of
+from harness.trace.reading.event import DECODER, Decoder, Kind
 
 Progress = Callable[[int], object]
 EVENTS = "traceEvents"
@@ -32,18 +32,18 @@ class NoTrace(HarnessError):
     """The file is no trace."""
 
 
-class TraceFile:
-    """One file. about: what stands beside the events, as far as it was read. cut: why reading ended before the file's
-    end said so; empty where it is whole."""
+class TraceFile(Generic[Kind]):
+    """One file, whose events are read as one type. about: what stands beside the events, as far as it was read. cut:
+    why reading ended before the file's end said so; empty where it is whole."""
 
-    def __init__(self, path: Path, progress: Progress = lambda _: None) -> None:
+    def __init__(self, path: Path, decoder: Decoder[Kind], progress: Progress = lambda _: None) -> None:
         """progress: called with the number of further bytes of the file that were read."""
         self.path = path
-        self._progress = progress
+        self._decoder, self._progress = decoder, progress
         self.about: dict[str, Any] = {}
         self.cut = ""
 
-    def events(self) -> Iterator[list[Event]]:
+    def events(self) -> Iterator[list[Kind]]:
         """Some at a time, in order; to be read once.
 
         Raises NoTrace where there are no events in it, OSError where it cannot be read.
@@ -59,7 +59,7 @@ class TraceFile:
             self._progress(len(chunk))
             yield chunk
 
-    def _parsed(self, text: Iterator[str]) -> Iterator[list[Event]]:
+    def _parsed(self, text: Iterator[str]) -> Iterator[list[Kind]]:
         window = _Window(text)
         first = window.peek()
         if first == "[":
@@ -88,13 +88,13 @@ class TraceFile:
                 f"{self.path}: no trace of torch.profiler: no {EVENTS} in it{self.cut and f' ({self.cut})'}"
             )
 
-    def _list(self, window: _Window) -> Iterator[list[Event]]:
+    def _list(self, window: _Window) -> Iterator[list[Kind]]:
         try:
             window.skip("[")
             while window.peek() not in ("]", ""):
-                events = window.events()
+                events = window.events(self._decoder)
                 if events is None:
-                    event = event_of(window.value())
+                    event = self._decoder.one(window.value())
                     events = [event] if event else []
                 yield events
                 window.skip(",", optional=True)
@@ -150,7 +150,7 @@ class _Window:
         elif not optional:
             raise _Cut(self._error if self._ended else f"{character!r} is missing in it")
 
-    def events(self) -> list[Event] | None:
+    def events(self, decoder: Decoder[Kind]) -> list[Kind] | None:
         """As many of a list as can be told at once; None where that is not sure.
 
         Up to the last place that looks like the end of one before the beginning of another. Where it is none, within a
@@ -161,7 +161,7 @@ class _Window:
         if self._unsure or not between:
             return None
         end = between[-1] + 1
-        found = events_of(self._held[self._at : end])
+        found = decoder.many(self._held[self._at : end])
         if found is None:
             self._unsure = True  # of all that is held: each value would try it again
         else:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.trace.reading.event import NO_ARGUMENTS, Arguments, Event, Place
+from harness.trace.reading.event import EVENTS, NO_ARGUMENTS, Arguments, Event, Place
 from harness.trace.reading.json_stream import NoTrace, Progress, TraceFile
 from harness.trace.reading.trace import COPY, KERNEL, MEMSET, Table, Trace
 from harness.trace.spans import Times
@@ -42,7 +43,7 @@ def read_trace(path: Path, progress: Progress = lambda _: None) -> Trace:
 
     Raises NoTrace where it is none, OSError where it cannot be read.
     """
-    file, trace = TraceFile(path, progress), Trace(path)
+    file, trace = TraceFile(path, EVENTS, progress), Trace(path)
     reader = _Reader(trace)
     for events in file.events():
         reader.take(events)
@@ -90,7 +91,7 @@ class _Reader:
                 of_kind[kinds[event.cat]].append(event)
         of_kind.pop(None, None)
         for kind, found in of_kind.items():
-            known, starts, ends = _with_times(found)
+            known, starts, ends = with_times(found)
             if kind == _OPERATOR:
                 self._take_host(self._trace.operators, known, starts, ends)
             elif kind == _PYTHON:
@@ -157,7 +158,15 @@ def _number(arguments: Arguments) -> int:
     return _whole_or(-1, arguments.correlation, arguments.external, arguments.external_before)
 
 
-def _with_times(events: list[Event]) -> tuple[list[Event], Times, Times]:
+class _Timed(Protocol):
+    ts: float | None
+    dur: float | None
+
+
+_Some = TypeVar("_Some", bound=_Timed)
+
+
+def with_times(events: list[_Some]) -> tuple[list[_Some], Times, Times]:
     """Those that have a time, and their starts and ends in ns. Traces are in us whatever displayTimeUnit says."""
     starts = np.array([event.ts for event in events], np.float64)
     lengths = np.array([event.dur for event in events], np.float64)
