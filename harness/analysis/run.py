@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.collected.collect import Collected, collect, sessions_worth
+from harness.analysis.device_model import add_device_model
 from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
@@ -71,6 +72,7 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
         known = {point.key for point in launcher.points}
         launcher.points += [point for point in planned if point.key not in known]
         table = make_table(launcher, collected, samplings)
+        add_device_model(table.frame, config)
     notes = [
         *_notes(directory, raw, collected, table),
         *notes_on_sampling(samplings, collected.ranks, table.sampled),

@@ -66,6 +66,9 @@ COLUMNS: dict[str, str] = {
         "issue_us", "host time to issue one step without waiting for the device; empty on synchronous devices"
     ),
     **_figure("device_us", "time the device executes one step with the launch hidden; empty on CPU"),
+    "device_us_model_low": "of an emulated device: 5th percentile of what the real one may take, by the held-out "
+    "error of the profile's kernel times (docs/kernel-times.md); empty on real devices",
+    "device_us_model_high": "the same, 95th percentile",
     **_figure(
         "dispatch_share",
         "share of the step in which the device waits; on CPU against the fastest mode without Python",

@@ -57,7 +57,7 @@ BACK_PRESSURE = PointWarning(
 )
 REPLAY_DIFFERS = PointWarning(
     "replay_differs",
-    "device_us and the replay of a CUDA graph of the same step differ by more than 5 %: "
+    "device_us and the replay of a CUDA graph of the same step differ by more than 5 % and 1 us a launch: "
     "read device_us, dispatch_share and feedable_devices with that error",
 )
 SHARED = PointWarning("shared", "another process used the device: measure again when it is alone")

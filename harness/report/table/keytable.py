@@ -6,10 +6,13 @@ know where the table is shown.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from harness.analysis.device_model import share_between
 from harness.core import axes, warnings
 from harness.report.table.formats import MISSING, one_line, percent, ratio, significant
 from harness.report.table.tidy import EMULATED_MARK
@@ -35,6 +38,14 @@ class KeyTable:
 def _range(low: float, high: float, shown: object) -> str:
     show = ratio if shown is ratio else significant
     return f"{show(low)} - {show(high)}" if low == low and high == high else MISSING
+
+
+def _share(row: dict[Hashable, Any], low: float, high: float) -> str:
+    """With between what it lies by the error of an emulated device's times."""
+    share = row["dispatch_share"]
+    if share != share:
+        return MISSING
+    return percent(share) if low != low else f"{percent(share)} ({percent(low)} - {percent(high)})"
 
 
 def _chosen(table: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, str]:
@@ -114,12 +125,13 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
 
 def _values(rows: pd.DataFrame, many: bool) -> dict[str, list[str]]:
     records = rows.to_dict("records")
+    between = share_between(rows).itertuples(index=False, name=None)
     columns = {
         "step us": [significant(row["step_us"]) for row in records],
         "low - high": [_range(row["step_us_low"], row["step_us_high"], significant) for row in records],
         "x eager": [ratio(row["speedup_vs_eager"]) for row in records],
         "low - high ": [_range(row["speedup_low"], row["speedup_high"], ratio) for row in records],
-        "dispatch": [percent(v) if (v := row["dispatch_share"]) == v else MISSING for row in records],
+        "dispatch": [_share(row, *each) for row, each in zip(records, between, strict=True)],
         "efficiency": [percent(v) if (v := row["scaling_efficiency"]) == v else MISSING for row in records],
         "warnings": [" ".join(warnings.names(row["warnings"])) for row in records],
         "status": ["" if row["ok"] else row["status"] for row in records],

@@ -10,6 +10,8 @@ from saying import said, speedup
 from synthetic import failed, make_points
 
 from harness.report.findings import FINDINGS, findings
+from harness.report.table.keytable import key_table
+from harness.report.table.tidy import tidy
 
 
 def test_the_largest_gain_is_named_with_place_and_interval() -> None:
@@ -210,3 +212,22 @@ def test_the_share_on_cpu_is_explained_with_the_first_answer_that_has_one() -> N
     assert said(
         sentences, "b: Is Python the bottleneck here?", "the fastest mode without Python, and counts as 0"
     )
+
+
+def test_an_emulated_share_is_told_with_what_its_kernels_times_leave_open() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float]:
+        half = row["step_us"] / 2
+        return {"issue_us": row["step_us"], "device_us": half, "dispatch_share": 0.5}
+
+    def told(row: dict[str, Any]) -> dict[str, float]:
+        return change(row) | {
+            "device_us_model_low": row["step_us"] * 0.4,
+            "device_us_model_high": row["step_us"] * 0.8,
+        }
+
+    sentences = findings(make_points(device_kind="emulated", change=told))
+    assert said(sentences, "bottleneck here", "On the real device the 50 % may be 20 % to 60 %")
+    assert not said(findings(make_points(device_kind="emulated", change=change)), "On the real device")
+    one = make_points(depths=(2,), batches=(1,), modes=("eager",), device_kind="emulated", change=told)
+    (row,) = key_table(tidy(one)).rows
+    assert "50 % (20 % - 60 %)" in row

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from harness.analysis.device_model import share_between
 from harness.analysis.noise import noise_floor
 from harness.core.stats.verdicts import FASTER, UNDECIDED, threshold
 from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, aside, cell, group_of, lead
@@ -91,7 +92,17 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
             f"{answer}: {_waiting(mode, percent(high), cpu)} at {_spot(most)}, but only "
             f"{percent(low)} at {_spot(least)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
         )
-    return [Claim(high, group_of(values), start + text, once=ON_CPU if cpu else "")]
+    return [Claim(high, group_of(values), start + text + _by_model(most), once=ON_CPU if cpu else "")]
+
+
+def _by_model(most: pd.Series) -> str:
+    """Between what the largest share may lie on the device that is emulated; empty where that is not known."""
+    between = share_between(most.to_frame().T).dropna()
+    if between.empty:
+        return ""
+    low, high = percent(float(between["low"].iloc[0])), percent(float(between["high"].iloc[0]))
+    share = percent(float(most["share"]))
+    return f" On the real device the {share} may be {low} to {high}, as far as its kernels' times are known."
 
 
 def _told_apart(most: pd.Series, least: pd.Series) -> bool:
