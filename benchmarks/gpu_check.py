@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options.add_argument("--profile", help="profile to hold against the GPU (default: by the GPU's name)")
     options.add_argument(
+        "--fit", action="store_true", help="fit the profile to the GPU's kernels as well: OUT/fitted.yaml"
+    )
+    options.add_argument(
         "--rehearse", action="store_true", help="run on an emulated node, to try this program where no GPU is"
     )
     given = options.parse_args(arguments)
@@ -70,14 +73,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"gpu-check: without {', '.join(missing)} there are no figures and pages, only the table")
     from harness.records.files import default_path
 
-    return _check(given.out or default_path("gpu-check"), given.profile, given.rehearse)
+    return _check(given.out or default_path("gpu-check"), given.profile, given.rehearse, given.fit)
 
 
 def _missing(modules: dict[str, str]) -> list[str]:
     return [package for module, package in modules.items() if importlib.util.find_spec(module) is None]
 
 
-def _check(out: Path, profile: str | None, rehearse: bool) -> int:
+def _check(out: Path, profile: str | None, rehearse: bool, fit: bool) -> int:
     from emulator.profile import EMULATED
     from harness.core.errors import HarnessError
     from harness.machine.environment import probe_torch
@@ -102,11 +105,33 @@ def _check(out: Path, profile: str | None, rehearse: bool) -> int:
     if chosen is None:
         print(f"gpu-check: conf/emulator has no profile for {name}; --profile NAME chooses one")
         return 1 if not tested or measured is None else 0
+    _kernels(out, chosen, fit)
     predicted = _sweep(out / "predicted", "emulated", chosen)
     if measured is None or predicted is None:
         return 1
     _compare(measured, predicted, chosen, out)
     return 0 if tested else 1
+
+
+def _kernels(out: Path, profile: str, fit: bool) -> None:
+    """Kernels of the GPU under the profiler, and how far the profile is from them; where asked for, fitted to them."""
+    from benchmarks.kernels.measured import record
+    from emulator.__main__ import main as emulator
+    from harness.commands.trace import main as trace
+    from harness.core.errors import HarnessError
+
+    folder = out / "kernels"
+    folder.mkdir(exist_ok=True)
+    try:
+        trace([str(record(folder)), "--calibrate", str(folder)])
+    except (HarnessError, RuntimeError) as error:
+        print(f"gpu-check: kernels are not held against the profile: {error}", file=sys.stderr)
+        return
+    tables = [str(folder / f"{name}.csv") for name in ("products", "kernels")]
+    emulator(["check", *tables, "--profile", profile, "--csv", str(out / "kernels.csv")])
+    if fit:
+        told = str(folder / "told.csv")
+        emulator(["fit", *tables, told, "--profile", profile, "--out", str(out / "fitted.yaml")])
 
 
 def _tests() -> bool:
