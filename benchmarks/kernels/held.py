@@ -18,6 +18,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullFormatter
 
 from benchmarks.common import OUT, verdict
 from emulator.__main__ import load_profile
@@ -114,6 +115,10 @@ def _draw(profile: Profile, found: Tables, stem: Path) -> list[Path]:
         axis.fill_between(ends, ends / 1.2, ends * 1.2, color="0.3", alpha=0.1, lw=0)
         axis.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="measured, us", title=title)
         axis.legend(fontsize=7, frameon=False, loc="upper left", markerscale=1.5)
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_minor_formatter(
+                NullFormatter()
+            )  # over less than two decades they would stand in each other
         axis.set_aspect("equal")
     axes[0][0].set_ylabel("modelled, us")
     name = profile.name.removeprefix("Emulated ")
