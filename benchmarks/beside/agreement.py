@@ -35,11 +35,6 @@ def mean_of(values: Sequence[float]) -> Mean:
     return Mean(math.exp(center), math.exp(center - half), math.exp(center + half))
 
 
-def difference(ours: Mean, theirs: Mean) -> float:
-    """Relative: positive where ours is longer."""
-    return ours.value / theirs.value - 1
-
-
 def outside_both(ours: Mean, theirs: Mean) -> float:
     """How far, relatively, each value lies outside the other's interval at least; 0 where one of them is inside.
 

@@ -1,24 +1,25 @@
 """A training or inference script as users write it, with a plain loop around the step. Knows nothing of the harness.
 
-Prints one line of JSON: microseconds a step of each block. Run by benchmarks.fidelity, a process a rank.
+Once the model is built it says "ready". Then, for each line of standard input, "<untimed steps> <timed steps>", it
+prints the microseconds a timed step took, until the input ends: so that it can take turns with what it is held against.
+Run by benchmarks.beside.turns, a process a rank.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-BLOCK_S = 0.01
+READY = "ready"
 
 
 def net(sizes: list[int]) -> nn.Sequential:
@@ -36,23 +37,23 @@ def main() -> None:
     options.add_argument("--batch", type=int, required=True)
     options.add_argument("--script", action="store_true", help="torch.jit.script the model")
     options.add_argument("--train", action="store_true")
-    options.add_argument("--blocks", type=int, default=40)
-    options.add_argument("--warm-up", type=float, default=1.0, help="seconds (default 1)")
+    options.add_argument("--ranks", type=int, default=1)
+    options.add_argument("--rank", type=int, default=0)
     options.add_argument("--store", help="file in which the ranks of --train meet")
     options.add_argument("--cores", type=int, nargs="+", help="cores that the main thread is pinned to")
     arguments = options.parse_args()
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if arguments.train:
-        dist.init_process_group("gloo", init_method=f"file://{arguments.store}", rank=rank, world_size=ranks)
+        init = f"file://{arguments.store}"
+        dist.init_process_group("gloo", init_method=init, rank=arguments.rank, world_size=arguments.ranks)
     if arguments.cores:
         os.sched_setaffinity(0, arguments.cores)
 
     torch.manual_seed(0)
     model: nn.Module = net(arguments.sizes)
-    torch.manual_seed(rank)
+    torch.manual_seed(arguments.rank)
     x = torch.randn(arguments.batch, arguments.sizes[0])
     y = torch.randint(arguments.sizes[-1], (arguments.batch,))
     if not arguments.train:
@@ -60,12 +61,10 @@ def main() -> None:
     if arguments.script:
         model = torch.jit.script(model)
     if arguments.train:
-        found = measured(training_step(model, x, y), arguments.blocks, arguments.warm_up)
-        dist.destroy_process_group()
+        serve(training_step(model, x, y), sys.stdin)
     else:
         with torch.inference_mode():
-            found = measured(lambda: model(x), arguments.blocks, arguments.warm_up)
-    print(json.dumps(found))
+            serve(lambda: model(x), sys.stdin)
 
 
 def training_step(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
@@ -83,28 +82,17 @@ def training_step(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callabl
     return step
 
 
-def measured(step: Callable[[], object], blocks: int, warm_up_s: float) -> list[float]:
-    """Microseconds a step of each block, after a warm-up."""
-    steps, warm, end = 1, False, time.perf_counter() + warm_up_s
-    while not warm:
-        taken = block(step, steps) * steps
-        # One rank's clock decides for all, which have to make as many steps.
-        steps, warm = agreed(max(1, round(steps * BLOCK_S / taken)), time.perf_counter() > end)
-    return [block(step, steps) * 1e6 for _ in range(blocks)]
-
-
-def agreed(steps: int, warm: bool) -> tuple[int, bool]:
-    """What rank 0 says."""
-    if not dist.is_initialized():
-        return steps, warm
-    said = torch.tensor([steps, int(warm)])
-    dist.broadcast(said, src=0)
-    return int(said[0]), bool(said[1])
+def serve(step: Callable[[], object], asked: Iterable[str]) -> None:
+    """A block for each line, as in a loop that goes on: steps that are not timed lead into those that are."""
+    print(READY, flush=True)
+    for line in asked:
+        lead, steps = map(int, line.split())
+        block(step, lead)
+        print(block(step, steps) * 1e6, flush=True)
 
 
 def block(step: Callable[[], object], steps: int) -> float:
-    """Seconds a step. Blocks follow each other as in a loop that goes on, in which each step's all-reduce keeps ranks
-    together: a barrier between them would have every block begin cold."""
+    """Seconds a step."""
     start = time.perf_counter()
     for _ in range(steps):
         step()

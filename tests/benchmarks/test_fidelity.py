@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-import torch
 
 from benchmarks import fidelity
-from benchmarks.beside import script, timer
-from benchmarks.beside.agreement import Mean, difference, mean_of, outside_both
+from benchmarks.beside import script, turns
+from benchmarks.beside.agreement import Mean, mean_of, outside_both
+from benchmarks.beside.peer import Peer
+from benchmarks.beside.timer import by_timer
+from harness.plan.inventory import Inventory
+from harness.plan.layout import make_plan
 from harness.timing.blocks import Block
 from harness.workloads.model import MLP
 
@@ -45,10 +49,6 @@ def test_how_far_each_is_outside_the_others_interval(ours: Mean, theirs: Mean, o
     assert outside_both(theirs, ours) == pytest.approx(outside)
 
 
-def test_a_difference_is_positive_where_the_harness_reports_more() -> None:
-    assert difference(Mean(103, NAN, NAN), Mean(100, NAN, NAN)) == pytest.approx(0.03)
-
-
 def test_models_are_odd_drawn_anew_and_some_are_trained() -> None:
     models = list(fidelity.drawn_models(random.Random(1), 12))
     assert all(each.depth % 2 and each.width % 2 and each.batch % 2 for each in models)
@@ -57,36 +57,56 @@ def test_models_are_odd_drawn_anew_and_some_are_trained() -> None:
     assert models != list(fidelity.drawn_models(random.Random(2), 12))
 
 
-def test_harness_over_timer_is_that_of_the_slowest_rank_and_of_rounds_alone() -> None:
+def test_of_all_ways_the_slowest_rank_stands_beside_and_rounds_alone() -> None:
     def of_rank(rank: int, end_ns: int) -> list[dict[str, object]]:
-        block = {"key": "k", "steps": 2, "start_ns": 1000 + rank, "end_ns": 1000 + rank + end_ns}
-        return [{"type": "session", "rank": rank}, {"type": "round", "round": 0, "blocks": [block]}]
+        blocks = [
+            {"key": k, "steps": 2, "start_ns": 1000 + rank, "end_ns": 1000 + rank + end_ns} for k in "kl"
+        ]
+        return [{"type": "session", "rank": rank}, {"type": "round", "round": 3, "blocks": blocks}]
 
-    timed = {(0, 1000): 10.0, (1, 1001): 12.0, (0, 5): 99.0}  # the last is of a warm-up block
-    ratios = fidelity.over_timer({"a": of_rank(0, 30_000), "b": of_rank(1, 18_000)}, timed)
-    assert ratios == {"k": [pytest.approx(15 / 12)]}
+    others = {
+        (0, 1000): {"timer_us": 10.0, "script_us": 17.0},
+        (1, 1001): {"timer_us": 12.0, "script_us": 16.0},
+        (0, 5): {"timer_us": 99.0, "script_us": 99.0},  # of a warm-up block
+    }
+    table = fidelity.beside_blocks({"a": of_rank(0, 30_000), "b": of_rank(1, 18_000)}, others, "k")
+    assert table.to_dict("index") == {3: {"harness_us": 15.0, "timer_us": 12.0, "script_us": 17.0}}
 
 
-def test_timer_makes_as_many_steps_on_the_same_callable_and_the_block_is_what_it_was(tmp_path: Path) -> None:
+def test_all_ways_take_turns_each_led_in_and_the_block_is_what_it_was(tmp_path: Path) -> None:
     calls: list[str] = []
-    prepared = SimpleNamespace(own=[SimpleNamespace(call=lambda: calls.append("timer"))], steps=300)
     wanted = Block(300, 1234, 5678)
 
     def timed_block(self: object, usage: bool) -> Block:
-        calls.extend(["harness"] * 300)
+        calls.append("harness")
         return wanted
 
-    both = timer.beside(timed_block, tmp_path / "rank0-1.jsonl")
+    def way(name: str, found_us: float) -> turns.Way:
+        def timed() -> float:
+            calls.append(name)
+            return found_us
+
+        return timed
+
+    prepared = SimpleNamespace(lead_steps=7, timer=lambda steps, usage: calls.append(f"{steps} untimed"))
+    others = {"timer_us": way("timer", 2.0), "script_us": way("script", 3.0)}
+    all_of_them = turns.in_turns(timed_block, lambda _: others, tmp_path / "rank0-1.jsonl")
     firsts = set()
-    for _ in range(10):
+    for _ in range(20):
         calls.clear()
-        assert both(prepared, False) is wanted
-        assert calls.count("harness") == 300 <= calls.count("timer")
-        firsts.add(calls[0])
-    assert firsts == {"timer", "harness"}
-    lines = fidelity.timer_lines(tmp_path)
-    assert list(lines) == [(0, 1234)]
-    assert lines[0, 1234] > 0
+        assert all_of_them(prepared, False) is wanted
+        assert calls[::2] == ["7 untimed"] * 3
+        assert sorted(calls[1::2]) == ["harness", "script", "timer"]
+        firsts.add(calls[1])
+    assert firsts == {"timer", "harness", "script"}
+    assert fidelity.lines_beside(tmp_path) == {(0, 1234): {"timer_us": 2.0, "script_us": 3.0}}
+
+
+def test_timer_makes_as_many_steps_on_the_same_callable() -> None:
+    calls: list[int] = []
+    prepared = SimpleNamespace(own=[SimpleNamespace(call=lambda: calls.append(1))], steps=300)
+    assert by_timer(prepared) > 0
+    assert len(calls) >= 300
 
 
 def test_the_scripts_model_is_the_one_that_is_swept() -> None:
@@ -95,12 +115,38 @@ def test_the_scripts_model_is_the_one_that_is_swept() -> None:
     assert list(map(str, theirs)) == list(map(str, ours))
 
 
-def test_the_script_times_as_many_blocks_as_it_is_told() -> None:
-    model = script.net([4, 4, 2])
-    with torch.inference_mode():
-        found = script.measured(lambda: model(torch.ones(1, 4)), blocks=3, warm_up_s=0.01)
-    assert len(found) == 3
-    assert all(each > 0 for each in found)
+def test_the_script_makes_the_steps_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[int] = []
+    script.serve(lambda: calls.append(1), ["3 4\n", "1 1\n"])
+    assert len(calls) == 3 + 4 + 1 + 1
+    ready, *found = capsys.readouterr().out.splitlines()
+    assert ready == script.READY
+    assert len(found) == 2
+    assert all(float(each) > 0 for each in found)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_a_peer_is_a_process_on_its_own_cores_and_ends_when_told(tmp_path: Path) -> None:
+    config = fidelity.Model(3, 33, 3, "forward").config
+    point = make_plan(config, Inventory("cpu", 1, "", 1)).points[0]
+    mine = os.sched_getaffinity(0)
+    first = min(mine)
+    os.sched_setaffinity(0, [max(mine)])  # as a rank is that starts one
+    try:
+        peer = Peer(point, 0, tmp_path / "store", allowed=mine, pinned=[first])
+        loose = Peer(point, 0, tmp_path / "store", allowed=mine, pinned=None)
+        assert os.sched_getaffinity(0) == {max(mine)}
+        for each in (peer, loose):
+            each.wait_until_ready()
+            assert each.step_us(2, 5) > 0
+        assert os.sched_getaffinity(peer.pid) == {first}
+        assert os.sched_getaffinity(loose.pid) == mine
+        for each in (peer, loose):
+            each.close()
+        with pytest.raises((RuntimeError, ValueError)):
+            peer.step_us(1, 1)
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 @pytest.mark.long
