@@ -10,6 +10,7 @@ Run: python -m benchmarks.fidelity
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ from harness.timing.blocks import time_block
 MODES = ("eager", "script")
 MEDIAN_LIMIT, OUTSIDE_LIMIT = 0.015, 0.03
 EMPTY_STEP_US = 0.2
+# Of a session: starting it costs more than they do.
+ROUNDS = 96
 # Of three models one is trained, on two ranks.
 TRAINED_OF, RANKS = 3, 2
 
@@ -156,8 +160,9 @@ def _by_session(
     beside = folder / "beside"
     beside.mkdir(parents=True)
     overrides = [*model.overrides(), "device=cpu", "monitor=none", "plugins=[benchmarks.beside.turns]"]
-    overrides += timing(timing_name, sessions=1, max_sessions=1, max_cell_s=60, null_every=0)
-    run = run_sweep(folder / "run", [*overrides, f"seed={seed}"], {turns.FOLDER: str(beside)})
+    overrides += timing(timing_name, sessions=1, max_sessions=1, max_cell_s=60, null_every=0, rounds=ROUNDS)
+    with _on_one_core(model.ranks, seed):
+        run = run_sweep(folder / "run", [*overrides, f"seed={seed}"], {turns.FOLDER: str(beside)})
     points = load_run(run).points.set_index("mode")
     if not (points["status"] == "ok").all():
         raise SystemExit(f"not measured: {points[['status', 'error']].to_string()}")
@@ -168,6 +173,19 @@ def _by_session(
         for name in table.columns.drop("harness_us"):
             yield (name, mode), float(table[name].median())
             yield (f"over {name}", mode), float((table["harness_us"] / table[name]).median())
+
+
+@contextmanager
+def _on_one_core(ranks: int, seed: int) -> Iterator[None]:
+    """Within: a single rank, and so the script beside it, are on one core, drawn anew: cores differ while the host of
+    this machine has other work for one of them. Several ranks have cores of their own, and the scripts theirs."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if ranks == 1:
+        os.sched_setaffinity(0, [random.Random(seed).choice(allowed)])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def lines_beside(folder: Path) -> dict[tuple[int, int], dict[str, float]]:
