@@ -83,7 +83,7 @@ def find_wheel(site_packages: Path) -> Wheel:
         "cublas": ("libcublas.so", ("cublas",), True),
         "cublasLt": ("libcublasLt.so", ("cublaslt",), True),
         "nvrtc": ("libnvrtc.so", ("nvrtc",), True),
-        "cudnn": ("libcudnn.so", ("cudnn", "cudnn_graph", "cudnn_norm"), True),
+        "cudnn": ("libcudnn.so", ("cudnn", "cudnn_graph", "cudnn_norm", "cudnn_rnn"), True),
         "nccl": ("libnccl.so", NCCL_SOURCES, False),
     }
     libraries = [Library("cuda", "libcuda.so.1", ("driver",), None, False)]

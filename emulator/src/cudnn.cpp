@@ -67,6 +67,12 @@ extern "C" {
 
 size_t cudnnGetVersion() { return CUDNN_VERSION; }
 size_t cudnnGetCudartVersion() { return CUDART_VERSION; }
+cudnnStatus_t cudnnGetProperty(libraryPropertyType type, int* value) {
+    const int parts[] = {CUDNN_MAJOR, CUDNN_MINOR, CUDNN_PATCHLEVEL};
+    if (type < MAJOR_VERSION || type > PATCH_LEVEL) return CUDNN_STATUS_BAD_PARAM;
+    *value = parts[type];
+    return CUDNN_STATUS_SUCCESS;
+}
 size_t cudnnGetMaxDeviceVersion() { return 1300; }
 const char* cudnnGetErrorString(cudnnStatus_t status) {
     return status == CUDNN_STATUS_SUCCESS ? "CUDNN_STATUS_SUCCESS" : "CUDNN_STATUS_NOT_SUPPORTED (not supported by the emulated node)";

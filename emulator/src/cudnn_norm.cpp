@@ -2,10 +2,9 @@
 #include <cudnn.h>
 
 #include <cstdint>
-#include <cstring>
-#include <vector>
 
 #include "cudnn_handle.h"
+#include "cudnn_tensor.h"
 #include "kernels.h"
 #include "runtime.h"
 
@@ -13,15 +12,8 @@ using namespace emulator;
 
 namespace {
 
-struct Tensor {
-    cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    std::vector<int> sizes, strides;
-};
-Tensor& of(cudnnTensorDescriptor_t tensor) { return *reinterpret_cast<Tensor*>(tensor); }
-
-double bytes_of(const Tensor& tensor) {
-    const double item = tensor.type == CUDNN_DATA_DOUBLE ? 8 : tensor.type == CUDNN_DATA_FLOAT ? 4 : 2;
-    double bytes = item;
+double bytes_of(const CudnnTensor& tensor) {
+    double bytes = item_bytes(tensor.type);
     for (const int size : tensor.sizes) bytes *= size;
     return bytes;
 }
@@ -30,7 +22,7 @@ double bytes_of(const Tensor& tensor) {
 cudnnStatus_t normalise(cudnnHandle_t handle, cudnnTensorDescriptor_t x, double passes) {
     const Nanos called = now();
     const Nanos duration = from_us(kernel_us(KernelKind::Norm, passes * bytes_of(of(x)), 0));
-    const int error = launch(stream_of(emulator::of(handle).stream), WorkKind::Kernel, duration, nullptr, 0, called);
+    const int error = launch(stream_of(of(handle).stream), WorkKind::Kernel, duration, nullptr, 0, called);
     answer(error);
     return error ? CUDNN_STATUS_EXECUTION_FAILED : CUDNN_STATUS_SUCCESS;
 }
@@ -45,7 +37,7 @@ cudnnStatus_t nothing(size_t* bytes) {
 extern "C" {
 
 cudnnStatus_t cudnnCreateTensorDescriptor(cudnnTensorDescriptor_t* out) {
-    *out = reinterpret_cast<cudnnTensorDescriptor_t>(new Tensor);
+    *out = reinterpret_cast<cudnnTensorDescriptor_t>(new CudnnTensor);
     return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t tensor) {
@@ -59,7 +51,7 @@ cudnnStatus_t cudnnSetTensorNdDescriptor(cudnnTensorDescriptor_t tensor, cudnnDa
 }
 cudnnStatus_t cudnnGetTensorNdDescriptor(const cudnnTensorDescriptor_t tensor, int asked, cudnnDataType_t* type, int* dimensions,
                                          int sizes[], int strides[]) {
-    const Tensor& from = of(tensor);
+    const CudnnTensor& from = of(tensor);
     *type = from.type;
     *dimensions = static_cast<int>(from.sizes.size());
     for (int each = 0; each < asked && each < *dimensions; ++each) {

@@ -98,7 +98,7 @@ def test_what_is_not_modelled_refuses_by_name_with_an_error(
     calls = {
         "cudart": "cudaMipmappedArrayGetMemoryRequirements",
         "cublas": "cublasDrotg_v2",
-        "cudnn": "cudnnRNNForward",
+        "cudnn": "cudnnCTCLoss",
         "nccl": "ncclSend",
         "cuda": "cuTexRefCreate",
     }

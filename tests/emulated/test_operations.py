@@ -20,7 +20,7 @@ REFUSED = """
 x = torch.zeros(32, 32, device="cuda")
 small = x.to(torch.int8)
 REFUSALS = {
-    "cudnn": lambda: torch.nn.LSTM(4, 4).cuda()(torch.zeros(2, 1, 4, device="cuda")),
+    "cudnn": lambda: torch.nn.LSTM(4, 4, proj_size=2).cuda()(torch.zeros(2, 1, 4, device="cuda")),
     "cufft": lambda: torch.fft.fft(x),
     "cusolver": lambda: torch.linalg.svd(x),
     "cublascgemm": lambda: x.to(torch.cfloat) @ x.to(torch.cfloat),

@@ -110,6 +110,11 @@ WORKS = {
     "losses": lambda: [f(x, x).item() for f in (F.mse_loss, F.l1_loss, F.smooth_l1_loss)],
     "softmax": lambda: (F.softmax(x, -1) + F.log_softmax(x, -1)).sum().item(),
     "embedding": embedded,
+    "recurrent": lambda: [
+        kind(64, 16, layers, bidirectional=both).cuda()(x.view(2, -1, 64))[0].sum().backward()
+        for kind in (nn.LSTM, nn.GRU, nn.RNN)
+        for layers, both in ((1, False), (2, True))
+    ],
     "attention": lambda: F.scaled_dot_product_attention(*[x.view(2, 4, 16, 16)] * 3),
     "selections": lambda: (x.sort(), x.topk(3), x.argmax(1), x[x > 0], labels.unique(), x.cumsum(0)),
     "products": lambda: (x @ x.T, torch.mv(x, x[0]), torch.dot(x[0], x[0]), torch.einsum("ij,kj->ik", x, x)),
@@ -132,7 +137,7 @@ WORKS = {
 square = torch.zeros(8, 8, device="cuda")
 REFUSED = {
     "fft": lambda: torch.fft.fft(x),
-    "lstm": lambda: nn.LSTM(8, 8).cuda()(square.view(8, 1, 8)),
+    "projections": lambda: nn.LSTM(8, 8, proj_size=4).cuda()(square.view(8, 1, 8)),
     "inverse": lambda: torch.linalg.inv(square),
     "singular values": lambda: torch.linalg.svd(square),
     "cholesky": lambda: torch.linalg.cholesky(square),

@@ -16,7 +16,7 @@ from harness.kernels.step import device_us, kernels
 CODE = """
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from harness.workloads.model import build_empty_model
+from harness.models.mlp import build_empty_model
 os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="0", RANK="0", WORLD_SIZE="1")
 dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)
 sizes, batch, train = json.loads(sys.argv[1])
