@@ -87,7 +87,7 @@ def _timer() -> Speedups:
         with workload.context():
             timer = Timer("step()", globals={"step": step.call}, num_threads=1)
             measurement: Any = timer.blocked_autorange(min_run_time=TIMER_SECONDS)
-        seconds[point.depth, point.batch, point.mode] = measurement.median
+        seconds[point.depth or 0, point.batch, point.mode] = measurement.median
     return {
         (depth, batch, mode): seconds[depth, batch, "eager"] / value
         for (depth, batch, mode), value in seconds.items()

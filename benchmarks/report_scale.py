@@ -173,8 +173,9 @@ def _write_sessions(directory: Path, plan: Plan, rounds: int) -> int:
 
 
 def _step_ns(point: Point) -> float:
-    issue = point.depth * (20_000 if point.mode == "eager" else 8_000)
-    device = point.depth * (4_000 + point.batch * point.width**2 * 2e-4)
+    depth, width = point.depth or 1, point.width or 1
+    issue = depth * (20_000 if point.mode == "eager" else 8_000)
+    device = depth * (4_000 + point.batch * width**2 * 2e-4)
     return max(issue, device) * (3 if point.workload == "train" else 1)
 
 

@@ -37,7 +37,7 @@ void* native_load(const char* bytes, size_t size, const char* device) {
 
 void native_free(void* handle) { delete static_cast<Handle*>(handle); }
 
-// Share the input's memory, which lies on the model's device. 0, or 1 on error, as all that follow.
+// One input more, sharing its memory, which lies on the model's device. 0, or 1 on error, as all that follow.
 int native_bind(void* handle, void* data, const int64_t* sizes, size_t dimensions, const char* dtype) {
   return guarded(
       [&] {
@@ -58,11 +58,16 @@ int native_run(void* const* handles, size_t count, int64_t steps) {
       1);
 }
 
-// One call whose output is kept; its sizes into `sizes`, their number into `dimensions` (on entry: the room).
-int native_call(void* handle, int64_t* sizes, size_t* dimensions) {
+// One call whose output is kept; its sizes into `sizes`, their number into `dimensions` (on entry: the room), and what
+// it is of into `dtype`, which has `letters` of room.
+int native_call(void* handle, int64_t* sizes, size_t* dimensions, char* dtype, size_t letters) {
   return guarded(
       [&] {
-        const auto found = native::keep_output(*static_cast<Handle*>(handle)->model);
+        auto& model = *static_cast<Handle*>(handle)->model;
+        const auto found = native::keep_output(model);
+        const auto name = native::kept_dtype(model);
+        if (name.size() >= letters) throw std::length_error("a name of a type that is too long");
+        std::memcpy(dtype, name.c_str(), name.size() + 1);
         if (found.size() > *dimensions) throw std::length_error("the output has too many dimensions");
         std::memcpy(sizes, found.data(), found.size() * sizeof(int64_t));
         *dimensions = found.size();

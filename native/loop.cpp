@@ -17,13 +17,16 @@ namespace native {
 
 namespace {
 
+constexpr std::pair<const char*, c10::ScalarType> kTypes[] = {
+    {"float64", c10::kDouble}, {"float32", c10::kFloat}, {"float16", c10::kHalf}, {"bfloat16", c10::kBFloat16},
+    {"int64", c10::kLong},     {"int32", c10::kInt},     {"int16", c10::kShort},  {"int8", c10::kChar},
+    {"uint8", c10::kByte},     {"bool", c10::kBool}};
+
 c10::ScalarType type_of(const std::string& name) {
-  static const std::pair<const char*, c10::ScalarType> types[] = {
-      {"float64", c10::kDouble}, {"float32", c10::kFloat}, {"float16", c10::kHalf}, {"bfloat16", c10::kBFloat16}};
-  for (const auto& [known, type] : types) {
+  for (const auto& [known, type] : kTypes) {
     if (name == known) return type;
   }
-  TORCH_CHECK(false, "dtype=", name, ": not one of float64, float32, float16, bfloat16");
+  TORCH_CHECK(false, "dtype=", name, ": not one of float64, float32, float16, bfloat16, nor of whole numbers");
 }
 
 at::Tensor tensor_at(const View& view, c10::Device device) {
@@ -33,7 +36,7 @@ at::Tensor tensor_at(const View& view, c10::Device device) {
 }
 
 at::Tensor call(Model& model) {
-  TORCH_CHECK(model.input.defined(), "the model has no input");
+  TORCH_CHECK(!model.inputs.empty(), "the model has no input");
   c10::InferenceMode guard;
   return model.call();
 }
@@ -71,7 +74,7 @@ void copy_input(Model& model, const View& input) {
 }
 
 void run(Model* const* models, size_t count, int64_t steps) {
-  for (size_t i = 0; i < count; ++i) TORCH_CHECK(models[i]->input.defined(), "the model has no input");
+  for (size_t i = 0; i < count; ++i) TORCH_CHECK(!models[i]->inputs.empty(), "the model has no input");
   c10::InferenceMode guard;
   for (int64_t step = 0; step < steps; ++step) {
     for (size_t i = 0; i < count; ++i) models[i]->step();
@@ -81,6 +84,13 @@ void run(Model* const* models, size_t count, int64_t steps) {
 std::vector<int64_t> keep_output(Model& model) {
   model.kept = call(model).contiguous();
   return model.kept.sizes().vec();
+}
+
+std::string kept_dtype(const Model& model) {
+  for (const auto& [known, type] : kTypes) {
+    if (model.kept.scalar_type() == type) return known;
+  }
+  TORCH_CHECK(false, "the output is ", model.kept.scalar_type());
 }
 
 void copy_output(Model& model, void* data, const std::string& dtype) {

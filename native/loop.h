@@ -14,7 +14,8 @@ namespace native {
 // A model on its device, bound to an input. Not for two threads at the same time; different ones are.
 class Model;
 
-// Where a tensor's elements lie. dtype: float64, float32, float16 or bfloat16; row-major, without gaps.
+// Where a tensor's elements lie. dtype: float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool;
+// row-major, without gaps.
 struct View {
   const void* data;
   std::vector<int64_t> sizes;
@@ -38,15 +39,16 @@ std::shared_ptr<Model> load_script(const char* bytes, size_t size, const std::st
 std::shared_ptr<Model> load_script_file(const std::string& path, const std::string& device);
 std::shared_ptr<Model> load_package_file(const std::string& path, const std::string& device);
 
-// share_input: the elements lie on the model's device and must outlive the model. copy_input: they lie on the host.
+// One input more, in the order of the model's arguments. share_input: the elements lie on the model's device and must outlive the model. copy_input: they lie on the host.
 void share_input(Model& model, const View& input);
 void copy_input(Model& model, const View& input);
 
 // steps times: each model once, in turn. A result is dropped as soon as it is there, as the loop in Python does it.
 void run(Model* const* models, size_t count, int64_t steps);
 
-// One call, whose output is kept until the next keep_output or drop_output; answers its sizes.
+// One call, whose output is kept until the next keep_output or drop_output; answers its sizes, and what they are of.
 std::vector<int64_t> keep_output(Model& model);
+std::string kept_dtype(const Model& model);
 // The kept output to memory on the model's device, of the kept output's sizes.
 void copy_output(Model& model, void* data, const std::string& dtype);
 void drop_output(Model& model);

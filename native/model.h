@@ -5,6 +5,7 @@
 #include <c10/core/Device.h>
 
 #include <string>
+#include <vector>
 
 namespace native {
 
@@ -17,10 +18,11 @@ class Model {
 
   virtual void step() = 0;
   virtual at::Tensor call() = 0;
-  virtual void bind(at::Tensor given) { input = std::move(given); }
+  // One input more, in the order of the model's arguments.
+  virtual void bind(at::Tensor given) { inputs.push_back(std::move(given)); }
 
   const c10::Device device;
-  at::Tensor input;
+  std::vector<at::Tensor> inputs;
   at::Tensor kept;
 };
 

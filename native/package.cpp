@@ -24,22 +24,16 @@ class PackageModel : public Model {
  public:
   PackageModel(const std::string& path, c10::Device device) : Model(device), loader_(open_package(path, device)) {}
 
-  void bind(at::Tensor given) override {
-    Model::bind(std::move(given));
-    inputs_ = {input};
-  }
-
-  void step() override { loader_->run(inputs_); }
+  void step() override { loader_->run(inputs); }
 
   at::Tensor call() override {
-    auto outputs = loader_->run(inputs_);
+    auto outputs = loader_->run(inputs);
     TORCH_CHECK(outputs.size() == 1, "the model has ", outputs.size(), " outputs, not one");
     return std::move(outputs.front());
   }
 
  private:
   std::unique_ptr<Loader> loader_;
-  std::vector<at::Tensor> inputs_;
 };
 
 }  // namespace

@@ -172,7 +172,7 @@ bool check_and_time(const native::Reference& reference, const Options& options, 
     return false;
   }
   const auto found = native::measure(run, wait, options.limits);
-  if (const double peak = native::peak_memory_mib(options.device); peak >= 0) row["memory_peak_mib"] = text_of(peak);
+  if (const double peak = native::peak_memory_mib(options.device); peak >= 0) row["process_peak_mib"] = text_of(peak);
   fill(row, found, options);
   if (!options.rounds.empty()) write_rounds(options.rounds, found);
   row["status"] = "ok";

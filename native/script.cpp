@@ -37,13 +37,26 @@ class ScriptModel : public Model {
   void invoke() {
     stack_.clear();  // what a step that failed left there
     stack_.emplace_back(module_._ivalue());
-    stack_.emplace_back(input);
+    for (const auto& input : inputs) stack_.emplace_back(input);
+    if (filled_for_ != inputs.size()) fill();
+    stack_.insert(stack_.end(), defaults_.begin(), defaults_.end());
     forward_.run(stack_);
+  }
+
+  // Of arguments that are not given, what the model's own defaults are: a function that is run has to have them all.
+  void fill() {
+    const size_t given = stack_.size();
+    auto whole = stack_;
+    forward_.getSchema().checkAndNormalizeInputs(whole, {});
+    defaults_.assign(whole.begin() + static_cast<std::ptrdiff_t>(given), whole.end());
+    filled_for_ = inputs.size();
   }
 
   torch::jit::Module module_;
   torch::jit::Function& forward_;
   torch::jit::Stack stack_;
+  std::vector<c10::IValue> defaults_;
+  size_t filled_for_ = 0;
 };
 
 template <class Source>

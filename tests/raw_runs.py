@@ -136,7 +136,7 @@ class RawRun:
                     key=point.key,
                     prepare_s=0.5 + rank,
                     first_call_s=0.25 + rank,
-                    **{"memory_peak_mib": 100.0 + rank, **(found or {})},
+                    **{"process_peak_mib": 100.0 + rank, **(found or {})},
                 )
         left = [point for point in cell.points if point.mode not in dropped]
         measured = [(point.mode, point.key) for point in left]

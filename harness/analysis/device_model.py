@@ -21,8 +21,9 @@ LOW, HIGH = "device_us_model_low", "device_us_model_high"
 
 def add_device_model(frame: pd.DataFrame, config: dict[str, Any]) -> None:
     """In place: between what device_us would lie on the real device, by the held-out error of the profile's kernels.
-    Empty on real devices, and where the profile does not say how far it is from them."""
-    emulated = (frame["device_kind"] == "emulated") & (frame["status"] == OK)
+    Empty on real devices; for models other than an MLP, whose kernels are not known; and where the profile does not say
+    how far it is from them."""
+    emulated = (frame["device_kind"] == "emulated") & (frame["status"] == OK) & frame["depth"].notna()
     profile = sound_profile(config.get("emulator")) if emulated.any() else None
     if profile is None:
         return

@@ -159,7 +159,8 @@ def _of_preparation(prepared: list[Prepared]) -> dict[str, Any]:
         "replay_us": _largest(p.replay_ns for p in prepared) / 1e3,
         "prepare_s": max((p.prepare_s for p in prepared), default=nan),
         "first_call_s": max((p.first_call_s for p in prepared), default=nan),
-        "memory_peak_mib": _largest(p.memory_peak_mib for p in prepared),
+        "process_peak_mib": _largest(p.process_peak_mib for p in prepared),
+        "tensor_peak_mib": _largest(p.tensor_peak_mib for p in prepared),
     }
 
 

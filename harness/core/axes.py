@@ -18,8 +18,8 @@ AXES = (MODEL, *COUNTS, *NAMES)
 # Points that differ on no other axis than the mode are a cell: they are measured against each other.
 CELL = tuple(axis for axis in AXES if axis != MODE)
 # What follows from a point's place besides: in its record, as the axes are.
-NODES, SCALING = "nodes", "scaling"
-RECORDED = (*AXES, NODES, SCALING)
+NODES, SCALING, MODEL_ARGS = "nodes", "scaling", "model_args"
+RECORDED = (*AXES, NODES, SCALING, MODEL_ARGS)
 # Axes that came later, with the value of all that was measured before. A point at that value has the key that it had
 # then, and a record that lacks the axis is read as having it.
 DEFAULTS = {AUTOGRAD: "inference"}

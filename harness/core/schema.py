@@ -44,9 +44,11 @@ def _figure(name: str, what: str) -> dict[str, str]:
 # One row per point. Units stand in the name. The order here is the order in the file.
 COLUMNS: dict[str, str] = {
     "key": "hash of the point's axes; the same point has the same key in every run",
-    "model": "layer widths from input to output, e.g. mlp-512-256-128-2 or mlp-64x16 (16 layers of 64)",
-    "depth": "number of Linear layers",
-    "width": "width of the widest hidden layer",
+    "model": "of an MLP the layer widths from input to output, e.g. mlp-512-256-128-2 or mlp-64x16 (16 layers of 64); "
+    "of any other its name and what of its arguments is swept",
+    "model_args": "arguments that the model is made of, as JSON; empty for an MLP",
+    "depth": "number of Linear layers of an MLP; empty for other models",
+    "width": "width of an MLP's widest hidden layer; empty for other models",
     "batch": "samples per device under weak scaling, in all under strong scaling",
     "devices": "number of devices (on CPU: of ranks)",
     "nodes": "number of nodes the devices are spread over",
@@ -83,7 +85,10 @@ COLUMNS: dict[str, str] = {
     **_figure("scaling_efficiency", "throughput / (devices x throughput of the same point on one device)"),
     "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank and build",
     "first_call_s": "time of the first call after that; slowest rank and build",
-    "memory_peak_mib": "peak memory while the mode warmed up: the device's, on CPU the whole process's",
+    "tensor_peak_mib": "most bytes of tensors that were alive at a time within one step, beyond parameters, inputs and "
+    "all else that was there before it; empty where that is not known",
+    "process_peak_mib": "peak of all that the process held while the mode warmed up: of the device's memory what the "
+    "cell took, on CPU the resident set, other modes and cells included",
     "util_mean_pct": "NVML's utilisation while the point was held steady, mean over devices; empty when not sampled",
     "sm_active_pct": "percentage of multiprocessors active there (GPM, Hopper and later); empty when not sampled",
     "power_mean_w": "mean power of one device there, in watts, mean over its devices; empty when not sampled",
@@ -121,7 +126,7 @@ INTEGER_COLUMNS = (
 YES, NO = "yes", "no"
 YES_NO = ("needs_python", "holds_lock", "gil")
 TEXT_COLUMNS = (
-    *("key", axes.MODEL, *axes.NAMES, "device_kind", "device_name", "status", "warnings"),
+    *("key", axes.MODEL, axes.MODEL_ARGS, *axes.NAMES, "device_kind", "device_name", "status", "warnings"),
     *(*YES_NO, "verdict", "error"),
 )
 

@@ -58,7 +58,7 @@ def _models(
     points: pd.DataFrame, depths: Sequence[int] | None, widths: Sequence[int] | None
 ) -> list[tuple[int, ...]]:
     """Layer widths of each model: the run's, or uniform ones of the depths and widths asked for."""
-    known = points[["model", "depth", "width"]].drop_duplicates()
+    known = points[["model", "depth", "width"]].dropna().drop_duplicates()
     if depths is None and widths is None:
         named = zip(known["model"], known["depth"], known["width"], strict=True)
         return list(dict.fromkeys(sizes_of(str(m), int(d), int(w)) for m, d, w in named))

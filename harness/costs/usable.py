@@ -36,7 +36,7 @@ def shapes_of(rows: pd.DataFrame) -> list[Shape]:
 
 def usable(points: pd.DataFrame) -> pd.DataFrame:
     """Rows with a step time, with helper columns; a training step on several devices holds the links' time too."""
-    rows = points[(points["status"] == OK) & (points["step_us"] > 0)]
+    rows = points[(points["status"] == OK) & (points["step_us"] > 0) & points["depth"].notna()]
     rows = rows[(rows["workload"] != "train") | (rows["devices"] == 1)].copy()
     rows["crowded"] = [warnings.carries(text, warnings.OVERSUBSCRIBED) for text in rows["warnings"]]
     rows["pushed_back"] = [warnings.carries(text, warnings.BACK_PRESSURE) for text in rows["warnings"]]

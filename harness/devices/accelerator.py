@@ -17,7 +17,7 @@ import torch
 from harness.devices.cuda_graph import CudaGraphStep
 from harness.devices.device import CapturedStep, Device
 from harness.devices.hold_kernel import HoldKernel, cycles_per_ns
-from harness.devices.launch_queue import launches_of_step, steps_that_fit
+from harness.devices.launch_queue import steps_that_fit
 from harness.timing.bursts import Gate
 
 # Cells are kept for later visits while what is taken of the device's memory is so little that the next cell hardly
@@ -68,6 +68,13 @@ class Accelerator(Device):
     def peak_memory_mib(self) -> float | None:
         return (torch.cuda.max_memory_allocated(self.torch_device) - self._taken_before) / 2**20
 
+    def tensor_peak_bytes(self, call: Callable[[], Any]) -> int:
+        # By the caching allocator, which is told when a tensor is freed by the host, not when the device is done.
+        before = torch.cuda.memory_allocated(self.torch_device)
+        torch.cuda.reset_peak_memory_stats(self.torch_device)
+        call()
+        return torch.cuda.max_memory_allocated(self.torch_device) - before
+
     def free_cached_memory(self) -> None:
         torch.cuda.empty_cache()
 
@@ -98,8 +105,8 @@ class Accelerator(Device):
         self._cycles_per_ns = self._cycles_per_ns or cycles_per_ns(self.wait)
         return HoldKernel(int(hold_ns * self._cycles_per_ns))
 
-    def burst_steps(self, depth: int, workload: str, launches: int | None = None) -> int | None:
-        return steps_that_fit(launches or launches_of_step(depth, workload))
+    def burst_steps(self, launches: int) -> int | None:
+        return steps_that_fit(launches)
 
 
 class Emulated(Accelerator):

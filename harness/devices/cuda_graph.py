@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from harness.devices.trees import tensors_in
+
 # As torch.cuda.make_graphed_callables has it: lets libraries allocate and choose kernels before the capture.
 WARM_UP_CALLS = 3
 
@@ -32,8 +34,9 @@ class CudaGraphStep:
         self.replay: Callable[[], None] = self._graph.replay
 
 
-def graph_of(call: Callable[[], Any], device: torch.device) -> tuple[torch.cuda.CUDAGraph, Any]:
-    """A call captured on that device, after some on a stream beside, and its output, which each replay overwrites."""
+def graph_of(call: Callable[[], Any], device: torch.device) -> tuple[torch.cuda.CUDAGraph, Any, int]:
+    """A call captured on that device, after some on a stream beside; its output, which each replay overwrites; and the
+    peak of bytes of its tensors while it was captured, in memory which the graph keeps."""
     stream: Any = torch.cuda.Stream  # untyped upstream
     aside = stream(device)
     aside.wait_stream(torch.cuda.current_stream(device))
@@ -42,9 +45,12 @@ def graph_of(call: Callable[[], Any], device: torch.device) -> tuple[torch.cuda.
             call()
     torch.cuda.current_stream(device).wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
+    torch.cuda.reset_peak_memory_stats(device)
     with torch.cuda.device(device), capture(graph):
         output = call()
-    return graph, output
+    # What is left beside the output is no tensor of the step: cuBLAS's workspace of the stream that it was captured on.
+    peak = torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
+    return graph, output, peak + sum(tensor.nbytes for tensor in tensors_in(output))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import psutil
 import torch
 
 from harness.core.cpu import cpu_name
+from harness.devices.live_tensors import peak_bytes
 from harness.timing.bursts import Gate
 
 # Cells are kept for later visits while so much of the host's memory is free.
@@ -61,13 +62,17 @@ class Device:
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
     def peak_memory_mib(self) -> float | None:
-        """Peak memory since the reset, MiB: resident, of the whole process; None where it is not told."""
+        """Peak since the reset of all that the process holds, MiB: on a CPU resident; None where it is not told."""
         try:
             status = Path("/proc/self/status").read_text(encoding="utf-8")
         except OSError:
             return None
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else None
+
+    def tensor_peak_bytes(self, call: Callable[[], Any]) -> int:
+        """The most bytes of tensors that are alive at a time within a call, beyond those that were before it."""
+        return peak_bytes(call)
 
     def free_cached_memory(self) -> None:
         """Give cached blocks back after an out-of-memory error."""
@@ -77,11 +82,8 @@ class Device:
         memory = psutil.virtual_memory()
         return bool(memory.available < CROWDED_HOST * memory.total)
 
-    def burst_steps(self, depth: int, workload: str, launches: int | None = None) -> int | None:
-        """Steps whose launches fit the launch queue; None where the issue time has no meaning.
-
-        launches: of one step where they were counted; they are estimated else.
-        """
+    def burst_steps(self, launches: int) -> int | None:
+        """Steps of so many launches that fit the launch queue; None where the issue time has no meaning."""
         return None
 
     def is_broken(self) -> bool:

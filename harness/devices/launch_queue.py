@@ -10,6 +10,8 @@ from harness.core.launches import AT_MOST
 # Launches that may be queued without the host being made to wait. CUDA's queue holds about 1,024; a
 # quarter of it leaves room for launches that the estimate below does not count.
 BURST_LAUNCHES = 256
+# A product with split sums is two, and a cast beside it.
+AT_MOST_OF_OPERATION = 2
 
 
 def launches_of_step(depth: int, workload: str) -> int:

@@ -67,8 +67,8 @@ def check_replaceable(out: Path) -> None:
 def _export(order: Order, folder: Path) -> Saved:
     import torch
 
+    from harness.models.mlp import build_batch, build_model
     from harness.workloads.comparison import TOLERANCE, difference
-    from harness.workloads.model import build_batch, build_model
 
     # As a rank of the harness is set. One thread: AOTInductor compiles the number into the code.
     torch.set_num_threads(1)

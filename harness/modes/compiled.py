@@ -15,6 +15,8 @@ from harness.modes.registry import Mode, register
 if TYPE_CHECKING:
     import torch
 
+    from harness.modes.example import Example
+
 
 # Where a compiled module keeps how many graphs there were before it.
 _BEFORE = "_graphs_before"
@@ -41,7 +43,7 @@ class Compile(Mode):
     def unsupported(self, *, workload: str, dtype: str, device_kind: str) -> str | None:
         return no_compiler()
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Any:
+    def prepare(self, model: torch.nn.Module, example: Example) -> Any:
         import torch
 
         from harness.modes.fresh import with_code_of_its_own
@@ -85,6 +87,9 @@ class CompileGraphs(Compile):
         if autograd == "grad":
             return "torch replays a graph that recorded only once its backward has run, and forward has none"
         return None
+
+    def kept_bytes(self, built: Any) -> int | None:
+        return None  # in pools of its own, of which inductor does not tell how much a step uses
 
     def proof(self, built: Any) -> str | None:
         return super().proof(built) or _no_graph_trees()

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.modes.example import positional
+from harness.modes.proof import Unproven
 from harness.modes.registry import Mode, register
 from harness.modes.torchscript import no_torchscript, scripted
 
 if TYPE_CHECKING:
     import torch
 
+    from harness.modes.example import Example
     from harness.modes.native_loop import NativeLoop
 
 
@@ -22,7 +25,7 @@ class Driven:
     def __init__(self, loop: NativeLoop) -> None:
         self.loop = loop
 
-    def __call__(self, x: torch.Tensor) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.loop.output()  # makes a step of its own
 
     def repeat(self, steps: int) -> None:
@@ -59,10 +62,17 @@ class Native(Mode):
 
         build()
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Driven:
+    def prepare(self, model: torch.nn.Module, example: Example) -> Driven:
+        import torch
+
         from harness.modes.native_loop import NativeLoop
 
-        return Driven(NativeLoop([(scripted(model), example)]))
+        inputs = positional(model, example)
+        if others := [type(each).__name__ for each in inputs if not isinstance(each, torch.Tensor)]:
+            raise Unproven(
+                f"the C++ loop hands over tensors alone, and the model is called with a {others[0]}"
+            )
+        return Driven(NativeLoop([(scripted(model), inputs)]))
 
     def proof(self, built: Any) -> str | None:
         if not isinstance(built, Driven) or not built.loop.modules:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["NativeError", "NativeLoop", "problem"]
 
 # More than any tensor of ours has.
-MOST_DIMENSIONS = 16
+MOST_DIMENSIONS, LONGEST_DTYPE = 16, 32
 
 
 class NativeError(RuntimeError):
@@ -29,21 +29,30 @@ class NativeError(RuntimeError):
 
 
 class NativeLoop:
-    """Calls one scripted module after the other on its own input, for so many steps, all in C++.
+    """Calls one scripted module after the other on its own inputs, for so many steps, all in C++.
 
     Each module gets across by being saved to memory and loaded by C++ on its input's device: the loop has
-    parameters of its own, a copy. The input's memory is shared, so what is written into it is seen by
+    parameters of its own, a copy. The inputs' memory is shared, so what is written into it is seen by
     the next step. Inference only (no gradients). One thread at a time may use a loop; loops with modules
     of their own may run in several threads at once, since a run holds no interpreter lock. A run cannot
     be interrupted from Python.
     """
 
-    def __init__(self, pairs: Sequence[tuple[torch.jit.ScriptModule, torch.Tensor]]) -> None:
-        """Load the modules; pairs: (module, contiguous input on the device to run on), one a device.
+    def __init__(
+        self, pairs: Sequence[tuple[torch.jit.ScriptModule, torch.Tensor | Sequence[torch.Tensor]]]
+    ) -> None:
+        """Load the modules; pairs: (module, contiguous inputs on the device to run on), one a device.
 
         Raises HarnessError where the library cannot be built, NativeError for what cannot be loaded.
         """
-        self._take([_Handle(module, batch) for module, batch in pairs])
+        import torch
+
+        self._take(
+            [
+                _Handle(module, [given] if isinstance(given, torch.Tensor) else list(given))
+                for module, given in pairs
+            ]
+        )
 
     @classmethod
     def join(cls, loops: Sequence[NativeLoop]) -> NativeLoop:
@@ -83,26 +92,27 @@ class NativeLoop:
 
 
 class _Handle:
-    """One module on the C++ side, with the input that it reads, which must outlive it."""
+    """One module on the C++ side, with the inputs that it reads, which must outlive it."""
 
-    def __init__(self, module: torch.jit.ScriptModule, batch: torch.Tensor) -> None:
+    def __init__(self, module: torch.jit.ScriptModule, inputs: Sequence[torch.Tensor]) -> None:
         import torch
 
-        if not batch.is_contiguous():
+        if not all(each.is_contiguous() for each in inputs):
             raise NativeError("the input must be contiguous, since its memory is shared with C++")
-        self.batch = batch
+        self.inputs = inputs
+        self._device = inputs[0].device
         archive = io.BytesIO()
         torch.jit.save(module, archive)
         saved = archive.getvalue()
         library = _library()
-        self.pointer: int | None = library.native_load(saved, len(saved), str(batch.device).encode())
+        self.pointer: int | None = library.native_load(saved, len(saved), str(self._device).encode())
         if not self.pointer:
             raise NativeError(_last_error())
         weakref.finalize(self, library.native_free, self.pointer)
-        sizes = (ctypes.c_int64 * batch.dim())(*batch.shape)
-        _checked(
-            library.native_bind(self.pointer, batch.data_ptr(), sizes, batch.dim(), _dtype(batch).encode())
-        )
+        for each in inputs:
+            sizes = (ctypes.c_int64 * each.dim())(*each.shape)
+            name = _dtype(each).encode()
+            _checked(library.native_bind(self.pointer, each.data_ptr(), sizes, each.dim(), name))
 
     def output(self) -> torch.Tensor:
         import torch
@@ -110,8 +120,10 @@ class _Handle:
         library = _library()
         sizes = (ctypes.c_int64 * MOST_DIMENSIONS)()
         dimensions = ctypes.c_size_t(MOST_DIMENSIONS)
-        _checked(library.native_call(self.pointer, sizes, ctypes.byref(dimensions)))
-        taken = torch.empty(sizes[: dimensions.value], dtype=self.batch.dtype, device=self.batch.device)
+        dtype = ctypes.create_string_buffer(LONGEST_DTYPE)
+        _checked(library.native_call(self.pointer, sizes, ctypes.byref(dimensions), dtype, LONGEST_DTYPE))
+        kind = getattr(torch, dtype.value.decode())
+        taken = torch.empty(sizes[: dimensions.value], dtype=kind, device=self._device)
         _checked(library.native_take(self.pointer, taken.data_ptr(), _dtype(taken).encode()))
         return taken
 
@@ -136,7 +148,7 @@ def _library() -> Any:
         ("native_free", None, [pointer]),
         ("native_bind", ctypes.c_int, [pointer, pointer, int64s, size, text]),
         ("native_run", ctypes.c_int, [ctypes.POINTER(pointer), size, ctypes.c_int64]),
-        ("native_call", ctypes.c_int, [pointer, int64s, ctypes.POINTER(size)]),
+        ("native_call", ctypes.c_int, [pointer, int64s, ctypes.POINTER(size), text, size]),
         ("native_take", ctypes.c_int, [pointer, pointer, text]),
     ):
         function = getattr(library, name)

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.modes.compiled import no_compiler
+from harness.modes.example import arguments_of
 from harness.modes.registry import Mode, register
 
 if TYPE_CHECKING:
     import torch
+
+    from harness.modes.example import Example
 
 
 def no_toolkit() -> str | None:
@@ -33,7 +36,7 @@ def no_toolkit() -> str | None:
     return "AOTInductor needs the headers of the CUDA toolkit: install it, or set CUDA_HOME"
 
 
-def write_package(model: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+def write_package(model: torch.nn.Module, example: Example, path: Path) -> None:
     """Export a model and compile it into a package at path, whose name must end in .pt2."""
     import torch
     from torch._inductor import aoti_compile_and_package
@@ -41,8 +44,9 @@ def write_package(model: torch.nn.Module, example: torch.Tensor, path: Path) -> 
     from harness.modes.headers import keep_precompiled_headers
 
     keep_precompiled_headers()
+    given = arguments_of(example)
     with torch.no_grad():
-        program = torch.export.export(model, (example,))
+        program = torch.export.export(model, given.args, given.kwargs or None)
         aoti_compile_and_package(program, package_path=str(path))
 
 
@@ -65,10 +69,13 @@ class Aoti(Mode):
             else None
         )
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Callable[..., Any]:
+    def prepare(self, model: torch.nn.Module, example: Example) -> Callable[..., Any]:
         from torch._inductor import aoti_load_package
 
-        index = example.device.index
+        from harness.devices.trees import tensors_in
+
+        given = arguments_of(example)
+        index = next(tensors_in((given.args, given.kwargs))).device.index
         # In the session's temporary folder, which is removed even if this process is killed.
         with tempfile.TemporaryDirectory(prefix="aoti-") as folder:
             package = Path(folder) / "model.pt2"

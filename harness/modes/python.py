@@ -13,6 +13,8 @@ from harness.modes.registry import Mode, register
 if TYPE_CHECKING:
     import torch
 
+    from harness.modes.example import Example
+
 
 @register
 class Eager(Mode):
@@ -21,7 +23,7 @@ class Eager(Mode):
     name = "eager"
     needs_python = True
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+    def prepare(self, model: torch.nn.Module, example: Example) -> torch.nn.Module:
         return model
 
 
@@ -35,10 +37,10 @@ class Symbolic(Mode):
     name = "symbolic"
     needs_python = True
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+    def prepare(self, model: torch.nn.Module, example: Example) -> torch.nn.Module:
         from harness.modes.straight import straight_program
 
-        return straight_program(model)
+        return straight_program(model, example)
 
     def proof(self, built: Any) -> str | None:
         return not_straight(built)

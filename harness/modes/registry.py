@@ -16,6 +16,8 @@ from harness.core.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
+    from harness.modes.example import Example
+
 MODES: dict[str, Mode] = {}
 # As it is written in lists on the command line and in a column.
 _NAME = re.compile(r"[a-zA-Z_][\w.-]{0,39}", re.ASCII)
@@ -53,9 +55,15 @@ class Mode(ABC):
         May raise whatever the ranks would raise too: it is they who are heard.
         """
 
+    def kept_bytes(self, built: Any) -> int | None:
+        """Bytes that what `prepare` built keeps between calls for the values of a step, so that no step allocates them;
+        None where that is not known."""
+        return 0
+
     @abstractmethod
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> Callable[..., Any]:
-        """Build the executable form of model; example is a batch (batch x in_features) on its device.
+    def prepare(self, model: torch.nn.Module, example: Example) -> Callable[..., Any]:
+        """Build the executable form of model; example is what it is called with, on its device: a tensor (an MLP's
+        batch x in_features) or, where that is more than one tensor, Arguments (harness.modes.example).
 
         Under `train` what is built must be a module with the model's parameters. What has a method
         `repeat(steps)` beside is driven by that: it makes so many steps on the example by itself.

@@ -8,11 +8,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from harness.modes.example import arguments_of, positional
 from harness.modes.proof import Unproven, no_scripted_graph, not_frozen
 from harness.modes.registry import Mode, register
 
 if TYPE_CHECKING:
     import torch
+
+    from harness.modes.example import Example
 
 
 def no_torchscript() -> str | None:
@@ -54,7 +57,7 @@ class Script(_TorchScript):
 
     name = "script"
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+    def prepare(self, model: torch.nn.Module, example: Example) -> torch.nn.Module:
         return scripted(model)
 
 
@@ -64,12 +67,21 @@ class Trace(_TorchScript):
 
     name = "trace"
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+    def prepare(self, model: torch.nn.Module, example: Example) -> torch.nn.Module:
         import torch
 
-        # The harness compares every mode's output with eager's itself, so a second check is left out.
+        given = arguments_of(example)
+        # Of both kinds torch takes one: those by name, or all in their places.
+        by_name = bool(given.kwargs) and not given.args
+        how = (
+            {"example_kwarg_inputs": given.kwargs}
+            if by_name
+            else {"example_inputs": positional(model, example)}
+        )
         trace: Any = torch.jit.trace  # untyped upstream
-        traced: torch.nn.Module = trace(model, (example,), check_trace=False)
+        # The harness compares every mode's output with eager's itself, so a second check is left out. Not strict: a
+        # dict that a model answers is of the same keys at every call.
+        traced: torch.nn.Module = trace(model, **how, check_trace=False, strict=False)
         return traced
 
 
@@ -89,7 +101,7 @@ class Frozen(_TorchScript):
             "frozen parameters are constants: autograd has nothing to record" if autograd == "grad" else None
         )
 
-    def prepare(self, model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
+    def prepare(self, model: torch.nn.Module, example: Example) -> torch.nn.Module:
         import torch
 
         optimise: Any = torch.jit.optimize_for_inference

@@ -15,6 +15,9 @@ from harness.core.files.places import part
 
 # What names a run or says what to do with it, but does not change what is measured.
 RUN_KEYS = ("out", "resume", "dry_run", "like")
+# The model whose axes stand at the top of a Config, and keys there that are its alone.
+MLP = "mlp"
+MLP_KEYS = ("depth", "width", "hidden", "in_features", "out_features")
 
 
 @dataclass
@@ -78,6 +81,28 @@ class MonitorConfig:
 
 
 @dataclass
+class ModelConfig:
+    """What is swept. An MLP has its axes at the top of a Config; of any other model target, inputs and targets name the
+    callables that make it, what it is called with and what its loss is taken against (docs/models.md), each called with
+    those of args that it takes. sweep: argument -> the values that it takes in turn. loss, optimizer: for train; null
+    for the default.
+    """
+
+    name: str = "mlp"
+    target: Optional[str] = None  # noqa: UP045
+    inputs: Optional[str] = None  # noqa: UP045
+    targets: Optional[str] = None  # noqa: UP045
+    args: dict[str, Any] = field(default_factory=dict)
+    sweep: dict[str, list[Any]] = field(default_factory=dict)
+    loss: Optional[str] = None  # noqa: UP045
+    optimizer: Optional[str] = None  # noqa: UP045
+
+    @property
+    def is_mlp(self) -> bool:
+        return self.name == MLP
+
+
+@dataclass
 class Config:
     """A sweep: lists of values on the axes, and how to measure them."""
 
@@ -105,6 +130,7 @@ class Config:
     resume: Optional[str] = None  # noqa: UP045
     dry_run: bool = False
     like: Optional[str] = None  # noqa: UP045
+    model: ModelConfig = field(default_factory=ModelConfig)
     device: DeviceConfig = field(default_factory=DeviceConfig)
     emulator: Optional[Profile] = None  # noqa: UP045
     launcher: LauncherConfig = field(default_factory=LauncherConfig)

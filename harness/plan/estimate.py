@@ -18,6 +18,8 @@ WARM_UP_SECONDS = 0.4
 # A rough GPU, a rough CPU core, and a rough cost of one operation.
 FLOP_PER_SECOND = (1e13, 3e10)
 OPERATION_SECONDS = 3e-6
+# A step of a model of which nothing is known.
+MODEL_SECONDS = 5e-3
 # For how long a point is held for samplers where the config leaves it open. A CPU has no sampled utilisation;
 # an emulated device has no noise that a longer window would average.
 WINDOW_S = {"cpu": 0.0, "cuda": 1.0, "emulated": 0.8}
@@ -54,6 +56,8 @@ def estimate_seconds(plan: Plan, config: Config, inventory: Inventory) -> tuple[
 
 def _step_seconds(point: Point, flop_s: float) -> float:
     multiplications = sum(a * b for a, b in zip(point.sizes, point.sizes[1:], strict=False))
+    if point.depth is None:
+        return MODEL_SECONDS
     passes = 3 if point.workload == "train" else 1
     work = passes * 2 * point.rank_batch * multiplications / flop_s
     return work + point.depth * USUAL[point.workload] * OPERATION_SECONDS

@@ -48,7 +48,9 @@ def is_excluded(rule: dict[str, Any], point: Point) -> bool:
     # Of a training step the axis says nothing: a rule on it must not leave training out.
     if axes.AUTOGRAD in rule and point.workload != "forward":
         return False
-    return all(matches(wanted, getattr(point, axis)) for axis, wanted in rule.items())
+    # Nor of a model without such a size.
+    sizes = {axis: getattr(point, axis) for axis in rule}
+    return all(size is not None and matches(rule[axis], size) for axis, size in sizes.items())
 
 
 def matches(wanted: Any, value: int | str) -> bool:

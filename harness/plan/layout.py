@@ -5,16 +5,15 @@ In: a Config and the Inventory of the machine. Out: a Plan. Must not know torch,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 from harness.core import axes
 from harness.core.errors import ConfigError
 from harness.plan.config import Config
 from harness.plan.exclude import is_excluded
 from harness.plan.inventory import Inventory
+from harness.plan.models import models_of, once
 from harness.plan.points import Plan, Point, group
 from harness.plan.supported import check_presence, unsupported_reason
 
@@ -35,20 +34,20 @@ def make_plan(config: Config, inventory: Inventory) -> Plan:
 
 
 def points_of(config: Config) -> Iterator[Point]:
-    for sizes, batch, devices, controller, workload, dtype in product(
-        _models(config),
-        _once(config.batch),
-        _once(config.devices),
-        _once(config.controller),
-        _once(config.workload),
-        _once(config.dtype),
+    for model, batch, devices, controller, workload, dtype in product(
+        models_of(config),
+        once(config.batch),
+        once(config.devices),
+        once(config.controller),
+        once(config.workload),
+        once(config.dtype),
     ):
-        for autograd, mode in product(_autograds(config, workload), _once(config.mode)):
+        for autograd, mode in product(_autograds(config, workload), once(config.mode)):
             point = Point(
-                model=_model_name(sizes),
-                sizes=sizes,
-                depth=len(sizes) - 1,
-                width=max(sizes[1:-1], default=sizes[0]),
+                model=model.name,
+                sizes=model.sizes,
+                depth=model.depth,
+                width=model.width,
                 batch=batch,
                 devices=devices,
                 controller=controller,
@@ -57,6 +56,7 @@ def points_of(config: Config) -> Iterator[Point]:
                 mode=mode,
                 scaling=config.scaling,
                 autograd=autograd,
+                recipe=model.recipe,
             )
             if any(is_excluded(rule, point) for rule in config.exclude):
                 continue
@@ -72,33 +72,4 @@ def points_of(config: Config) -> Iterator[Point]:
 
 def _autograds(config: Config, workload: str) -> list[str]:
     """A training step always records: it is one point, not one for each value."""
-    return _once(config.autograd) if workload == "forward" else [axes.DEFAULTS[axes.AUTOGRAD]]
-
-
-def _models(config: Config) -> list[tuple[int, ...]]:
-    """Layer widths from input to output, for each model of the sweep."""
-    if config.hidden is not None:
-        hidden = config.hidden
-        return [(config.in_features or hidden[0], *hidden, config.out_features or hidden[-1])]
-    # depth counts Linear layers; the last of them leads to the output.
-    models = [
-        (config.in_features or width, *[width] * (depth - 1), config.out_features or width)
-        for depth, width in product(_once(config.depth or []), _once(config.width or []))
-    ]
-    return _once(models)  # two widths make the same model where there is no hidden layer
-
-
-def _model_name(sizes: tuple[int, ...]) -> str:
-    if len(set(sizes)) == 1:
-        return f"mlp-{sizes[0]}x{len(sizes) - 1}"
-    if len(sizes) <= 8:
-        return "mlp-" + "-".join(map(str, sizes))
-    if len(set(sizes[1:-1])) == 1:
-        return f"mlp-{sizes[0]}-{sizes[1]}x{len(sizes) - 2}-{sizes[-1]}"
-    digest = hashlib.sha256(repr(sizes).encode()).hexdigest()[:6]
-    return f"mlp-{sizes[0]}-...-{sizes[-1]}-{len(sizes) - 1}-layers-{digest}"
-
-
-def _once(values: list[Any]) -> list[Any]:
-    """Each value once, in order: a value given twice is one point, not two."""
-    return list(dict.fromkeys(values))
+    return once(config.autograd) if workload == "forward" else [axes.DEFAULTS[axes.AUTOGRAD]]

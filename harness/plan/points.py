@@ -15,16 +15,18 @@ from typing import Any
 from harness.core import axes
 from harness.core.controllers import CONTROLLERS
 from harness.core.schema import REFERENCE_MODE
+from harness.plan.recipe import DEFAULT, Recipe
 
 
 @dataclass(frozen=True)
 class Point:
-    """One value on every axis. sizes: layer widths from input to output, depth + 1 of them."""
+    """One value on every axis. sizes: of an MLP its layer widths from input to output, depth + 1 of them; of any other
+    model empty, and depth and width None. recipe: how another one is made."""
 
     model: str
     sizes: tuple[int, ...]
-    depth: int
-    width: int
+    depth: int | None
+    width: int | None
     batch: int
     devices: int
     controller: str
@@ -33,11 +35,17 @@ class Point:
     mode: str
     scaling: str
     autograd: str = axes.DEFAULTS[axes.AUTOGRAD]
+    recipe: Recipe = DEFAULT
 
     @property
     def key(self) -> str:
         """Hash of the axes, 12 hexadecimal digits, the same in every run, version and machine."""
         return _hash(vars(self))
+
+    @property
+    def model_args(self) -> str:
+        """What the model is made of, as a JSON object; empty for an MLP."""
+        return self.recipe.args if self.recipe.target else ""
 
     @property
     def rank_batch(self) -> int:
@@ -46,7 +54,9 @@ class Point:
 
     @staticmethod
     def from_dict(plain: dict[str, Any]) -> Point:
-        return Point(**{**plain, "sizes": tuple(plain["sizes"])})
+        recipe = plain.get("recipe", DEFAULT)
+        recipe = Recipe(**recipe) if isinstance(recipe, dict) else recipe
+        return Point(**{**plain, "sizes": tuple(plain["sizes"]), "recipe": recipe})
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ def _unusual(point: Point, axis: str) -> str:
 def _hash(place: dict[str, Any]) -> str:
     """An axis that came later has no part in it at its default: what was measured before keeps its name."""
     named = {axis: value for axis, value in place.items() if axes.DEFAULTS.get(axis) != value}
+    recipe = named.pop("recipe")
+    named |= {} if recipe == DEFAULT else {"recipe": recipe.plain()}
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -38,7 +38,7 @@ def check_presence(config: Config, inventory: Inventory) -> None:
 
 
 def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> str | None:
-    if point.workload == "train" and point.sizes[-1] < 2:
+    if point.workload == "train" and point.sizes and point.sizes[-1] < 2 and not point.recipe.loss:
         return f"train needs two outputs at least, this model has {point.sizes[-1]}: of one class the loss is always 0"
     controller = CONTROLLERS[point.controller]
     if inventory.allocated and (reason := _not_allocated(point, inventory)):

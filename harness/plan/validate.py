@@ -11,6 +11,7 @@ from harness.core.errors import ConfigError
 from harness.modes import load_plugins
 from harness.plan.allowed.bounds import check_bounds
 from harness.plan.allowed.checks import known_words, one_of, some
+from harness.plan.allowed.model import check_model
 from harness.plan.allowed.plugins import check_plugins
 from harness.plan.allowed.size import check_size
 from harness.plan.allowed.texts import check_name, check_path_text
@@ -28,7 +29,9 @@ def validate(config: Config) -> Config:
     check_plugins(config.plugins)
     load_plugins(config.plugins)
     check_bounds(config)
-    _check_model(config)
+    check_model(config)
+    if config.model.is_mlp:
+        _check_sizes(config)
     for key in ("batch", "devices"):
         some(key, getattr(config, key))
     for key in (axes.MODE, *axes.CELL_NAMES):
@@ -56,7 +59,7 @@ def is_planned_elsewhere(config: Config) -> bool:
     return config.dry_run and config.launcher.kind == "slurm"
 
 
-def _check_model(config: Config) -> None:
+def _check_sizes(config: Config) -> None:
     if config.hidden is not None:
         some("hidden", config.hidden, " (depth=[1] is a model without hidden layers)")
     else:

@@ -63,11 +63,12 @@ class Start(Record, tag="start"):
 
 
 class Axes(Struct, gc=False):
-    """A point's place. What earlier versions did not have yet was so in all that they measured."""
+    """A point's place; depth and width of an MLP alone. What earlier versions did not have yet was so in all that they
+    measured."""
 
     model: Name
-    depth: Count
-    width: Count
+    depth: Count | None
+    width: Count | None
     batch: Count
     devices: Few
     controller: Name
@@ -77,6 +78,7 @@ class Axes(Struct, gc=False):
     autograd: Name = axes.DEFAULTS[axes.AUTOGRAD]
     nodes: Few = 1
     scaling: Name = "weak"
+    model_args: Name = ""
 
     def named(self) -> dict[str, Any]:
         """Name (of axes.RECORDED) -> value."""
@@ -161,7 +163,9 @@ class CellBegun(Record, tag="cell"):
 
 
 class Prepared(Record, tag="prepared"):
-    """A mode that was made ready. replay_ns, held_ns: device time of a step, by replay of its graph and held back."""
+    """A mode that was made ready. replay_ns, held_ns: device time of a step, by replay of its graph and held back.
+    process_peak_mib: of all that the process held, which earlier versions called memory_peak_mib. tensor_peak_mib: of
+    tensors within a step."""
 
     cell: Name
     key: Name
@@ -170,7 +174,13 @@ class Prepared(Record, tag="prepared"):
     launches: Index | None = None
     replay_ns: Amount | None = None
     held_ns: Amount | None = None
+    process_peak_mib: Amount | None = None
     memory_peak_mib: Amount | None = None
+    tensor_peak_mib: Amount | None = None
+
+    def __post_init__(self) -> None:
+        if self.process_peak_mib is None:
+            self.process_peak_mib = self.memory_peak_mib
 
 
 class Block(Struct, gc=False):

@@ -23,7 +23,8 @@ class SessionSpec:
     those of any other session. nulls: ids of cells that hold a second build of the reference mode. controller,
     devices: who issues to how many devices, of all ranks. store: file where the ranks meet; None where they do so in
     torchrun's store. threads: intra-op threads per rank. affinity: pin ranks to cores. usage: record CPU time
-    around blocks. window_s: seconds for which each point is held for samplers. revision: of the harness that made it
+    around blocks. memory: whether the memory of each mode's step is looked at. window_s: seconds for which each point
+    is held for samplers. search: folders in which modules are looked for last. revision: of the harness that made it
     (harness.core.files.revision), which alone may measure it. source: the commit it lies in, with + where it was
     changed since; empty where that is not known.
     """
@@ -46,6 +47,8 @@ class SessionSpec:
     store: Path | None
     revision: str
     source: str = ""
+    memory: bool = False
+    search: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -62,7 +65,7 @@ class SessionSpec:
         )
         plain["nulls"] = tuple(plain["nulls"])
         plain["timing"] = TimingConfig(**plain["timing"])
-        plain["plugins"] = tuple(plain["plugins"])
+        plain["plugins"], plain["search"] = tuple(plain["plugins"]), tuple(plain["search"])
         plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])
         return SessionSpec(**plain)
 

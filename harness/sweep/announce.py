@@ -64,7 +64,7 @@ def planned_records(plan: Plan, inventory: Inventory) -> list[kinds.Point]:
 
 def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
     """A planned point as the launcher writes it down: all that the analysis knows of it."""
-    place = {name: getattr(point, name) for name in (*axes.AXES, axes.SCALING)}
+    place = {name: getattr(point, name) for name in (*axes.AXES, axes.SCALING, axes.MODEL_ARGS)}
     return {
         "key": point.key,
         "cell": Cell((point,)).id,

@@ -23,6 +23,7 @@ from harness.launch.run import DIED, FINISHED, Ending, run_session
 from harness.modes import get_mode
 from harness.plan.config import Config
 from harness.plan.estimate import window_seconds
+from harness.plan.executed import of_users_model
 from harness.plan.inventory import Inventory
 from harness.plan.points import Plan, Session
 from harness.plan.shards import shard_of
@@ -66,7 +67,7 @@ def make_modes_ready(plan: Plan) -> None:
 
 def measure_once(site: Site, session: Session, tally: Tally, display: Display, *, held: bool) -> None:
     """Run a session; one that breaks is started again with the cells it has not reached. held: whether each point is
-    held in a steady state for samplers."""
+    held in a steady state for samplers, and the memory of its step looked at."""
     rest: Session | None = session
     while rest is not None:
         rest = _one_session(site, rest, tally, display, held)
@@ -131,10 +132,12 @@ def _new_session(site: Site, session: Session, draw: int, held: bool) -> tuple[s
         threads=config.device.threads,
         affinity=config.device.affinity,
         usage=config.monitor.usage,
+        memory=held,
         window_s=window_seconds(config, kind) if held else 0.0,
         seed=config.seed,
         timing=config.timing,
         plugins=tuple(config.plugins),
+        search=(str(Path.cwd()),) if of_users_model(config) else (),
         raw=site.run.raw.absolute(),
         store=folder / "store" if site.launcher.meets_in_file else None,
         revision=revision(),

@@ -22,6 +22,7 @@ from harness.core.cpu import usable_cores
 from harness.devices.device import Device
 from harness.devices.opening import open_device
 from harness.modes import load_plugins
+from harness.plan.lookup import search_also
 from harness.records.lines import Writer
 from harness.records.naming import rank_file
 from harness.session.spec import SessionSpec
@@ -48,6 +49,8 @@ def measure_session(arrival: Arrival) -> int:
     spec, sender = arrival.spec, arrival.sender
     _settle_torch(spec)
     load_plugins(spec.plugins)
+    for folder in spec.search:
+        search_also(folder)
     issuers = open_issuers(spec.controller, _open_devices(spec, arrival.local_rank))
     ranks = Ranks(spec.store, issuers.devices[0].torch_device)
     # Not before the threads of gloo and of drivers are there: they would inherit it, and an all-reduce wait for the
@@ -64,6 +67,7 @@ def measure_session(arrival: Arrival) -> int:
         spec.seed,
         spec.usage,
         ranks.most(clock_cost_ns()),
+        memory=spec.memory,
         window_s=spec.window_s,
         session=f"{spec.id}:{spec.draw}",
         nulls=frozenset(spec.nulls),

@@ -6,7 +6,7 @@ models.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -33,9 +33,13 @@ def making(autograd: str) -> AbstractContextManager[Any]:
     return torch.inference_mode() if autograd == "inference_model" else nullcontext()
 
 
-def checked(output: torch.Tensor, autograd: str) -> torch.Tensor:
-    """The output without its graph. Raises Mismatch where one was recorded and should not be, or was not and should."""
-    if output.requires_grad != (autograd == "grad"):
-        did = "recorded" if output.requires_grad else "recorded nothing"
+def checked(outputs: Sequence[torch.Tensor], autograd: str) -> list[torch.Tensor]:
+    """Outputs without their graph. Raises Mismatch where one was recorded and should not be, or was not and should:
+    of several outputs some may not depend on a parameter. Raises TypeError where there is none."""
+    if not outputs:
+        raise TypeError("the model answers no tensor")
+    recorded = any(output.requires_grad for output in outputs)
+    if recorded != (autograd == "grad"):
+        did = "recorded" if recorded else "recorded nothing"
         raise Mismatch(f"autograd={autograd}: the mode {did} for a backward pass")
-    return output.detach()
+    return [output.detach() for output in outputs]

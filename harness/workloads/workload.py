@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,14 +19,20 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from harness.devices.device import Device
+from harness.devices.trees import tensors_in
 from harness.modes import Mode
+from harness.modes.example import arguments_of, called
 from harness.plan.points import Point
 from harness.workloads.autograd import calling, checked, making
-from harness.workloads.model import MLP, build_batch, build_empty_model, build_model, copied
 from harness.workloads.places import moved
+from harness.workloads.source import optimizer_of, source_of
 
-# Small enough that thousands of steps on one batch neither diverge nor come to rest.
-LEARNING_RATE = 1e-4
+# With which what draws random numbers is seeded where outcomes are compared.
+DRAWN = 20_000
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,20 @@ class Step:
 
     outcome() makes one step more and returns the tensors to hold against eager's. driven: what makes steps
     by itself, with `repeat(steps)` and `joined(others)`; None where each step is a call from Python.
-    built: what the mode made of the model, by which it proves what it is.
+    built: what the mode made of the model, by which it proves what it is. clear(): gives back what a step leaves behind
+    for the next one, as gradients.
     """
 
     call: Callable[[], Any]
     outcome: Callable[[], list[torch.Tensor]]
     driven: Any = None
     built: Any = None
+    clear: Callable[[], Any] = _nothing
+
+    @property
+    def once(self) -> Callable[[], Any]:
+        """What a block repeats, and nothing beside it."""
+        return self.call if self.repeat is None else partial(self.repeat, 1)
 
     @property
     def repeat(self) -> Callable[[int], Any] | None:
@@ -72,77 +85,81 @@ class Workload(ABC):
         self.device = device
         self.autograd = point.autograd
         self._point = point
+        self._made_with = (device, shard, seed, places)
         self._places = random.Random(f"{seed}:{shard}:{places}")
         self._held: list[object] = []
-        # None where nothing is computed: memory holds whatever it does.
-        self._original: MLP | None = None
-        if not device.computes:
-            where = device.torch_device
-            self.inputs = torch.empty(
-                point.rank_batch, point.sizes[0], dtype=getattr(torch, point.dtype), device=where
-            )
-            self.labels = torch.empty(point.rank_batch, dtype=torch.int64, device=where)
-            return
-        self._original = build_model(point.sizes, dtype=point.dtype, device=device.torch_device, seed=seed)
-        self.inputs, self.labels = build_batch(
-            point.rank_batch,
-            point.sizes[0],
-            point.sizes[-1],
-            dtype=point.dtype,
-            device=device.torch_device,
-            seed=seed * 100_003 + shard + 1,
-        )
+        self._drawn = DRAWN
+        self._source = source_of(point, device, shard, seed)
+        self.example = self._source.example
 
-    def new_model(self) -> MLP:
-        """A model with the cell's parameters, in places of their own.
-
-        Built as its users build it and filled then: a deep copy has modules whose dictionaries share no keys, and is
-        slower by more than a per cent for that.
-        """
-        point, device = self._point, self.device.torch_device
+    def new_model(self) -> nn.Module:
+        """A model with the cell's parameters, in places of their own."""
         self._held += moved(self._places)
         with torch.inference_mode(False), making(self.autograd):
-            if self._original is None:
-                return build_empty_model(point.sizes, dtype=point.dtype, device=device)
-            return copied(self._original, point.sizes)
+            return self._source.new_model()
 
     def context(self) -> AbstractContextManager[Any]:
         """What every call of the workload runs under."""
         return nullcontext()
 
-    def built(self, mode: Mode) -> Step:
-        """The mode's step on a model of its own."""
-        return self.prepare(mode, self.new_model())
+    def built(self, mode: Mode, *, settled: bool = False) -> Step:
+        """The mode's step on a model of its own, after a first call. settled: with what draws random numbers, dropout
+        above all, switched off."""
+        model = self.new_model()
+        step = self.prepare(mode, model.eval() if settled else model)
+        self.reseed()
+        step.call()
+        return step
+
+    def in_float64(self) -> Workload:
+        """The same workload with numbers in which rounding hardly shows."""
+        return type(self)(replace(self._point, dtype="float64"), *self._made_with)
+
+    def reseed(self) -> None:
+        """What draws random numbers draws the same ones after each call of this."""
+        torch.manual_seed(self._drawn)
+
+    @contextmanager
+    def drawing(self, seed: int) -> Iterator[None]:
+        """Within: reseed() seeds by that."""
+        before, self._drawn = self._drawn, seed
+        try:
+            yield
+        finally:
+            self._drawn = before
 
     @abstractmethod
-    def prepare(self, mode: Mode, model: MLP) -> Step:
+    def prepare(self, mode: Mode, model: nn.Module) -> Step:
         """Build the mode's step on a new model; what this takes is the mode's preparation time."""
 
 
 class Forward(Workload):
     """One call of the model on this rank's shard, under what `autograd` says."""
 
-    def new_model(self) -> MLP:
+    def new_model(self) -> nn.Module:
         return super().new_model().eval()
 
     def context(self) -> AbstractContextManager[Any]:
         return calling(self.autograd)
 
-    def prepare(self, mode: Mode, model: MLP) -> Step:
-        run = mode.prepare(model, self.inputs)
-        call = partial(run, self.inputs)
-        return Step(
-            call, lambda: [checked(call(), self.autograd)], run if hasattr(run, "repeat") else None, run
-        )
+    def prepare(self, mode: Mode, model: nn.Module) -> Step:
+        run = mode.prepare(model, self.example)
+        call = called(run, self.example)
+
+        def outcome() -> list[torch.Tensor]:
+            self.reseed()
+            return checked(list(tensors_in(call())), self.autograd)
+
+        return Step(call, outcome, run if hasattr(run, "repeat") else None, run)
 
 
 class Train(Workload):
-    """Cross-entropy, backward, all-reduce by DistributedDataParallel, SGD; each mode its own parameters."""
+    """A loss, backward, all-reduce by DistributedDataParallel, an optimizer's step; each mode its own parameters."""
 
     replicated = True
 
-    def prepare(self, mode: Mode, model: MLP) -> Step:
-        prepared = mode.prepare(model, self.inputs)
+    def prepare(self, mode: Mode, model: nn.Module) -> Step:
+        prepared = mode.prepare(model, self.example)
         if not isinstance(prepared, nn.Module):
             raise TypeError(f"mode {mode.name} builds no module, so that there is nothing to train")
         replica: nn.Module = prepared
@@ -151,23 +168,25 @@ class Train(Workload):
             replica = DistributedDataParallel(
                 prepared, device_ids=[self.device.torch_device.index] if on_gpu else None
             )
-        optimizer = torch.optim.SGD(replica.parameters(), lr=LEARNING_RATE)
-        inputs, labels = self.inputs, self.labels
-        loss_of = nn.functional.cross_entropy
+        optimizer = optimizer_of(self._point, replica)
+        loss_of = self._source.loss(model)
+        given = arguments_of(self.example)
+        args, kwargs = given.args, given.kwargs
 
         def call() -> torch.Tensor:
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(replica(inputs), labels)
+            loss = loss_of(replica(*args, **kwargs))
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             return loss
 
         def outcome() -> list[torch.Tensor]:
+            self.reseed()
             loss = call()
             gradients = [p.grad for p in replica.parameters() if p.grad is not None]
             return [loss.detach(), *gradients]
 
-        return Step(call, outcome, built=prepared)
+        return Step(call, outcome, built=prepared, clear=partial(optimizer.zero_grad, set_to_none=True))
 
 
 class TrainAlone(Train):

@@ -180,7 +180,7 @@ class TestForeign:
         "change",
         [
             {"depth": "2"},
-            {"depth": None},
+            {"depth": []},
             {"depth": True},
             {"batch": 1.5},
             {"mode": 3},
@@ -274,7 +274,7 @@ class TestForeign:
             "key": cell.points[0].key,
             "prepare_s": 0.1,
             "first_call_s": 0.1,
-            "memory_peak_mib": value,
+            "process_peak_mib": value,
         }
         with path.open("a") as file:
             file.write(json.dumps(record) + "\n")

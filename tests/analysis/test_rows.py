@@ -185,7 +185,7 @@ class TestTwoRanks:
     def test_preparing_and_memory_are_those_of_the_worst_rank(self, raw: RawRun, cell: Cell) -> None:
         raw.session("s", [cell], ranks=2)
         found = row(raw, devices=2)
-        assert (found["prepare_s"], found["first_call_s"], found["memory_peak_mib"]) == (1.5, 1.25, 101.0)
+        assert (found["prepare_s"], found["first_call_s"], found["process_peak_mib"]) == (1.5, 1.25, 101.0)
 
     def test_the_share_of_the_cpu_is_the_mean_over_ranks(self, raw: RawRun, cell: Cell) -> None:
         writers = raw.begin("s", 2)

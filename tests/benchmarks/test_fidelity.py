@@ -18,10 +18,10 @@ from benchmarks.beside import script, turns
 from benchmarks.beside.agreement import Mean, mean_of, outside_both
 from benchmarks.beside.peer import Peer
 from benchmarks.beside.timer import by_timer
+from harness.models.mlp import MLP
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.timing.blocks import Block
-from harness.workloads.model import MLP
 
 NAN = float("nan")
 

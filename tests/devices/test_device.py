@@ -41,9 +41,9 @@ class TestMemory:
 class TestSynchronous:
     """A device that executes at once has neither a queue to fill nor anything to hold."""
 
-    @pytest.mark.parametrize("depth", [1, 4, 64, 10_000])
-    def test_it_has_no_issue_time(self, depth: int) -> None:
-        assert Device().burst_steps(depth, "forward") is None
+    @pytest.mark.parametrize("launches", [1, 4, 64, 10_000])
+    def test_it_has_no_issue_time(self, launches: int) -> None:
+        assert Device().burst_steps(launches) is None
 
     def test_it_cannot_be_held_nor_captured(self) -> None:
         with pytest.raises(TypeError, match="cpu executes synchronously"):

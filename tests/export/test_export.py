@@ -100,7 +100,7 @@ def test_what_was_saved_runs_and_computes_what_eager_does(
     found = [float(ran.row[name]) for name in ("step_us", "step_us_low", "step_us_high")]
     assert found == pytest.approx([interval.estimate, interval.low, interval.high], rel=1e-4)
     assert float(ran.row["throughput_samples_s"]) == pytest.approx(4e6 / interval.estimate, rel=1e-4)
-    for name in ("prepare_s", "first_call_s", "memory_peak_mib", "host_cpu_share", "steps"):
+    for name in ("prepare_s", "first_call_s", "process_peak_mib", "host_cpu_share", "steps"):
         assert float(ran.row[name]) > 0
 
 

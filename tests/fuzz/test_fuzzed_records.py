@@ -23,7 +23,7 @@ AMOUNTS = (
     "speedup_vs_eager",
     "prepare_s",
     "first_call_s",
-    "memory_peak_mib",
+    "process_peak_mib",
 )
 
 

@@ -43,7 +43,7 @@ def test_every_record_stands_on_the_page_of_the_rooms_with_what_it_must_have() -
 
 
 def test_every_axis_of_a_point_stands_in_the_list_of_axes() -> None:
-    assert {*axes.AXES, axes.SCALING} == set(Point.__dataclass_fields__) - {"sizes"}
+    assert {*axes.AXES, axes.SCALING} == set(Point.__dataclass_fields__) - {"sizes", "recipe"}
     assert set(axes.AXES) <= set(schema.COLUMNS)
 
 

@@ -57,7 +57,7 @@ MEANS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Rooms that may import torch at all; of these `modes`, `export` and `machine` only when they are called.
-WITH_TORCH = {"devices", "workloads", "worker", "modes", "export", "machine"}
+WITH_TORCH = {"devices", "models", "workloads", "worker", "modes", "export", "machine"}
 FREE_OF_TORCH = sorted({*ALLOWED} - WITH_TORCH)
 
 

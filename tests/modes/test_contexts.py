@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from harness.models.mlp import build_batch, build_model
 from harness.modes import get_mode
 from harness.workloads.comparison import TOLERANCE, difference
-from harness.workloads.model import build_batch, build_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 

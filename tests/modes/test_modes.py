@@ -12,10 +12,10 @@ import torch
 from running import python_path
 
 from harness.core.errors import ConfigError
+from harness.models.mlp import build_batch, build_model
 from harness.modes import Mode, get_mode, load_plugins, mode_names, register
 from harness.modes import registry as modes
 from harness.workloads.comparison import TOLERANCE, difference
-from harness.workloads.model import build_batch, build_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 
@@ -152,9 +152,7 @@ def test_a_mode_without_python_runs_no_python(name: str) -> None:
             module(inputs)
         finally:
             sys.setprofile(None)
-        return [
-            file for file in called if file.endswith(("harness/workloads/model.py", "nn/modules/linear.py"))
-        ]
+        return [file for file in called if file.endswith(("harness/models/mlp.py", "nn/modules/linear.py"))]
 
     assert calls(model)
     assert not calls(prepared)

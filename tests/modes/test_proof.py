@@ -10,8 +10,8 @@ import pytest
 import torch
 from running import python_path
 
+from harness.models.mlp import build_batch, build_model
 from harness.modes import get_mode
-from harness.workloads.model import build_batch, build_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 
@@ -20,7 +20,7 @@ import sys, warnings, torch
 warnings.simplefilter("ignore")
 from harness.modes import get_mode
 from harness.modes.proof import Unproven
-from harness.workloads.model import build_model
+from harness.models.mlp import build_model
 model = build_model((4, 4, 4), dtype="float32", device=torch.device("cpu"), seed=1).eval()
 example = torch.ones(2, 4)
 for name in sys.argv[1:]:

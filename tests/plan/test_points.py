@@ -14,6 +14,7 @@ from running import python_path
 
 from harness.core.schema import REFERENCE_MODE
 from harness.plan.points import Cell, Point, remaining
+from harness.plan.recipe import Recipe
 
 
 class TestKeys:
@@ -38,6 +39,7 @@ class TestKeys:
         [
             {"model": "mlp-8-8-8"},
             {"sizes": (8, 8, 4)},
+            {"recipe": Recipe(loss="a:b")},
             {"depth": 3},
             {"width": 16},
             {"batch": 5},
@@ -58,7 +60,7 @@ class TestKeys:
         assert (Cell((other,)).id == Cell((POINT,)).id) is ("mode" in change)
 
     def test_the_axes_above_are_all_there_are(self) -> None:
-        axes = "model sizes depth width batch devices controller workload dtype mode scaling autograd"
+        axes = "model sizes depth width batch devices controller workload dtype mode scaling autograd recipe"
         assert set(asdict(POINT)) == set(axes.split())
 
     def test_a_point_survives_json(self) -> None:

@@ -22,8 +22,10 @@ ROUND = {"type": "round", "cell": "c", "round": 0, "blocks": [BLOCK]}
 AXES = {
     **{"model": "mlp-8x2", "depth": 2, "width": 8, "batch": 1, "devices": 1, "controller": "processes"},
     **{"workload": "forward", "dtype": "float32", "autograd": "inference", "mode": "eager"},
-    **{"nodes": 1, "scaling": "weak"},
+    **{"nodes": 1, "scaling": "weak", "model_args": ""},
 }
+# What not every version wrote.
+LATER = ("autograd", "nodes", "scaling", "model_args")
 POINT = {"type": "point", "key": "k", "cell": "c", "axes": AXES, "needs_python": True}
 OF_LAUNCHER: list[dict[str, Any]] = [
     {"type": "start", "device_kind": "cpu", "device_name": "x", "cores": 2},
@@ -195,7 +197,7 @@ def test_a_field_of_another_type_or_beyond_its_range_makes_it_none(
 
 
 @pytest.mark.parametrize("name", ["depth", "batch", "devices", "width"])
-@pytest.mark.parametrize("wrong", [0, -3, 2**63 - 1, 1.5, "4", None], ids=repr)
+@pytest.mark.parametrize("wrong", [0, -3, 2**63 - 1, 1.5, "4", []], ids=repr)
 def test_a_point_whose_place_is_none_is_told(path: Path, name: str, wrong: object) -> None:
     changed = json.dumps({**POINT, "axes": {**AXES, name: wrong}}).encode()
     (defect,) = after(path.with_name("launcher.jsonl"), changed).skipped
@@ -203,10 +205,29 @@ def test_a_point_whose_place_is_none_is_told(path: Path, name: str, wrong: objec
 
 
 def test_a_point_of_a_version_before_an_axis_has_its_default(path: Path) -> None:
-    older = {name: value for name, value in AXES.items() if name not in ("autograd", "nodes", "scaling")}
+    older = {name: value for name, value in AXES.items() if name not in LATER}
     write(path.with_name("launcher.jsonl"), {**POINT, "axes": older})
     (point,) = read_launcher(path.parent.parent).points
     assert point.axes.named() == AXES
+
+
+@pytest.mark.parametrize("name", ["depth", "width"])
+def test_a_model_that_is_no_mlp_has_no_such_size(path: Path, name: str) -> None:
+    write(path.with_name("launcher.jsonl"), {**POINT, "axes": {**AXES, name: None}})
+    (point,) = read_launcher(path.parent.parent).points
+    assert point.axes.named() == {**AXES, name: None}
+
+
+def test_what_earlier_versions_called_otherwise_is_read() -> None:
+    line = {
+        "type": "prepared",
+        "cell": "c",
+        "key": "k",
+        "prepare_s": 1,
+        "first_call_s": 1,
+        "memory_peak_mib": 7,
+    }
+    assert decoded(json.dumps(line).encode()).process_peak_mib == 7  # type: ignore[union-attr]
 
 
 def test_what_stands_in_another_file_than_its_own_is_counted(path: Path) -> None:

@@ -103,7 +103,7 @@ def _cell(
                 "scaling_efficiency": efficiency(cell["devices"]),
                 "prepare_s": 0.01,
                 "first_call_s": 0.02,
-                "memory_peak_mib": 123.4,
+                "process_peak_mib": 123.4,
                 "host_cpu_share": 0.99,
                 "rank_spread": 0.01,
                 "rounds": 30,

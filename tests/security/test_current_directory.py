@@ -123,6 +123,17 @@ def test_a_library_below_a_relative_entry_of_the_path_is_not_loaded(tmp_path: Pa
     assert "__editable__.x.__path_hook__" not in sys.path
 
 
+def test_a_module_of_the_current_directory_replaces_none(hostile: Path) -> None:
+    """It is looked for there where `model.target` names it, and after all else: Python's own and installed ones win."""
+    (hostile / "users_own.py").write_text(
+        "import torch\ndef build(): return torch.nn.Linear(2, 2)\ndef inputs(batch): return torch.zeros(batch, 2)\n"
+    )
+    named = ["model.target=users_own:build", "model.inputs=users_own:inputs"]
+    done = as_installed(hostile, "sweep", "model=custom", *named, "devices=[1]", "dry_run=true")
+    assert_innocent(hostile, done)
+    assert "users_own:build" in done.stdout
+
+
 @pytest.mark.long
 def test_going_on_within_a_run_directory_runs_none_of_it(hostile: Path) -> None:
     done = as_installed(hostile, "sweep", *SWEEP, f"out={hostile.parent / 'run'}")

@@ -209,6 +209,28 @@ class TestConfig:
         assert harness("sweep", f"resume={run}", "plugins=[evil]", "dry_run=true", **path).returncode == 0
         assert (tmp_path / "pwned").exists(), "named by the user it is"
 
+    def test_a_model_that_it_names_is_not_imported_unless_named_again(
+        self, harness: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touch = "from pathlib import Path\nPath('pwned').touch()\n"
+        (tmp_path / "evil_model.py").write_text(f"{touch}def build(): ...\ndef inputs(batch): ...\n")
+        run = small_run(tmp_path / "run")
+        held = yaml.safe_load((run / "config.yaml").read_text())
+        held |= {"depth": None, "width": None}
+        held["model"] |= {"name": "custom", "target": "evil_model:build", "inputs": "evil_model:inputs"}
+        (run / "config.yaml").write_text(yaml.safe_dump(held))
+        path = {"PYTHONPATH": str(tmp_path)}
+        done = harness("sweep", f"resume={run}", **path)
+        assert done.returncode == 2
+        assert "model.target=evil_model:build" in done.stderr
+        half = harness("sweep", f"resume={run}", "model.target=evil_model:build", **path)
+        assert half.returncode == 2
+        assert "model.inputs=evil_model:inputs" in half.stderr
+        assert not (tmp_path / "pwned").exists()
+        named = ["model.target=evil_model:build", "model.inputs=evil_model:inputs", "dry_run=true"]
+        assert harness("sweep", f"resume={run}", *named, **path).returncode == 0
+        assert (tmp_path / "pwned").exists(), "named by the user it is"
+
     def test_options_of_srun_that_it_names_hold_only_when_named_again(
         self, harness: Callable, tmp_path: Path
     ) -> None:

@@ -76,7 +76,7 @@ class Asynchronous(Device):
         super().__init__()
         self.enough_ns, self.broken, self.holds = enough_ns, broken, list[float]()
 
-    def burst_steps(self, depth: int, workload: str, launches: int | None = None) -> int | None:
+    def burst_steps(self, launches: int) -> int | None:
         return 4
 
     def captured(self, call: Any) -> Any:

@@ -111,7 +111,7 @@ class TestModelsOfTheirOwn:
     def test_they_are_built_as_a_user_builds_them(self) -> None:
         """A deep copy's modules have dictionaries that share no keys, which makes every look-up in them slower."""
         workload = Train(cell_of(sizes=(8, 8, 8)).points[0], Device(), 0, 3)
-        from harness.workloads.model import MLP
+        from harness.models.mlp import MLP
 
         plain, ours = MLP((8, 8, 8)), workload.new_model()
         sizes = [[module.__dict__.__sizeof__() for module in model.modules()] for model in (plain, ours)]

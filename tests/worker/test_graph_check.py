@@ -36,7 +36,7 @@ class Fake(Device):
             raise RuntimeError("operation not permitted when stream is capturing")
         return Captured(self.replay)
 
-    def burst_steps(self, depth: int, workload: str, launches: int | None = None) -> int | None:
+    def burst_steps(self, launches: int) -> int | None:
         return 6
 
     def launch(self) -> None:

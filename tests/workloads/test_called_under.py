@@ -47,7 +47,7 @@ def test_the_model_is_in_eval_and_what_is_made_under_inference_mode_is_made_of_i
     for parameter in model.parameters():
         assert parameter.is_inference() is (autograd == "inference_model")
         assert parameter.requires_grad
-    assert not workload.inputs.is_inference()
+    assert not workload.example.is_inference()
 
 
 @pytest.mark.parametrize("autograd", ALL)
@@ -110,7 +110,7 @@ def test_the_check_on_a_cpu_copy_runs_under_the_same(autograd: str, monkeypatch:
 
     monkeypatch.setitem(registry.MODES, "watching", Watching())
     point = replace(POINT, autograd=autograd, mode="watching")
-    assert Rehearsal(0).difference(point) <= TOLERANCE["float32"]
+    assert Rehearsal(0).compared(point) <= TOLERANCE["float32"]
     inference = autograd.startswith("inference")
     assert set(seen) == {(autograd == "grad", inference, autograd == "inference_model")}
 

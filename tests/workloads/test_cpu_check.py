@@ -14,7 +14,7 @@ from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
 from harness.plan.points import Point
-from harness.workloads.comparison import TOLERANCE
+from harness.workloads.comparison import TOLERANCE, Mismatch
 from harness.workloads.cpu_check import SAMPLES, Rehearsal
 from harness.workloads.workload import Workload
 
@@ -29,7 +29,7 @@ def point(**changes: Any) -> Point:
 @pytest.mark.parametrize("workload", ["forward", "train"])
 @pytest.mark.parametrize("mode", ["eager", "script", "trace"])
 def test_a_right_mode_gives_what_eager_gives(workload: str, mode: str) -> None:
-    found = Rehearsal(0).difference(point(workload=[workload], mode=[mode]))
+    found = Rehearsal(0).compared(point(workload=[workload], mode=[mode]))
     assert found <= TOLERANCE["float32"]
 
 
@@ -56,7 +56,8 @@ def with_mode(monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Any], Any]) ->
 
 
 def test_a_wrong_mode_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Rehearsal(0).difference(with_mode(monkeypatch, Wrong)) > TOLERANCE["float32"]
+    with pytest.raises(Mismatch, match=r"differs from eager's by 0\.5"):
+        Rehearsal(0).compared(with_mode(monkeypatch, Wrong))
 
 
 def test_what_a_mode_raises_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +65,7 @@ def test_what_a_mode_raises_comes_through(monkeypatch: pytest.MonkeyPatch) -> No
         raise RuntimeError("this mode cannot be built")
 
     with pytest.raises(RuntimeError, match="cannot be built"):
-        Rehearsal(0).difference(with_mode(monkeypatch, fail))
+        Rehearsal(0).compared(with_mode(monkeypatch, fail))
 
 
 def test_a_batch_that_no_host_could_hold_is_checked_with_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ def test_a_batch_that_no_host_could_hold_is_checked_with_few_samples(monkeypatch
         build(self, of, *rest)
 
     monkeypatch.setattr(Workload, "__init__", note)
-    Rehearsal(0).difference(point(batch=[2**40]))
+    Rehearsal(0).compared(point(batch=[2**40]))
     assert set(seen) == {SAMPLES}
 
 
@@ -84,13 +85,13 @@ def test_the_same_model_is_not_checked_again_for_another_batch_or_device_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rehearsal = Rehearsal(0)
-    first = rehearsal.difference(point(batch=[64]))
+    first = rehearsal.compared(point(batch=[64]))
     rehearsal.forget()
     monkeypatch.setattr(Workload, "__init__", lambda *_: pytest.fail("built again"))
-    assert rehearsal.difference(point(batch=[4096], devices=[2])) == first
+    assert rehearsal.compared(point(batch=[4096], devices=[2])) == first
 
 
 def test_another_model_is_checked_on_its_own() -> None:
     rehearsal = Rehearsal(0)
-    rehearsal.difference(point())
-    assert rehearsal.difference(point(depth=[5])) <= TOLERANCE["float32"]
+    rehearsal.compared(point())
+    assert rehearsal.compared(point(depth=[5])) <= TOLERANCE["float32"]

@@ -14,7 +14,8 @@ from harness.devices.device import Device
 from harness.modes import Mode, get_mode
 from harness.plan.points import Point
 from harness.workloads.comparison import TOLERANCE, difference
-from harness.workloads.workload import LEARNING_RATE, Forward, Train
+from harness.workloads.source import LEARNING_RATE
+from harness.workloads.workload import Forward, Train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 
@@ -50,8 +51,10 @@ class TestForward:
         workload = Forward(POINT, Device(), shard=0, seed=1)
         with workload.context():
             step = workload.built(get_mode(mode))
-            assert difference([step.call()], [workload.new_model()(workload.inputs)]) <= TOLERANCE["float32"]
-            assert difference(step.outcome(), [workload.new_model()(workload.inputs)]) <= TOLERANCE["float32"]
+            assert difference([step.call()], [workload.new_model()(workload.example)]) <= TOLERANCE["float32"]
+            assert (
+                difference(step.outcome(), [workload.new_model()(workload.example)]) <= TOLERANCE["float32"]
+            )
 
     def test_no_graph_for_gradients_is_kept(self) -> None:
         workload = Forward(POINT, Device(), shard=0, seed=1)
@@ -69,12 +72,12 @@ class TestForward:
         first, second = (Forward(POINT, Device(), shard=rank, seed=1) for rank in (0, 1))
         for a, b in zip(first.new_model().parameters(), second.new_model().parameters(), strict=True):
             assert torch.equal(a, b)
-        assert not torch.equal(first.inputs, second.inputs)
+        assert not torch.equal(first.example, second.example)
 
     def test_under_strong_scaling_a_rank_has_its_share_of_the_batch(self) -> None:
         point = replace(POINT, batch=12, devices=3, scaling="strong")
-        assert Forward(point, Device(), shard=2, seed=1).inputs.shape == (4, 8)
-        assert Forward(replace(point, scaling="weak"), Device(), shard=2, seed=1).inputs.shape == (12, 8)
+        assert Forward(point, Device(), shard=2, seed=1).example.shape == (4, 8)
+        assert Forward(replace(point, scaling="weak"), Device(), shard=2, seed=1).example.shape == (12, 8)
 
 
 @pytest.mark.usefixtures("group")

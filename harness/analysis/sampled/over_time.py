@@ -118,12 +118,11 @@ def _names(points: Sequence[Point]) -> dict[str, str]:
     cells = {point.cell: point.axes.named() for point in points}
     differing = [
         name for name in _NAMED if len({str(values.get(name)) for values in cells.values()}) > 1
-    ] or [
-        "depth",
-        "batch",
-    ]
+    ] or ["depth", "batch"]
+    if len({values[axes.MODEL] for values in cells.values() if values["depth"] is None}) > 1:
+        differing.insert(0, axes.MODEL)
     return {
-        cell: ", ".join(_words(name, values.get(name)) for name in differing)
+        cell: ", ".join(_words(name, values[name]) for name in differing if values.get(name) is not None)
         for cell, values in cells.items()
     }
 

@@ -15,7 +15,12 @@ from harness.commands.composed.keys import NESTED, known_keys
 from harness.core.errors import ConfigError, UsageError
 from harness.plan.allowed.nearest import with_nearest
 
-TEXTS = ("name", "out", "resume", "like", "shard", "emulator.name", "emulator.compute_capability")
+TEXTS = (
+    *("name", "out", "resume", "like", "shard", "emulator.name", "emulator.compute_capability"),
+    *("model.name", "model.target", "model.inputs", "model.targets", "model.loss", "model.optimizer"),
+)
+# Mappings that a model fills as it likes: of others Hydra takes no key that is not there.
+OPEN = ("model.args", "model.sweep")
 # Which file of a group: always a name, so that Hydra says which there are.
 GROUPS = ("sweep", *NESTED)
 LISTS_OF_TEXT = ("plugins", "launcher.srun_args")
@@ -101,6 +106,8 @@ def _literal(override: str, many: bool) -> str:
     if not found or (many and _FUNCTION.match(found[3])):
         return override
     plus, key, value = found.groups()
+    if key.startswith(OPEN):
+        return f"++{key}={value}"
     if many and "," in value and key in (*TEXTS, *GROUPS):
         return f"{plus}{key}={_parts(value)}"
     if key in GROUPS or (key in TEXTS and value != "null"):

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.commands.composed.arguments import for_hydra
-from harness.commands.composed.overrides import config_of
+from harness.commands.composed.overrides import config_of, without_mlp_sizes
 from harness.commands.composed.refusals import one_line
 from harness.commands.composed.resumed import resumed
 from harness.core.errors import ConfigError
@@ -29,7 +29,8 @@ def checked(overrides: list[str]) -> tuple[Config, list[str]]:
     ConfigStore.instance().store(name="schema", node=Config)
     try:
         with hydra.initialize_config_dir(str(conf_directory()), version_base="1.3"):
-            config = config_of(hydra.compose("config", overrides=for_hydra(overrides)))
+            composed = hydra.compose("config", overrides=for_hydra(overrides))
+            config = without_mlp_sizes(config_of(composed), overrides)
     except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
         raise one_line(error, overrides) from error
     if config.resume is not None:

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from harness.commands.composed.arguments import for_hydra
-from harness.commands.composed.overrides import config_of
+from harness.commands.composed.overrides import config_of, without_mlp_sizes
 from harness.commands.composed.refusals import one_line
 from harness.commands.composed.resumed import resumed
 from harness.core.errors import HarnessError, tell
@@ -79,11 +79,12 @@ def _hydra_main(task: Callable[[DictConfig], None]) -> Callable[[], None]:
 
 def _run_one(composed: DictConfig, console: Console, arguments: list[str]) -> int:
     job = HydraConfig.get()
-    config = config_of(composed)
+    overrides = [word for word in arguments if not word.startswith("-")]
+    config = without_mlp_sizes(config_of(composed), overrides)
     check_path_text("resume", config.resume)
     if config.resume is not None:
         config = resumed(Path(config.resume), config, list(job.overrides.task))
     elif config.out is not None and job.mode == RunMode.MULTIRUN:
         # One folder for each combination: they are different sweeps.
         config.out = str(Path(config.out) / str(job.job.num))
-    return run_sweep(validate(config), console, [word for word in arguments if not word.startswith("-")])
+    return run_sweep(validate(config), console, overrides)

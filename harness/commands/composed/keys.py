@@ -12,7 +12,7 @@ from harness.plan.allowed.nearest import nearest
 from harness.plan.config import Config
 
 # Config groups that are a dataclass of their own; `sweep` fills the top level.
-NESTED = ("device", "emulator", "launcher", "timing", "monitor")
+NESTED = ("model", "device", "emulator", "launcher", "timing", "monitor")
 
 # With every group present, to tell what keys and types there are.
 EXAMPLE = Config(emulator=Profile("", 1, "", 1, 1.0, 1, 1.0))

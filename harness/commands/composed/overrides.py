@@ -5,13 +5,26 @@ In: words, and what Hydra composed of them. Out: a Config, not checked yet. Must
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.commands.composed.arguments import without_group
 from harness.commands.composed.keys import NESTED, known_keys
 from harness.core.errors import ConfigError
-from harness.plan.config import Config
+from harness.plan.config import MLP_KEYS, Config
+
+
+def without_mlp_sizes(config: Config, overrides: Sequence[str]) -> Config:
+    """The config without the sizes that a file of conf/sweep/ gives its MLP, where the model is another one. What the
+    overrides say stays, to be refused."""
+    if not config.model.is_mlp:
+        said = {without_group(override).lstrip("+").partition("=")[0] for override in overrides}
+        for key in MLP_KEYS:
+            if key not in said:
+                setattr(config, key, None)
+    return config
 
 
 def config_of(composed: DictConfig) -> Config:

@@ -15,7 +15,7 @@ from harness.commands.composed.overrides import config_of
 from harness.commands.composed.refusals import first_line
 from harness.core.errors import ConfigError
 from harness.plan.config import RUN_KEYS, Config
-from harness.plan.executed import as_written, executed
+from harness.plan.executed import Value, as_written, executed
 from harness.records.files import read_config
 
 
@@ -39,14 +39,14 @@ def resumed(path: Path, config: Config, overrides: list[str]) -> Config:
             "resume", path, f"a run of this version of the harness ({first_line(error)})"
         ) from None
     for key, held_there in executed(again).items():
-        _check_named_again(key, held_there, executed(config)[key] if key in named else [], path)
+        _check_named_again(key, held_there, executed(config)[key] if key in named else "", path)
     again.resume, again.dry_run = str(path), config.dry_run
     return again
 
 
-def _check_named_again(key: str, held: list[str], named: list[str], path: Path) -> None:
+def _check_named_again(key: str, held: Value, named: Value, path: Path) -> None:
     """What would be executed is not taken from a run directory, which may be anybody's. Raises ConfigError."""
-    if held == named:
+    if held == named or not (held or named):
         return
     if named:
         raise ConfigError(key, named, f"what the run was begun with: {as_written(key, held)}")

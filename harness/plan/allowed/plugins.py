@@ -18,6 +18,7 @@ _SURVIVED = "survived"
 # is somebody's. Ends without waiting for threads that a module has started.
 _TRY = f"""
 import importlib, os, signal, sys
+sys.path += filter(None, [sys.argv.pop(1)])
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 for name in sys.argv[1:]:
     try:
@@ -36,11 +37,15 @@ _TIMEOUT_S = 300
 def check_plugins(modules: Sequence[str]) -> None:
     """Import them in a process of its own first: one that calls os._exit, or crashes, would take the sweep with it
     without a word. Raises ConfigError."""
-    if not modules:
-        return
+    if modules:
+        check_imports("plugins", modules)
+
+
+def check_imports(key: str, modules: Sequence[str], also: str = "") -> None:
+    """The same for modules that are named at some key. also: a folder to look in last."""
     try:
         tried = subprocess.run(
-            [sys.executable, "-c", _TRY, *modules],
+            [sys.executable, "-c", _TRY, also, *modules],
             env={**os.environ, **path_variables()},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -49,13 +54,11 @@ def check_plugins(modules: Sequence[str]) -> None:
             timeout=_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        raise ConfigError(
-            "plugins", _named(modules), f"modules that are imported within {_TIMEOUT_S} s"
-        ) from None
+        raise ConfigError(key, _named(modules), f"modules that are imported within {_TIMEOUT_S} s") from None
     if not tried.stdout.endswith(_SURVIVED):
         how = f"signal {-tried.returncode}" if tried.returncode < 0 else f"exit status {tried.returncode}"
         allowed = f"importable Python modules; importing them ended the process ({how})"
-        raise ConfigError("plugins", _named(modules), allowed)
+        raise ConfigError(key, _named(modules), allowed)
 
 
 def _named(modules: Sequence[str]) -> str:

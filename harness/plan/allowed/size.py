@@ -16,6 +16,7 @@ from harness.plan.config import Config
 MOST_POINTS = 50_000
 _WHY_POINTS = "a second each is half a day"
 MOST_LAYERS = 20_000_000
+SWEPT = "model.sweep."
 _WHY_LAYERS = "each is made as a module of its own"
 
 
@@ -27,17 +28,18 @@ def check_size(config: Config) -> None:
         raise ConfigError("hidden", config.hidden, allowed)
     counts = _counts(config)
     points = math.prod(counts.values())
-    layers = points // counts.get("depth", 1) * _layers_of_a_width(config)
+    layers = points // counts.get("depth", 1) * _layers_of_a_width(config) if config.model.is_mlp else 0
     for number, limit, what, why in (
         (points, MOST_POINTS, "points", _WHY_POINTS),
         (layers, MOST_LAYERS, "layers", _WHY_LAYERS),
     ):
         if number > limit:
             longest = max(counts, key=lambda key: counts[key])
+            swept = longest.removeprefix(SWEPT)
             product = " x ".join(f"{count} {key}" for key, count in counts.items() if count > 1)
             raise ConfigError(
                 longest,
-                getattr(config, longest),
+                config.model.sweep[swept] if swept != longest else getattr(config, longest),
                 f"fewer values: {limit:_} {what} in one sweep at most ({why}), these are {number:_}"
                 + (f" ({product})" if product else ""),
             )
@@ -45,9 +47,10 @@ def check_size(config: Config) -> None:
 
 def _counts(config: Config) -> dict[str, int]:
     """Key -> how many values it multiplies the points by."""
-    models = ("depth", "width") if config.hidden is None else ()
+    models = ("depth", "width") if config.hidden is None and config.model.is_mlp else ()
     keys = (*models, "batch", "devices", *(name for name in axes.NAMES if name != axes.AUTOGRAD))
     counts = {key: len(set(getattr(config, key))) for key in keys}
+    counts |= {f"{SWEPT}{name}": len(values) for name, values in config.model.sweep.items()}
     if set(config.workload) == {"forward"}:  # a training step is one point for all of its values
         counts[axes.AUTOGRAD] = len(set(config.autograd))
     return counts

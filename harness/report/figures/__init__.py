@@ -26,6 +26,7 @@ from harness.report.figures.kinds import (
     energy,
     feedable,
     ladder,
+    memory,
     modes,
     predicted,
     scaling,
@@ -43,7 +44,15 @@ from harness.report.table.slices import Slice, words
 # In the order of the page: what the report is about first.
 KINDS: tuple[Kind, ...] = (
     *(modes.KIND, ladder.KIND, controllers.KIND, speedup.KIND, dispatch_share.KIND, step_time.OF_STEP),
-    *(scaling.KIND, feedable.KIND, utilisation.KIND, energy.KIND, step_time.OF_LAYER, predicted.KIND),
+    *(
+        scaling.KIND,
+        feedable.KIND,
+        utilisation.KIND,
+        energy.KIND,
+        memory.KIND,
+        step_time.OF_LAYER,
+        predicted.KIND,
+    ),
 )
 
 # Below this many figures a second process costs more than it saves.

@@ -21,6 +21,7 @@ from harness.report.findings.kinds import (
     feedable,
     gains,
     ladder,
+    memory,
     noise,
     predicted,
     scaling,
@@ -33,7 +34,14 @@ from harness.report.table.tidy import tidy
 FINDINGS: tuple[Finding, ...] = (
     *(bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
     *controllers.FINDINGS,
-    *(ladder.ATTRIBUTION, ladder.RUNGS, predicted.FINDING, *gains.FINDINGS_FIRST, energy.FINDING),
+    *(
+        ladder.ATTRIBUTION,
+        ladder.RUNGS,
+        predicted.FINDING,
+        *gains.FINDINGS_FIRST,
+        energy.FINDING,
+        memory.FINDING,
+    ),
     *(*gains.FINDINGS_LAST, fading.FINDING, scaling.FINDING),
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.schema import REFERENCE_MODE
 from harness.report.table.formats import count
-from harness.report.table.slices import words
+from harness.report.table.slices import cell_words, words
 
 EAGER = REFERENCE_MODE
 
@@ -48,7 +48,7 @@ def aside(values: Mapping[str, Any], differing: Collection[str]) -> str:
 
 
 def cell(row: Mapping[str, Any]) -> str:
-    return f"depth {int(row['depth'])}, batch {int(row['batch'])}"
+    return cell_words(int(row["depth"]), int(row["batch"]))
 
 
 def place(row: Mapping[str, Any], differing: Collection[str]) -> str:

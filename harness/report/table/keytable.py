@@ -89,11 +89,16 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
         else f"{name} {table[name].iloc[0]}"
         for name in same
         if not (name == "model" and {"depth", "width"} & set(varied))
+        # 0 where the model has no such size.
+        and not (name in axes.SIZES and table[name].iloc[0] == 0)
     )
     shown, omitted = _chosen(table, limit)
     columns: dict[str, list[str]] = {}
     for name in varied:
-        columns[name] = [one_line(str(value), WIDEST_TEXT) for value in shown[name]]
+        none = 0 if name in axes.SIZES else None
+        columns[name] = [
+            MISSING if value == none else one_line(str(value), WIDEST_TEXT) for value in shown[name]
+        ]
     if axes.AUTOGRAD in columns:  # a training step records, whatever stands there
         trains = shown["workload"] == "train"
         pairs = zip(columns[axes.AUTOGRAD], trains, strict=True)

@@ -79,6 +79,11 @@ def autograd_words(values: Mapping[str, Any]) -> str:
     return "" if values.get("workload") == "train" else f"autograd {values.get('autograd')}"
 
 
+def cell_words(depth: int, batch: int, joint: str = ", ") -> str:
+    """`depth 64, batch 1`; without the depth where the model has none (0 in a tidy table)."""
+    return f"depth {depth}{joint}batch {batch}" if depth else f"batch {batch}"
+
+
 def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
     """Those on the fewest devices that were measured, under the first controller: there nobody who issues work
     has to share anything with another."""

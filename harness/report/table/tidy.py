@@ -66,7 +66,8 @@ def combined(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def _family(model: str, depth: int) -> str:
-    """The model's name without its depth: mlp-64x16 and mlp-64x8 lie on one curve, explicit widths do not."""
+    """The model's name without its depth: mlp-64x16 and mlp-64x8 lie on one curve, explicit widths do not, nor do other
+    models."""
     return re.sub(rf"x{depth}(?=$|-)", "x*", model)
 
 
@@ -75,7 +76,8 @@ def tidy(points: pd.DataFrame) -> pd.DataFrame:
     `python_free`, `locked`: whether the mode itself said that it needs no Python, and that it holds the interpreter's
     lock while it issues.
 
-    Integers of axes are int64, numbers float64 with NaN for whatever is not finite, text is one line.
+    Integers of axes are int64, 0 where there is none (the depth of a model that is no MLP), numbers float64 with NaN
+    for whatever is not finite, text is one line.
     """
     result: dict[str, object] = {}
     for name in ("run", *COLUMNS):

@@ -15,6 +15,7 @@ from harness.devices.out_of_memory import is_out_of_memory
 from harness.modes.proof import Unproven
 from harness.plan.points import Cell, Point
 from harness.worker.cells.bench import Bench
+from harness.worker.cells.refused import refused_by_compiler
 from harness.workloads.comparison import Mismatch
 
 T = TypeVar("T")
@@ -57,8 +58,9 @@ class Agreement:
         except Exception as error:  # a mode may raise anything; a failed point is a row, not a lost sweep
             for point in points:
                 self._write_dropped(point, error)
-            # What a mode is, each rank looks up by itself: no other one waits for it meanwhile.
-            together = not self.alone and not isinstance(error, Unproven)
+            # What a mode is, and what it cannot do with a model, each rank finds by itself: no other one waits for it
+            # meanwhile.
+            together = not self.alone and not is_unsupported(error)
             if together or any(device.is_broken() for device in self._bench.issuers.devices):
                 raise SessionBroken(described(error)) from error
         self._bench.device.free_cached_memory()
@@ -87,6 +89,11 @@ def described(error: BaseException) -> str:
 def _status(error: Exception) -> str:
     if isinstance(error, Mismatch):
         return schema.MISMATCH
-    if isinstance(error, Unproven):
-        return schema.UNSUPPORTED
-    return schema.OOM if is_out_of_memory(error) else schema.FAILED
+    if is_out_of_memory(error):
+        return schema.OOM
+    return schema.UNSUPPORTED if is_unsupported(error) else schema.FAILED
+
+
+def is_unsupported(error: Exception) -> bool:
+    """Whether trying again is of no use: a mode is not what it says, or its compiler refuses the model."""
+    return isinstance(error, Unproven) or (not is_out_of_memory(error) and refused_by_compiler(error))

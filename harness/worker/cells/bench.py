@@ -26,7 +26,8 @@ ASYNCHRONOUS_TIMES = 2
 class Bench:
     """What a cell is measured with. session: what tells it from all others, by which orders and places differ.
     nulls: ids of cells that hold a null. clock_cost_ns: of the slowest rank: all must aim at the same block length, or
-    one of them waits for a block that the others do not run. window_s: for how long each point is held in a steady
+    one of them waits for a block that the others do not run. memory: whether the memory of
+    each mode's step is looked at. window_s: for how long each point is held in a steady
     state for samplers, after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds
     have found them. busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank:
     what is left of the session is our own overhead."""
@@ -42,6 +43,7 @@ class Bench:
     window_s: float = 0.0
     session: str = ""
     nulls: frozenset[str] = frozenset()
+    memory: bool = False
     block_steps: dict[str, int] = field(default_factory=dict)
     busy_ns: int = 0
     rehearsal: Rehearsal = field(init=False)

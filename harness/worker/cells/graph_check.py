@@ -9,10 +9,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from harness.devices.device import Device
+from harness.devices.launch_queue import launches_of_step
 from harness.timing.bursts import Burst
 from harness.worker.issuers import Issuers
 from harness.workloads.workload import Step
@@ -55,8 +55,7 @@ def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
     """
     device = issuers.devices[0]
     try:
-        # What a block repeats, and nothing beside it.
-        call = step.call if step.repeat is None else partial(step.repeat, 1)
+        call = step.once
         captured = issuers.at(0, lambda: device.captured(call))
     except RuntimeError:
         issuers.at(0, lambda: _settle(device))
@@ -64,7 +63,7 @@ def replayed(issuers: Issuers, step: Step, most: int) -> Replay:
     if not _still_runs(issuers, call, device):
         return Replay(captured.launches, spoiled=True)
     again = Step(captured.replay, list)
-    steps = min(device.burst_steps(1, "forward", captured.launches) or 1, most)
+    steps = min(device.burst_steps(captured.launches or launches_of_step(1, "forward")) or 1, most)
     queued: list[float] = []
     replays: list[float] = []
     hold_ns = float(LEAST_HOLD_NS)

@@ -7,13 +7,13 @@ Must not know rounds, visits or when to stop.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-
-import torch
+from typing import Any
 
 from harness.core.schema import REFERENCE_MODE
+from harness.devices.launch_queue import AT_MOST_OF_OPERATION, launches_of_step
 from harness.modes import get_mode
 from harness.modes.proof import Unproven
 from harness.plan.points import Cell, Point
@@ -22,8 +22,12 @@ from harness.worker.cells.agreement import Agreement
 from harness.worker.cells.bench import Bench
 from harness.worker.cells.graph_check import NOT_REPLAYED, Replay, replayed
 from harness.worker.cells.prepared import Prepared, points_lost
-from harness.workloads.comparison import accepted, difference
-from harness.workloads.workload import WORKLOADS, Workload
+from harness.workloads.comparison import TOLERANCE, accepted, accepted_exactly, may_be_rounding
+from harness.workloads.outcomes import Outcomes
+from harness.workloads.workload import WORKLOADS, Step, Workload
+
+# Agreement.agree on what one mode is lost with.
+Agree = Callable[[Callable[[], Any]], Any]
 
 
 def build_workloads(cell: Cell, build: int, bench: Bench, agreement: Agreement) -> list[Workload] | None:
@@ -61,15 +65,9 @@ def _nulls(cell: Cell, bench: Bench, prepared: Sequence[Prepared | None]) -> lis
     return [each.point for each in prepared if each is not None and each.point.mode == REFERENCE_MODE]
 
 
-def _references(bench: Bench, workloads: list[Workload]) -> list[list[torch.Tensor]]:
-    """Eager's outcome on each device."""
-
-    def reference(index: int) -> list[torch.Tensor]:
-        step = workloads[index].built(get_mode(REFERENCE_MODE))
-        step.call()  # as every mode's first call, so that under `train` both have made one step
-        return step.outcome()
-
-    return bench.issuers.each(reference)
+def _references(bench: Bench, workloads: list[Workload]) -> list[Outcomes]:
+    """Eager's outcomes on each device."""
+    return bench.issuers.each(lambda index: Outcomes(workloads[index]))
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,13 @@ class _FirstCall:
 
 @dataclass(frozen=True)
 class _Preparation:
-    """Of the modes of one cell. references: eager's outcome on each device."""
+    """Of the modes of one cell. references: eager's outcomes on each device."""
 
     cell_id: str
     bench: Bench
     agreement: Agreement
     workloads: list[Workload]
-    references: list[list[torch.Tensor]]
+    references: list[Outcomes]
 
     def prepare(self, point: Point, *, null: bool = False) -> Prepared | None:
         """Build a mode, compare it with eager, and warm it up; None where any of this fails on any rank.
@@ -106,12 +104,18 @@ class _Preparation:
         prepared = built.prepared
         if agree(lambda: self._prove(prepared)) is None:
             return None
-        if gap is None and (gap := agree(lambda: self._compare(prepared))) is None:
+        if gap is None and (gap := self._compared(prepared, agree)) is None:
             return None
         warm_up = self._warm_up(prepared)
         if warm_up is None:
             return None
-        memory_peak_mib = bench.issuers.peak_memory_mib()
+        process_peak_mib = bench.issuers.peak_memory_mib()
+        tensor_peak_mib: float | None = None
+        if bench.memory:
+            peaks = agree(lambda: self._tensor_peak_mib(prepared))
+            if peaks is None:
+                return None
+            (tensor_peak_mib,) = peaks
         replay = agree(lambda: self._check_by_replay(prepared))
         if replay is None:
             return None
@@ -123,7 +127,7 @@ class _Preparation:
             prepared.own, prepared.timer = again.prepared.own, again.prepared.timer
             if self._warm_up(prepared) is None:
                 return None
-        self._record(built, gap, warm_up, memory_peak_mib, replay)
+        self._record(built, gap, warm_up, process_peak_mib, tensor_peak_mib, replay)
         return prepared
 
     def _first_call(self, point: Point, null: bool) -> _FirstCall:
@@ -136,11 +140,16 @@ class _Preparation:
         issuers.wait()
         built = time.monotonic_ns()
         # One after the other: what compiles at its first call is not made to do so in several threads at once.
-        issuers.each(lambda index: own[index].call())
+        issuers.each(lambda index: self._seeded_call(index, own[index]))
         issuers.wait()
         called = time.monotonic_ns()
         self.bench.busy_ns += called - built
         return _FirstCall(prepared, (built - start) / 1e9, (called - built) / 1e9)
+
+    def _seeded_call(self, index: int, step: Step) -> None:
+        """As eager's first call: under `train` both have then made one and the same step."""
+        self.workloads[index].reseed()
+        step.call()
 
     def _prove(self, prepared: Prepared) -> bool:
         """True. Raises Unproven where a mode is not what it says on one of this rank's devices."""
@@ -154,13 +163,29 @@ class _Preparation:
         """Where the device computes nothing: the same comparison on a CPU copy, made by one rank for all."""
         if self.bench.ranks.rank != 0:
             return 0.0
-        return accepted(self.bench.rehearsal.difference(point), point.dtype)
+        return self.bench.rehearsal.compared(point)
 
-    def _compare(self, prepared: Prepared) -> float:
-        def gap(index: int) -> float:
-            return difference(prepared.own[index].outcome(), self.references[index])
-
-        return accepted(max(self.bench.issuers.each(gap)), prepared.point.dtype)
+    def _compared(self, prepared: Prepared, agree: Agree) -> float | None:
+        """Largest difference from eager on any device; None where it is none of rounding. Collective, in each part."""
+        each, mode, dtype = self.bench.issuers.each, get_mode(prepared.point.mode), prepared.point.dtype
+        gap: float | None = agree(
+            lambda: max(each(lambda index: self.references[index].gap(prepared.own[index])))
+        )
+        if gap is None or not self.bench.ranks.any(not gap <= TOLERANCE[dtype]):
+            return gap
+        draws = agree(lambda: any(each(lambda index: self.references[index].draws())))
+        if draws is None:
+            return None
+        found, settled = float(gap), self.bench.ranks.any(draws)
+        checked: float | None
+        if not settled and self.bench.ranks.any(not may_be_rounding(found, dtype)):
+            checked = agree(lambda: accepted(found, dtype))
+            return checked
+        exact = agree(
+            lambda: max(each(lambda index: self.references[index].exact_gap(mode, settled=settled)))
+        )
+        checked = None if exact is None else agree(lambda: accepted_exactly(found, float(exact)))
+        return checked
 
     def _warm_up(self, prepared: Prepared) -> WarmUp | None:
         """Run blocks until their step time has settled, with the timed loop's own tensor lifetimes."""
@@ -190,13 +215,41 @@ class _Preparation:
         replay = NOT_REPLAYED
         if point.workload == "forward":
             replay = replayed(self.bench.issuers, prepared.own[0], prepared.steps)
-        steps = device.burst_steps(point.depth, point.workload, replay.launches)
+        launches = replay.launches or self._launches_of_step(prepared)
+        steps = device.burst_steps(launches)
         # No longer than a block: a launch that is a whole graph would fit the queue hundreds of times.
         prepared.burst = None if steps is None else min(steps, prepared.steps)
         return replay
 
+    def _launches_of_step(self, prepared: Prepared) -> int:
+        """An estimate, where they could not be counted: of an MLP by its layers, of any other model by the operations
+        that eager's step asks of torch."""
+        point = prepared.point
+        if point.depth is not None:
+            return launches_of_step(point.depth, point.workload)
+        return AT_MOST_OF_OPERATION * self.bench.issuers.at(0, self.references[0].operations)
+
+    def _tensor_peak_mib(self, prepared: Prepared) -> tuple[float | None]:
+        """Of a step of the first device, outside of all that is timed; None where the mode does not tell."""
+        step = prepared.own[0]
+        kept = get_mode(prepared.point.mode).kept_bytes(step.built)
+        if kept is None:
+            return (None,)
+
+        def peak() -> int:
+            step.clear()
+            return self.bench.device.tensor_peak_bytes(step.once)
+
+        return ((kept + self.bench.issuers.at(0, peak)) / 2**20,)
+
     def _record(
-        self, built: _FirstCall, gap: float, warm_up: WarmUp, memory_peak_mib: float | None, replay: Replay
+        self,
+        built: _FirstCall,
+        gap: float,
+        warm_up: WarmUp,
+        process_peak_mib: float | None,
+        tensor_peak_mib: float | None,
+        replay: Replay,
     ) -> None:
         prepared, counted = built.prepared, asdict(replay)
         del counted["spoiled"]
@@ -207,7 +260,8 @@ class _Preparation:
             key=prepared.key,
             prepare_s=built.prepare_s,
             first_call_s=built.first_call_s,
-            memory_peak_mib=memory_peak_mib,
+            process_peak_mib=process_peak_mib,
+            tensor_peak_mib=tensor_peak_mib,
             difference=gap,
             steps=prepared.steps,
             warm_up_s=warm_up.spent_ns / 1e9,

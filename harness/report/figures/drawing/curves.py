@@ -69,7 +69,7 @@ def draw_curves(
         measured_x(panel, rows[x])
         log_y(panel, low, high)
         draw_modes(panel, rows[rows[panels] == value], styles, x=x)
-        panel.title(f"{panels} {value}")
+        panel.title(f"{panels} {value}" if value else "")  # a depth that the model has not
     left = len(values) - len(shown)
     note = f" Drawn: {plural} {listed(shown)} of {len(values)}; the others are in the table." if left else ""
     return Curves(paper, rows, shown, note)

@@ -104,14 +104,14 @@ def _word(panel: Panel, x: int, y: int, cell: Square) -> None:
     )
 
 
-def numbers(panel: Panel, rows: Sequence[int], columns: Sequence[int]) -> None:
+def numbers(panel: Panel, rows: Sequence[int | str], columns: Sequence[int]) -> None:
     """Numbers of the rows and columns, outside the outer panels."""
     if panel.lowest:
         for place, number in zip(panel.across(range(len(columns))), columns, strict=True):
             panel.text(place, panel.bottom - GAP, str(number), ha="center", va="top", size=NUMBERS)
     if panel.leftmost:
-        for place, number in zip(panel.up(range(len(rows))), rows, strict=True):
-            panel.text(panel.left - GAP, place, str(number), ha="right", va="center", size=NUMBERS)
+        for place, name in zip(panel.up(range(len(rows))), rows, strict=True):
+            panel.text(panel.left - GAP, place, str(name), ha="right", va="center", size=NUMBERS)
 
 
 def colour_bar(

@@ -89,9 +89,9 @@ def draw_maps(
         panel.title(mode)
         own = maps[mode]
         paint(panel, [[own.get((row, column), Square("-")) for column in columns] for row in lines], shades)
-        numbers(panel, lines, columns)
+        numbers(panel, [value or "" for value in lines], columns)
     batch, depth = context.batch_label, "depth (layers)"
-    paper.name_axes(*((batch, "depth") if across == "batch" else (depth, "batch")))
+    paper.name_axes(*((batch, "depth" if any(lines) else "") if across == "batch" else (depth, "batch")))
     width = max(min(min(side_by_side, len(modes)) * size[0], 4.0), 2.4)
     colour_bar(paper.figure, shades, ticks(width), LEFT, 0.68 if handles else 0.4, width)
     return paper.figure

@@ -15,7 +15,7 @@ from harness.report.figures.drawing.style import FAINT, controller_styles
 from harness.report.figures.drawing.ticks import RATE_UNITS, unit_for
 from harness.report.figures.kind import DOTTED, Context, Kind, present, warned
 from harness.report.table.formats import listed
-from harness.report.table.slices import Slice, hardest_cell
+from harness.report.table.slices import Slice, cell_words, hardest_cell
 from harness.report.table.tidy import CONTROLLER_ORDER, controller_rank
 
 SAYS = {
@@ -77,7 +77,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         )
     paper.name_axes("devices", f"throughput ({unit})")
     caption = (
-        f"All samples per second at depth {depth}, batch {batch}, where issuing costs most beside the work; both "
+        f"All samples per second at {cell_words(depth, batch)}, where issuing costs most beside the work; both "
         "axes are logarithmic and panels share them. Dotted: the mode's throughput on one device "
         f"({next(iter(styles))}) times the number of devices. Where a curve leaves it, more devices bring less than "
         "they could; the findings say what holds them back."

@@ -20,7 +20,7 @@ from harness.report.figures.drawing.ticks import TIME_UNITS, linear_ticks, space
 from harness.report.figures.kind import Context, Kind, corners, measured_on, timed, warned
 from harness.report.table.attribution import Attribution, Parts, attributed, is_ladder
 from harness.report.table.formats import listed, significant
-from harness.report.table.slices import Slice, undisturbed
+from harness.report.table.slices import Slice, cell_words, undisturbed
 
 BAR, ROW = 0.15, 0.23  # inches: thickness of a bar, distance of two
 LOOKS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ def _ladders(rows: pd.DataFrame) -> dict[tuple[int, int], pd.DataFrame]:
     """Cells with a ladder. With more devices or other controllers a step also holds waiting for others, which
     is none of the parts here."""
     rows = undisturbed(rows)
-    parts = rows[rows["depth"] > 0].groupby(["depth", "batch"])
+    parts = rows.groupby(["depth", "batch"])
     return {(int(depth), int(batch)): own for (depth, batch), own in parts if is_ladder(own)}
 
 
@@ -72,7 +72,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         ]
         attributions = [one for one in attributions if one.split_by == common.split_by]
     good = timed(rows)
-    scale, unit = unit_for((good["step_us"] / good["depth"]).tolist(), TIME_UNITS)
+    scale, unit = unit_for((good["step_us"] / good["depth"].clip(lower=1)).tolist(), TIME_UNITS)
     modes = [mode for mode in context.styles if mode in set(rows["mode"])]
     names = _names(attributions)
     left = max(max(len(mode) for mode in modes) * LETTER + 0.3, 0.9)
@@ -83,11 +83,11 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     )
     for cell, one, panel in zip(shown, attributions, paper.panels, strict=True):
         panel.lowest = True  # each has a scale of its own
-        panel.title(f"depth {cell[0]}, batch {cell[1]}")
+        panel.title(cell_words(*cell))
         own = ladders[cell].drop_duplicates("mode").set_index("mode")
-        _bars(panel, own, one, modes, cell[0] * scale)
+        _bars(panel, own, one, modes, max(cell[0], 1) * scale)
     for panel in paper.panels[-2:] if len(shown) > 1 else paper.panels:
-        panel.name_x(f"step time per layer ({unit})")
+        panel.name_x(f"step time per layer ({unit})" if rows["depth"].any() else f"step time ({unit})")
     return paper.figure, _caption(rows, attributions, len(shown), len(ladders)) + warned(rows)
 
 

@@ -20,7 +20,7 @@ from harness.report.figures.drawing.style import FAINT, ModeStyle
 from harness.report.figures.drawing.ticks import RATE_UNITS, measured_x, unit_for
 from harness.report.figures.kind import DOTTED, Context, Kind, corners, present, warned
 from harness.report.table.formats import count, listed
-from harness.report.table.slices import Slice
+from harness.report.table.slices import Slice, cell_words
 from harness.report.table.tidy import CONTROLLER_ORDER
 
 SHARES = (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2)
@@ -79,7 +79,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     best = rows["scaling_efficiency"].max()
     top = max(1.05, 1.08 * best) if best == best else 1.05
     for cell, own, ideal, above, under in zip(cells, parts, ideals, *paper.rows, strict=True):
-        above.title(f"depth {cell[0]}, batch {cell[1]}")
+        above.title(cell_words(*cell))
         lines = [(line, styles[mode].colour) for mode, line in ideal.items()]
         draw_over_devices(above, own, styles, devices=rows["devices"], reach=(low, high), ideals=lines)
         measured_x(under, rows["devices"])
@@ -97,7 +97,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     paper.name_axes("devices", "")
     paper.rows[0][0].name_y(f"throughput\n({unit})")
     paper.rows[1][0].name_y("scaling efficiency\n(1 = ideal)")
-    chosen = listed(f"depth {depth} with batch {batch}" for depth, batch in cells)
+    chosen = listed(cell_words(*cell, " with ") for cell in cells)
     caption = (
         "Above: all samples per second, logarithmic; dotted: the same mode's value on one device times the number "
         "of devices. Below: the share of that ideal which is reached. "

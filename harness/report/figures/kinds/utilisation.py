@@ -17,7 +17,7 @@ from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
 from harness.report.figures.drawing.style import ALARM, FAINT, INK
 from harness.report.figures.kind import Context, Kind, corners, present
-from harness.report.table.slices import Slice
+from harness.report.table.slices import Slice, cell_words
 from harness.report.table.tidy import carrying
 
 # Column, words and look of what is compared, in percent.
@@ -63,7 +63,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         gaps=(0.25, 0.4),
     )
     for (depth, batch), panel in zip(cells, paper.panels, strict=True):
-        panel.title(f"depth {depth}, batch {batch}")
+        panel.title(cell_words(depth, batch))
         panel.x, panel.y = Scale(-4, 104), Scale(len(modes) - 0.4, -0.6)
         panel.grid_x(TICKS)
         own = shown[(shown["depth"] == depth) & (shown["batch"] == batch)].drop_duplicates("mode")

@@ -31,7 +31,8 @@ def _of_mode(own: pd.DataFrame, values: Mapping[str, Any], differing: Collection
     if deepest["batch"].nunique() < 2:
         return []
     first = deepest.iloc[0]
-    head = f"{lead(values)}At depth {int(first['depth'])} on {count(int(first['devices']), 'device')}"
+    where = f"At depth {int(first['depth'])} on" if first["depth"] else "On"
+    head = f"{lead(values)}{where} {count(int(first['devices']), 'device')}"
     head += f"{aside(first, differing)}, {first['mode']}"
     small = (deepest["speedup_high"] < WORTHWHILE).tolist()
     if all(small):

@@ -93,7 +93,8 @@ def _attribution(parts: Attribution, own: pd.DataFrame) -> str:
     eager = parts.modes.get(EAGER)
     if eager is None or not parts.split_by:
         return ""
-    layers = float(own["depth"].iloc[0])
+    depth = int(own["depth"].iloc[0])
+    layers, each = max(depth, 1), "per layer" if depth else "a step"
 
     def part(value: float, interval: str = "") -> str:
         return f"{significant(value / layers)} µs ({percent(value / eager.total)}{interval})"
@@ -108,7 +109,7 @@ def _attribution(parts: Attribution, own: pd.DataFrame) -> str:
     if parts.on_device:
         others.append(f"{part(eager.device)} device")
     text = (
-        f"of eager's {significant(eager.total / layers)} µs per layer "
+        f"of eager's {significant(eager.total / layers)} µs {each} "
         f"{listed([f'{part(eager.interpreter, interval)} are {beyond}', *others])}"
     )
     return text + ("" if shown else "; no part of it is shown to be the interpreter's")

@@ -1,4 +1,4 @@
-"""The model that is swept: a multi-layer perceptron, and its input.
+"""The model that is swept by default: a multi-layer perceptron, and its input.
 
 In: layer widths, dtype, device, seed. Out: a module and tensors. Must not know modes or timing.
 """

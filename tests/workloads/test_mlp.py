@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.workloads.model import MLP, build_batch, build_model
+from harness.models.mlp import MLP, build_batch, build_model
 
 CPU = torch.device("cpu")
 DEEP = (64,) * 65
