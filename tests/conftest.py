@@ -19,6 +19,8 @@ LONG = "takes long: CI=true make test runs it, as .ci/run does"
 WHOLE_SWEEPS = (
     *(
         "slurm/test_starts.py",
+        "models/test_models_on_a_node.py",
+        "models/test_models_on_a_cpu.py",
         "sweep/test_end_to_end.py",
         "sweep/test_kill.py",
         "slurm/test_jobs.py",

@@ -30,11 +30,12 @@ def difference(outcome: Sequence[torch.Tensor], reference: Sequence[torch.Tensor
     """Largest difference of any tensor from the reference, relative to the reference's largest value in that tensor; of
     a tensor that is small beside the others, to LEAST_SHARE of theirs.
 
-    Infinite where shapes or numbers of tensors differ, or where a value is not a number.
+    Infinite where shapes or numbers of tensors differ, or where a value is not a number; what is infinite in both, as
+    of a mask, does not differ.
     """
     if [t.shape for t in outcome] != [t.shape for t in reference]:
         return float("inf")
-    largest = [t.abs().max().item() if t.numel() else 0.0 for t in reference]
+    largest = [_largest(t) for t in reference]
     least = LEAST_SHARE * max(
         (size for size, t in zip(largest, reference, strict=True) if t.dim()), default=0.0
     )
@@ -44,9 +45,16 @@ def difference(outcome: Sequence[torch.Tensor], reference: Sequence[torch.Tensor
             continue
         # A loss stands for itself, and is no measure of gradients.
         scale = max(size, least if theirs.dim() else 0.0) or 1.0
-        gap = (ours.double() - theirs.double()).abs().max().item() / scale
+        apart = (ours.double() - theirs.double()).masked_fill(ours == theirs, 0.0)
+        gap = apart.abs().max().item() / scale
         worst = max(worst, gap if gap == gap else float("inf"))
     return worst
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    """Of the finite values."""
+    finite = tensor[tensor.isfinite()]
+    return float(finite.abs().max().item()) if finite.numel() else 0.0
 
 
 def accepted(gap: float, dtype: str) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -111,6 +111,8 @@ class Made(Source):
             torch.manual_seed(_seed_of_shard(seed, shard))
             inputs = self._given(point.recipe.inputs, point.rank_batch)
             targets = self._given(point.recipe.targets, point.rank_batch) if point.recipe.targets else None
+        # What a tokenizer answers is no dict, and is one to its user.
+        inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
         self.example = _example(mapped(self._moved, inputs))
         self._targets = None if targets is None else mapped(self._moved, targets)
 

@@ -314,6 +314,14 @@ def test_what_a_model_makes_of_rounding_is_told_from_what_is_wrong() -> None:
         assert outcomes.exact_gap(mode, settled=False) > EXACT
 
 
+def test_what_is_infinite_in_both_does_not_differ() -> None:
+    masked = torch.tensor([1.0, float("-inf"), 2.0])
+    assert difference([masked], [masked.clone()]) == 0
+    assert difference([masked + torch.tensor([0.2, 0.0, 0.0])], [masked]) == pytest.approx(0.1)
+    assert difference([torch.zeros(3)], [masked]) == float("inf")
+    assert difference([torch.full((3,), float("nan"))], [masked]) == float("inf")
+
+
 def test_a_gradient_that_is_rounding_alone_is_no_difference() -> None:
     loss, large, small = torch.tensor(2.0), torch.ones(3), torch.tensor([1e-8, -1e-8])
     assert difference([loss, large, -small], [loss, large, small]) < 1e-4

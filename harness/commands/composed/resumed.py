@@ -23,7 +23,7 @@ def resumed(path: Path, config: Config, overrides: list[str]) -> Config:
     """The config that the run directory was made with. Other overrides than of the run are refused."""
     named = [override.lstrip("+").split("=")[0] for override in overrides]
     for key, override in zip(named, overrides, strict=True):
-        if key not in (*RUN_KEYS, *executed(config)):
+        if key not in (*RUN_KEYS, *executed(config), "model"):
             raise ConfigError(
                 "resume",
                 path,
@@ -38,6 +38,10 @@ def resumed(path: Path, config: Config, overrides: list[str]) -> Config:
         raise ConfigError(
             "resume", path, f"a run of this version of the harness ({first_line(error)})"
         ) from None
+    if "model" in named and config.model.name != again.model.name:
+        raise ConfigError(
+            "model", config.model.name, f"{again.model.name}, as the run was begun with, or nothing"
+        )
     for key, held_there in executed(again).items():
         _check_named_again(key, held_there, executed(config)[key] if key in named else "", path)
     again.resume, again.dry_run = str(path), config.dry_run

@@ -37,8 +37,9 @@ def check_model(config: Config) -> None:
     foreign = {key: name for key, name in named.items() if not is_own(name)}
     if foreign:
         search_also(str(Path.cwd()))
-    for key, name in foreign.items():
-        check_imports(f"model.{key}", [split_name(name)[0]], str(Path.cwd()))
+    # Each module once: importing one takes as long as torch does.
+    for module, key in {split_name(name)[0]: key for key, name in reversed(foreign.items())}.items():
+        check_imports(f"model.{key}", [module], str(Path.cwd()))
     found = {key: _found(key, name) for key, name in named.items()}
     if not model.is_mlp:
         _check_arguments(model, {key: found[key] for key in _PLACES if key in found})
