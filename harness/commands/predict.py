@@ -161,5 +161,6 @@ def _fit(directory: Path, run: Run) -> Fit:
 
     found = fit(run.points)
     if not found.costs:
-        raise ConfigError("RUN", directory, "a run that a model can be fitted on: " + " ".join(found.refused))
+        why = " ".join(found.refused) or "no point of it is an MLP with a step time"
+        raise ConfigError("RUN", directory, f"a run that a model can be fitted on: {why}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from running import environment
 
+from harness.modes import mode_names
 from harness.plan.config import conf_directory
 
 SMALL = sorted(
@@ -18,6 +20,8 @@ SMALL = sorted(
 )
 # What torch itself refuses: fx asks modules that look at their input's dimensions; dynamo takes no recurrent layer.
 REFUSED = {("convnet", "symbolic"), ("lstm", "symbolic"), ("lstm", "compile"), ("lstm", "compile_graphs")}
+# What compiles takes minutes for each model: in CI of one of them, of all where EVERY_MODE=true.
+COMPILED, COMPILED_IN_CI = ("compile", "compile_graphs", "aoti"), "transformer"
 ON_GPUS = ("compile_graphs", "cudagraph")
 FAST = [
     "timing=quick",
@@ -26,6 +30,11 @@ FAST = [
     "timing.warmup_max_s=0.2",
     "timing.null_every=0",
 ]
+
+
+def modes_of(model: str) -> list[str]:
+    every = model == COMPILED_IN_CI or os.environ.get("EVERY_MODE") == "true"
+    return [name for name in mode_names() if every or name not in COMPILED]
 
 
 def swept(tmp_path: Path, *words: str) -> pd.DataFrame:

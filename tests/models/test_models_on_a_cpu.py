@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from swept_models import FAST, ON_GPUS, SMALL, judged, swept
-
-from harness.modes import mode_names
+from swept_models import FAST, ON_GPUS, SMALL, judged, modes_of, swept
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("model", SMALL)
 def test_each_in_every_mode_on_a_cpu(tmp_path: Path, model: str) -> None:
-    modes = ",".join(mode_names())
-    words = [f"model={model}", "batch=[2]", "devices=[1]", f"mode=[{modes}]", "workload=[forward,train]"]
-    # A compiler takes longest over a backward pass, and is tried on two of them.
-    slow = [] if model in ("convnet", "transformer") else ["exclude=[{workload: train, mode: compile}]"]
-    points = swept(tmp_path, *words, *slow, *FAST, "device=cpu")
-    assert len(points) == 2 * len(mode_names()) - len(slow)
+    modes = modes_of(model)
+    words = [
+        f"model={model}",
+        "batch=[2]",
+        "devices=[1]",
+        f"mode=[{','.join(modes)}]",
+        "workload=[forward,train]",
+    ]
+    points = swept(tmp_path, *words, *FAST, "device=cpu")
+    assert len(points) == 2 * len(modes)
     judged(points[points["workload"] == "forward"], model, {*ON_GPUS})
     judged(points[points["workload"] == "train"], model, {*ON_GPUS, "frozen", "aoti", "native"})

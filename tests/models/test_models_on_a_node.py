@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from swept_models import FAST, SMALL, judged, swept
-
-from harness.modes import mode_names
+from swept_models import FAST, SMALL, judged, modes_of, swept
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("model", SMALL)
 def test_each_in_every_mode_on_an_emulated_node(tmp_path: Path, model: str) -> None:
-    modes = ",".join(mode_names())
+    modes = ",".join(modes_of(model))
     words = [f"model={model}", "batch=[2]", "devices=[1]", f"mode=[{modes}]", "monitor=none"]
     points = swept(tmp_path, *words, *FAST, "device=emulated", "emulator=h100x8")
     judged(points, model, set())
