@@ -24,8 +24,8 @@ def peak_bytes(call: Callable[[], Any]) -> int:
 
 
 def highest(changes: list[tuple[int, int]]) -> int:
-    """changes: (time, bytes that were taken or, below 0, given back). What was there before and is given back meanwhile
-    is not counted against what is taken."""
+    """changes: (time, bytes that were taken or, below 0, given back). What was there before and is given back makes
+    room for what is taken."""
     alive = peak = 0
     for _, size in sorted(changes, key=lambda change: change[0]):
         alive += size

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# Parameters that may be given by their place.
+BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 @dataclass(frozen=True)
 class Arguments:
     """Positional arguments and those by name: tensors, or tuples, lists and dicts of them, nested."""
@@ -44,12 +48,9 @@ def positional(model: torch.nn.Module, example: Example) -> tuple[Any, ...]:
     bound.apply_defaults()
     names = list(signature.parameters)[: last + 1]
     for name in names:
-        if signature.parameters[name].kind not in _BY_PLACE:
+        if signature.parameters[name].kind not in BY_PLACE:
             raise TypeError(f"forward takes {name} by name alone")
     return tuple(bound.arguments[name] for name in names)
-
-
-_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def called(run: Callable[..., Any], example: Example) -> Callable[[], Any]:

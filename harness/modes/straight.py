@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import fx, nn
 
-from harness.modes.example import Example, arguments_of, positional
+from harness.modes.example import BY_PLACE, Example, arguments_of, positional
 
 
 class _ThroughModules(fx.Tracer):
@@ -78,10 +78,7 @@ def straight_program(model: nn.Module, example: Example) -> Straight:
 def _unused(model: nn.Module, names: Sequence[str]) -> dict[str, Any]:
     """The parameters of forward that are left at their defaults, with these."""
     parameters = inspect.signature(model.forward).parameters
-    return {name: parameters[name].default for name in names if parameters[name].kind in _BY_PLACE}
-
-
-_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return {name: parameters[name].default for name in names if parameters[name].kind in BY_PLACE}
 
 
 def _traced(model: nn.Module, unused: dict[str, Any]) -> fx.Graph:

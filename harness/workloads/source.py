@@ -20,7 +20,7 @@ from torch import nn
 from harness.devices.device import Device
 from harness.devices.trees import mapped, tensors_in
 from harness.models.mlp import MLP, build_batch, build_empty_model, build_model, copied
-from harness.modes.example import Arguments, Example, called
+from harness.modes.example import BY_PLACE, Arguments, Example, called
 from harness.plan.lookup import find, taken
 from harness.plan.points import Point
 
@@ -185,11 +185,8 @@ def _wants_targets(loss: Callable[..., Any]) -> bool:
         parameters = inspect.signature(loss).parameters.values()
     except (TypeError, ValueError):
         return True
-    needed = [p for p in parameters if p.default is inspect.Parameter.empty and p.kind in _PLACED]
+    needed = [p for p in parameters if p.default is inspect.Parameter.empty and p.kind in BY_PLACE]
     return len(needed) > 1
-
-
-_PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _own_loss(output: Any) -> torch.Tensor:
