@@ -106,9 +106,11 @@ class Workload(ABC):
         """The mode's step on a model of its own, after a first call. settled: with what draws random numbers, dropout
         above all, switched off."""
         model = self.new_model()
-        step = self.prepare(mode, model.eval() if settled else model)
-        self.reseed()
-        step.call()
+        # What TorchScript learns of its first call under another context breaks the calls that follow under this one.
+        with self.context():
+            step = self.prepare(mode, model.eval() if settled else model)
+            self.reseed()
+            step.call()
         return step
 
     def in_float64(self) -> Workload:

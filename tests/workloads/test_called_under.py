@@ -61,6 +61,16 @@ def test_the_outcome_keeps_no_graph_and_is_the_same_under_each(autograd: str) ->
     assert difference([outcome], reference) <= TOLERANCE["float32"]
 
 
+@pytest.mark.parametrize("mode", ["script", "trace"])
+def test_a_mode_is_built_and_first_called_under_what_it_is_called_under_later(mode: str) -> None:
+    """TorchScript that was first called with gradients recorded saves inference tensors for them, and raises."""
+    workload = forward("inference")
+    step = workload.built(get_mode(mode))
+    with workload.context():
+        for _ in range(3):
+            assert not step.call().requires_grad
+
+
 class Silent(Mode):
     """Computes what eager computes, and never records."""
 
