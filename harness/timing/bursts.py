@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from harness.core.collector import no_collections
 from harness.timing.clock import CLOCK, Clock
 
+# The device is held so many times as long as the host needed when it last did not queue the steps in time.
+HOLD_TIMES, LEAST_HOLD_NS, MOST_HOLD_NS = 2, 200_000, 50_000_000
+
 
 class Gate(Protocol):
     """Holds an asynchronous device while work is queued for it, and then knows how long that work took."""
@@ -76,6 +79,11 @@ def time_burst(
     wait()
     growth = (end - middle) / second * first / max(middle - start, 1) if second else None
     return Burst((end - start) / steps, gate.elapsed_ns() / steps if held else None, growth)
+
+
+def longer_hold(hold_ns: float, steps: int, burst: Burst) -> float:
+    """For how long to hold the device next time, where it was let go before all steps were queued."""
+    return min(max(HOLD_TIMES * (steps + 1) * burst.issue_ns, hold_ns), MOST_HOLD_NS)
 
 
 def _issue(step: Callable[[], Any], steps: int, repeat: Callable[[int], Any] | None) -> None:

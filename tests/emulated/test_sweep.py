@@ -206,8 +206,8 @@ def test_a_burst_that_overfills_the_launch_queue_is_flagged(harness: Harness, tm
     fill it, and a block is longer than the burst, which is no longer than a block."""
     (tmp_path / "too_long.py").write_text(
         "import harness.devices.launch_queue\nharness.devices.launch_queue.BURST_LAUNCHES = 4096\n"
-        "import harness.worker.cells.graph_check\n"
-        "harness.worker.cells.graph_check.MOST_HOLD_NS = 1_000_000_000\n"
+        "import harness.timing.bursts\n"
+        "harness.timing.bursts.MOST_HOLD_NS = 1_000_000_000\n"
     )
     sweep(
         harness,

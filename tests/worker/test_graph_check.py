@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.devices.device import Device
-from harness.timing.bursts import Burst
-from harness.worker.cells.graph_check import LEAST_HOLD_NS, MOST_HOLD_NS, NOT_REPLAYED, longer_hold, replayed
+from harness.timing.bursts import LEAST_HOLD_NS, MOST_HOLD_NS, Burst, longer_hold
+from harness.worker.cells.graph_check import NOT_REPLAYED, replayed
 from harness.worker.issuers import InTurn
 from harness.workloads.workload import Step
 

@@ -11,7 +11,7 @@ import torch
 from cell_records import MODES, TIMING, Asynchronous, Measure, faulty, of_kind, orders
 from raw_runs import cell_of
 
-from harness.worker.cells.graph_check import LEAST_HOLD_NS, MOST_HOLD_NS
+from harness.timing.bursts import LEAST_HOLD_NS, MOST_HOLD_NS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")
 

@@ -13,12 +13,9 @@ from typing import Any
 
 from harness.devices.device import Device
 from harness.devices.launch_queue import launches_of_step
-from harness.timing.bursts import Burst
+from harness.timing.bursts import LEAST_HOLD_NS, longer_hold
 from harness.worker.issuers import Issuers
 from harness.workloads.workload import Step
-
-# The device is held so many times as long as the host needed when it last did not queue the steps in time.
-HOLD_TIMES, LEAST_HOLD_NS, MOST_HOLD_NS = 2, 200_000, 50_000_000
 
 # Pairs of a held burst and a replay, taken in turn, so that a clock that changes changes both.
 PAIRS = 5
@@ -41,11 +38,6 @@ class Replay:
 
 
 NOT_REPLAYED = Replay()
-
-
-def longer_hold(hold_ns: float, steps: int, burst: Burst) -> float:
-    """For how long to hold the device next time, where it was let go before all steps were queued."""
-    return min(max(HOLD_TIMES * (steps + 1) * burst.issue_ns, hold_ns), MOST_HOLD_NS)
 
 
 def replayed(issuers: Issuers, step: Step, most: int) -> Replay:

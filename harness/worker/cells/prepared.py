@@ -13,8 +13,7 @@ from harness.plan.points import Point
 from harness.plan.repeats import LEAD_NS
 from harness.records.naming import null_key
 from harness.timing.blocks import Block
-from harness.timing.bursts import Burst
-from harness.worker.cells.graph_check import LEAST_HOLD_NS, longer_hold
+from harness.timing.bursts import LEAST_HOLD_NS, Burst, longer_hold
 from harness.worker.issuers import BlockTimer, Issuers
 from harness.workloads.workload import Step
 
