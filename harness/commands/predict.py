@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands.given import given_profile, given_run
 from harness.commands.parser import Parser
-from harness.commands.runs import given_run
 from harness.core.controllers import CONTROLLERS
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.schema import OK
 from harness.plan.allowed.bounds import BOUNDS, Bound
-from harness.plan.allowed.nearest import nearest, with_nearest
+from harness.plan.allowed.nearest import with_nearest
 
 if TYPE_CHECKING:
     from harness.analysis.run import Run
-    from harness.core.emulated import Profile
     from harness.costs.prediction import Wanted
     from harness.costs.step import Fit
 
@@ -47,7 +45,7 @@ def main(arguments: list[str]) -> int:
         if value is not None and not bound.holds(value):
             raise ConfigError(f"--{key.replace('_', '-')}", value, bound.words)
     _check_size(given, wanted)
-    profile = _profile(given.profile)
+    profile = None if given.profile is None else given_profile(given.profile)
     run = _run(given.run)
     fit = _fit(given.run, run)
     from rich.console import Console
@@ -130,23 +128,6 @@ def _check_size(given: argparse.Namespace, wanted: Wanted) -> None:
     if (cells := math.prod(counts.values())) > MOST_CELLS:
         allowed = f"fewer values: {MOST_CELLS:_} cells at most, a row each, these are {cells:_}"
         raise ConfigError(f"--{longest}", getattr(given, longest), allowed)
-
-
-def _profile(name: str | None) -> Profile | None:
-    if name is None:
-        return None
-    from harness.core.emulated import EmulatorError, load_profile
-
-    try:
-        return load_profile(name)
-    except OSError as error:
-        raise ConfigError(
-            "--profile", name, f"a profile's name, or a file that can be read ({error.strerror})"
-        ) from None
-    except EmulatorError as error:
-        allowed = str(error).rpartition("allowed: ")[2]
-        near = nearest(name, re.findall(r"\w+x\d+", allowed))
-        raise ConfigError("--profile", name, allowed + (f" (the nearest: {near})" if near else "")) from None
 
 
 def _run(directory: Path) -> Run:

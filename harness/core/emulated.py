@@ -7,13 +7,14 @@ knows the emulator; to all others its devices are CUDA devices that compute noth
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from emulator.allowed import problems
-from emulator.environment import NODE, node_variables
+from emulator.environment import NODE, PROFILE, node_variables
 from emulator.libraries import EmulatorError
 from emulator.profile import EMULATED, Profile, profile_of
 from emulator.times.device import all_reduce_us, other_us, product_us
@@ -35,6 +36,7 @@ __all__ = [
     "other_us",
     "problems",
     "product_us",
+    "profile_digest",
     "sound_profile",
 ]
 
@@ -59,6 +61,14 @@ def sound_profile(values: object) -> Profile | None:
     except TypeError:
         return None
     return None if problems(own) else own
+
+
+def profile_digest() -> str | None:
+    """What tells the profile of the node that this process is on from every other, by its content; None off any."""
+    try:
+        return hashlib.sha256(Path(os.environ[PROFILE]).read_bytes()).hexdigest()[:12]
+    except (KeyError, OSError):
+        return None
 
 
 @contextlib.contextmanager
