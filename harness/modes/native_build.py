@@ -1,7 +1,7 @@
 """Compile native/ with g++ against the installed torch, once for each version of either.
 
-In: native/ and the wheel. Out: a folder with the library of the `native` mode and the program
-`harness-native`. Must not import torch, nor know models or modes.
+In: native/ and the wheel. Out: a folder with the library of the `native` mode, that of the empty
+kernels and the program `harness-native`. Must not import torch, nor know models or modes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from harness.core.files.places import CHECKOUT, part
 
 Ask = Callable[[list[str]], "CompletedProcess[str]"]
 
-LIBRARY, PROGRAM = "libharness_native.so", "harness-native"
+LIBRARY, PROGRAM, EMPTY_KERNELS = "libharness_native.so", "harness-native", "libharness_empty.so"
 SHARED = ("loop", "script")
 UNITS = {
     LIBRARY: (*SHARED, "library"),
     PROGRAM: (*SHARED, "package", "device", "reference", "timing", "program"),
+    EMPTY_KERNELS: ("empty_kernels",),
 }
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter")
 
@@ -67,7 +68,7 @@ def problem() -> str | None:
 
 
 def build(*, quiet: bool = False) -> Path:
-    """The folder with library and program for the installed torch, built if they are not there yet.
+    """The folder with libraries and program for the installed torch, built if they are not there yet.
 
     Raises HarnessError with the reason where this is not possible.
     """
@@ -176,7 +177,7 @@ def _compile_all(compiler: str, wheel: Wheel, folder: Path) -> None:
     # What those libraries need themselves, they find by paths of their own.
     links += ["-Wl,--allow-shlib-undefined", "-pthread"]
     for name, units in UNITS.items():
-        shared = ["-shared"] if name == LIBRARY else []
+        shared = [] if name == PROGRAM else ["-shared"]
         objects = [str(folder / f"{unit}.o") for unit in units]
         _run([compiler, *shared, *objects, *links, "-o", str(folder / name)])
     for made in folder.glob("*.o"):

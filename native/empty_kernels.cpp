@@ -1,0 +1,409 @@
+// The operators of a step without their kernels: a fallback below autograd and above the backends that answers them from
+// a record, and loops over the record's parts. For harness/diagnosis/parts/empty_kernels.py, through ctypes.
+// An error is answered as a status, its text by empty_error(); only what the fallback itself throws goes up to torch.
+#include <ATen/EmptyTensor.h>
+#include <ATen/Functions.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/Allocator.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <torch/library.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace {
+
+using torch::jit::Stack;
+
+enum class Kind {
+  composite,  // calls other operators, which come by themselves: executed
+  executed,   // a view, which allocates nothing; or what notes something for a profiler
+  answered,
+};
+
+// An argument's tensor whose memory an earlier call of the step made. slot: of that memory.
+struct Made {
+  c10::TensorImpl* tensor;
+  size_t slot;
+};
+
+struct Call {
+  c10::OperatorHandle op;
+  Kind kind = Kind::executed;
+  size_t arguments = 0;
+  c10::DispatchKeySet below{};
+  std::vector<c10::IValue> given{};  // what is needed to make the call again
+  std::vector<c10::IValue> outputs{};  // of those that are arguments, nothing
+  std::vector<int> written{};  // of each output the argument that it is, or -1
+  std::vector<Made> made{};  // among what is given
+  std::vector<int> makes{};  // of each output the slot of the memory that it is new in, or -1
+};
+
+// What a step makes has new memory in every step, also where kernels run by themselves: else they would read from more
+// of it than the step does, and find less in caches.
+struct Slot {
+  size_t bytes;
+  size_t last_use;  // the call after which nothing needs it
+  c10::Storage memory;
+};
+
+struct Record {
+  std::vector<Call> calls;
+  std::vector<Slot> slots;
+  std::unordered_map<const void*, size_t> slot_of;  // of memory, by its address, which the record keeps alive
+  size_t place = 0;
+};
+
+enum class State { off, recording, answering };
+
+// Of the process, not of a thread: backward runs in threads of its own, while who called it waits. Only threads that
+// include the key come here, and those are that one and its own.
+State state = State::off;
+Record* current = nullptr;
+c10::DispatchKey key = c10::DispatchKey::Undefined;
+std::unique_ptr<torch::Library> registered;
+thread_local std::string last_error;
+
+template <class Action>
+auto guarded(Action action, decltype(action()) on_error) noexcept -> decltype(action()) {
+  try {
+    return action();
+  } catch (const std::exception& error) {
+    last_error = error.what();
+  } catch (...) {
+    last_error = "an error that is no std::exception";
+  }
+  return on_error;
+}
+
+// A tensor of its own with the same memory: what autograd hangs on the one is not on the other.
+at::Tensor twin(const at::Tensor& tensor) {
+  if (!tensor.defined()) return tensor;
+  return at::Tensor(tensor.unsafeGetTensorImpl()->shallow_copy_and_detach(
+      c10::VariableVersion(0), /*allow_tensor_metadata_change=*/true));
+}
+
+// What a tensor is in while it is in nothing.
+const c10::Storage nowhere{c10::Storage::use_byte_size_t(), 0, c10::DataPtr(nullptr, c10::Device(c10::kCPU)), nullptr, false};
+
+bool has_memory(const at::Tensor& tensor) { return tensor.defined() && tensor.has_storage(); }
+
+template <class Change>
+c10::IValue changed(const c10::IValue& value, Change change) {
+  if (value.isTensor()) return change(value.toTensor());
+  if (value.isTensorList()) {
+    c10::List<at::Tensor> list;
+    for (const at::Tensor& each : value.toTensorVector()) list.push_back(change(each));
+    return list;
+  }
+  if (value.isOptionalTensorList()) {
+    c10::List<std::optional<at::Tensor>> list;
+    for (const std::optional<at::Tensor>& each : value.toOptionalTensorVector()) {
+      list.push_back(each ? std::make_optional(change(*each)) : std::nullopt);
+    }
+    return list;
+  }
+  return value;
+}
+
+Kind kind_of(const c10::OperatorHandle& op, c10::DispatchKeySet below) {
+  const auto& name = op.schema().operator_name().name;
+  if (name.rfind("profiler::", 0) == 0 || name.rfind("prim::", 0) == 0) return Kind::executed;
+  if (!op.hasKernelForDispatchKey(below.highestPriorityTypeId()) &&
+      op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd)) {
+    return Kind::composite;
+  }
+  for (const auto& output : op.schema().returns()) {
+    if (output.alias_info() && !output.alias_info()->isWrite()) return Kind::executed;
+  }
+  return Kind::answered;
+}
+
+std::vector<int> written_by(const c10::FunctionSchema& schema) {
+  std::vector<int> found;
+  for (const auto& output : schema.returns()) {
+    int which = -1;
+    if (const auto* alias = output.alias_info()) {
+      for (size_t i = 0; i < schema.arguments().size(); ++i) {
+        const auto* other = schema.arguments()[i].alias_info();
+        if (other && other->isWrite() && other->beforeSets() == alias->beforeSets()) which = static_cast<int>(i);
+      }
+    }
+    found.push_back(which);
+  }
+  return found;
+}
+
+bool is_given(at::ArrayRef<c10::IValue> given, const c10::Storage& memory) {
+  bool found = false;
+  for (const auto& each : given) {
+    changed(each, [&](const at::Tensor& one) {
+      found |= has_memory(one) && one.storage().unsafeGetStorageImpl() == memory.unsafeGetStorageImpl();
+      return one;
+    });
+  }
+  return found;
+}
+
+void execute(const c10::OperatorHandle& op, Kind kind, c10::DispatchKeySet below, Stack* stack) {
+  // A composite's own operators are to come here too.
+  std::optional<c10::impl::ExcludeDispatchKeyGuard> without;
+  if (kind != Kind::composite) without.emplace(key);
+  op.redispatchBoxed(below, stack);
+}
+
+void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* stack) {
+  const auto& schema = op.schema();
+  Call call{op};
+  call.kind = kind_of(op, below);
+  call.arguments = schema.arguments().size();
+  call.below = below;
+  const size_t number = current->calls.size();
+  const auto given = torch::jit::last(*stack, call.arguments);
+  for (size_t i = 0; i < call.arguments; ++i) {
+    const auto* alias = schema.arguments()[i].alias_info();
+    const bool writes = alias && alias->isWrite();
+    c10::impl::ExcludeDispatchKeyGuard without(key);
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    call.given.push_back(changed(given[i], [&](const at::Tensor& each) {
+      if (call.kind != Kind::answered || !has_memory(each)) return twin(each);
+      const auto found = current->slot_of.find(each.storage().unsafeGetStorageImpl());
+      // What the kernel writes to when it is called again must not be the step's.
+      if (found == current->slot_of.end()) return writes ? each.clone() : twin(each);
+      at::Tensor copy = twin(each);
+      call.made.push_back({copy.unsafeGetTensorImpl(), found->second});
+      current->slots[found->second].last_use = number;
+      return copy;
+    }));
+  }
+  if (call.kind == Kind::composite) {
+    current->calls.push_back(std::move(call));  // before the calls that it makes
+    execute(op, Kind::composite, below, stack);
+    return;
+  }
+  execute(op, call.kind, below, stack);
+  if (call.kind == Kind::answered) {
+    call.written = written_by(schema);
+    const auto outputs = torch::jit::last(*stack, call.written.size());
+    for (size_t i = 0; i < call.written.size(); ++i) {
+      call.outputs.push_back(call.written[i] < 0 ? changed(outputs[i], twin) : c10::IValue());
+      call.makes.push_back(-1);
+      if (call.written[i] >= 0 || !outputs[i].isTensor() || !has_memory(outputs[i].toTensor())) continue;
+      const auto& memory = outputs[i].toTensor().storage();
+      // A kernel may answer an argument of its own, or two tensors in the same memory.
+      if (is_given(given, memory)) continue;
+      if (current->slot_of.emplace(memory.unsafeGetStorageImpl(), current->slots.size()).second) {
+        call.makes.back() = static_cast<int>(current->slots.size());
+        current->slots.push_back({memory.nbytes(), number, {}});
+      }
+    }
+  }
+  current->calls.push_back(std::move(call));
+}
+
+void answer(const Call& call, Stack* stack) {
+  std::vector<c10::IValue> outputs;
+  outputs.reserve(call.outputs.size());
+  const size_t first = stack->size() - call.arguments;
+  for (size_t i = 0; i < call.outputs.size(); ++i) {
+    const int which = call.written[i];
+    outputs.push_back(which < 0 ? changed(call.outputs[i], twin) : (*stack)[first + which]);
+  }
+  torch::jit::drop(*stack, call.arguments);
+  for (auto& each : outputs) stack->push_back(std::move(each));
+}
+
+void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
+  const auto below = keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, key);
+  if (state == State::off) {
+    c10::impl::ExcludeDispatchKeyGuard without(key);
+    op.redispatchBoxed(below, stack);
+    return;
+  }
+  if (state == State::recording) return record(op, below, stack);
+  TORCH_CHECK(!current->calls.empty(), "strayed: the record is empty");
+  const size_t place = current->place;
+  const Call& call = current->calls[place];
+  if (!(call.op == op)) {
+    current->place = 0;
+    TORCH_CHECK(false, "strayed: ", toString(op.operator_name()), " came where the record has ",
+                toString(call.op.operator_name()), ", as operator ", place + 1, " of ", current->calls.size());
+  }
+  // The step after the last one begins anew.
+  current->place = place + 1 == current->calls.size() ? 0 : place + 1;
+  if (call.kind == Kind::answered) return answer(call, stack);
+  execute(op, call.kind, below, stack);
+}
+
+// As what calls a boxed kernel makes them: lists anew, all else by its count.
+void push_boxed(const Call& call, Stack* stack) {
+  for (const auto& each : call.given) {
+    if (each.isList()) {
+      stack->push_back(each.toList().copy());
+    } else {
+      stack->push_back(each);
+    }
+  }
+}
+
+template <class Each>
+int each_call(void* handle, int64_t steps, Each each) {
+  return guarded(
+      [&] {
+        at::AutoDispatchBelowADInplaceOrView below_autograd;
+        auto& record = *static_cast<Record*>(handle);
+        Stack stack;
+        for (int64_t step = 0; step < steps; ++step) {
+          for (size_t i = 0; i < record.calls.size(); ++i) each(record, i, &stack);
+        }
+        return 0;
+      },
+      1);
+}
+
+// kernels: whether they run, or only all that is done beside them. keep: whether what is made lives to the step's end.
+template <bool kernels, bool keep>
+void make_again(Record& record, size_t number, Stack* stack) {
+  const Call& call = record.calls[number];
+  if (call.kind == Kind::answered) {
+    for (const auto& each : call.made) each.tensor->set_storage_keep_dtype(record.slots[each.slot].memory);
+    push_boxed(call, stack);
+    if (kernels) {
+      call.op.redispatchBoxed(call.below, stack);
+      for (size_t i = 0; i < call.makes.size(); ++i) {
+        if (call.makes[i] < 0) continue;
+        auto& slot = record.slots[call.makes[i]];
+        slot.memory = (*stack)[i].toTensor().storage();
+        // A view of it would else reach beyond its end.
+        TORCH_CHECK(slot.memory.nbytes() >= slot.bytes, toString(call.op.operator_name()), " makes less than it did");
+      }
+    }
+    stack->clear();
+    for (const auto& each : call.made) {
+      each.tensor->set_storage_keep_dtype(nowhere);
+      auto& slot = record.slots[each.slot];
+      if (kernels && !keep && slot.last_use == number) slot.memory = nowhere;
+    }
+    for (const int slot : call.makes) {
+      if (kernels && !keep && slot >= 0 && record.slots[slot].last_use == number) record.slots[slot].memory = nowhere;
+    }
+  }
+  if (kernels && keep && number + 1 == record.calls.size()) {
+    for (auto& slot : record.slots) slot.memory = nowhere;
+  }
+}
+
+template <bool kernels>
+int make_all_again(void* handle, int64_t steps, int keep) {
+  for (auto& slot : static_cast<Record*>(handle)->slots) slot.memory = nowhere;
+  const int status = each_call(handle, steps, keep ? make_again<kernels, true> : make_again<kernels, false>);
+  for (auto& slot : static_cast<Record*>(handle)->slots) slot.memory = nowhere;
+  return status;
+}
+
+void allocate(const at::Tensor& like) {
+  if (!like.defined() || !like.has_storage() || like.layout() != c10::kStrided) return;
+  auto* allocator = c10::GetAllocator(like.device().type());
+  if (!allocator) return;
+  at::detail::empty_strided_generic(like.sizes(), like.strides(), allocator, c10::DispatchKeySet(like.key_set()),
+                                    like.scalar_type());
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* empty_error() { return last_error.c_str(); }
+
+// Register the fallback, once; 1 where this torch has no such key, or has a fallback for it already.
+int empty_prepare() {
+  return guarded(
+      [] {
+        if (registered) return 0;
+        key = c10::parseDispatchKey("Fake");
+        auto library =
+            std::make_unique<torch::Library>(torch::Library::IMPL, "_", std::make_optional(key), __FILE__, __LINE__);
+        library->fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+        registered = std::move(library);
+        return 0;
+      },
+      1);
+}
+
+void* empty_new() { return new Record; }
+void empty_free(void* handle) { delete static_cast<Record*>(handle); }
+
+// What this thread calls from here on is recorded (or answered, from the record's first call on), until empty_off().
+int empty_on(void* handle, int answering) {
+  return guarded(
+      [&] {
+        TORCH_CHECK(registered && state == State::off, "another record is in use");
+        current = static_cast<Record*>(handle);
+        current->place = 0;
+        state = answering ? State::answering : State::recording;
+        c10::impl::tls_set_dispatch_key_included(key, true);
+        return 0;
+      },
+      1);
+}
+
+void empty_off() {
+  c10::impl::tls_set_dispatch_key_included(key, false);
+  state = State::off;
+  current = nullptr;
+}
+
+// The next call of the record that is in use is its first one.
+void empty_begin() {
+  if (current) current->place = 0;
+}
+
+// How many calls of the step the next one comes after.
+int64_t empty_place(void* handle) { return static_cast<int64_t>(static_cast<Record*>(handle)->place); }
+
+// How many calls there are: of which=0 all, 1 those that are answered, 2 those executed, 3 composites.
+int64_t empty_count(void* handle, int which) {
+  int64_t found = 0;
+  for (const auto& call : static_cast<Record*>(handle)->calls) {
+    found += which == 0 || (which == 1 && call.kind == Kind::answered) ||
+             (which == 2 && call.kind == Kind::executed) || (which == 3 && call.kind == Kind::composite);
+  }
+  return found;
+}
+
+// The kernels of all that is answered, each called on what it was given, so many times in turn. keep: whether what they
+// make lives to the step's end, as it does where it is kept for backward. 0, or 1 on error.
+int empty_kernels(void* handle, int64_t steps, int keep) { return make_all_again<true>(handle, steps, keep); }
+
+// Nothing but what empty_kernels() does beside them.
+int empty_arguments(void* handle, int64_t steps, int keep) { return make_all_again<false>(handle, steps, keep); }
+
+// What answering costs beyond what an operator without a kernel would: boxes, and tensors made of the record.
+int empty_answers(void* handle, int64_t steps) {
+  return each_call(handle, steps, [](const Record& record, size_t number, Stack* stack) {
+    const Call& call = record.calls[number];
+    push_boxed(call, stack);
+    if (call.kind == Kind::answered) answer(call, stack);
+    stack->clear();
+  });
+}
+
+// The memory of all that kernels answer, each taken and given back at once.
+int empty_allocations(void* handle, int64_t steps) {
+  return each_call(handle, steps, [](const Record& record, size_t number, Stack*) {
+    const Call& call = record.calls[number];
+    if (call.kind != Kind::answered) return;
+    for (const auto& each : call.outputs) {
+      if (each.isTensor()) allocate(each.toTensor());
+      if (each.isTensorList()) {
+        for (const at::Tensor& one : each.toTensorVector()) allocate(one);
+      }
+    }
+  });
+}
+
+}  // extern "C"
