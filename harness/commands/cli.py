@@ -1,4 +1,4 @@
-"""The command line: `harness sweep|report|merge|predict|export|doctor|submit|trace`.
+"""The command line: `harness diagnose|sweep|report|merge|predict|export|doctor|submit|trace|passport`.
 
 In: arguments. Out: exit status. Must not know how a command does its work: each is imported
 when it is called, so that `--help` is quick and `report` needs no torch.
@@ -33,7 +33,9 @@ EPILOG = """examples:
   harness sweep resume=results/dispatch/...       measure only what is missing there
   harness sweep --help                            config groups and all keys
   harness report results/dispatch/...             write CSV, figures and page anew
+  harness diagnose my_module:build --verify       your own model or step, in about a minute
   harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
+  harness passport                                what a call, an operator, a launch cost on this machine
   harness export depth=64 width=64 batch=1 --mode script --out model.pt
 
 exit status: 0 done; 1 failed, a part of a report too; 2 refused; 128 + n ended by signal n
@@ -120,6 +122,18 @@ def _trace() -> Command:
     return trace
 
 
+def _passport() -> Command:
+    from harness.commands.passport import main as passport
+
+    return passport
+
+
+def _diagnose() -> Command:
+    from harness.commands.diagnose import main as diagnose
+
+    return diagnose
+
+
 _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "sweep": _sweep,
     "merge": _merge,
@@ -127,6 +141,8 @@ _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "export": _export,
     "submit": _submit,
     "trace": _trace,
+    "passport": _passport,
+    "diagnose": _diagnose,
 }
 
 
@@ -139,12 +155,18 @@ def _parse_and_run(arguments: list[str]) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("sweep", help="measure a sweep (Hydra overrides follow; see harness sweep --help)")
+    commands.add_parser(
+        "diagnose", help="what bounds a step of your own, what would remove it (harness diagnose --help)"
+    )
     commands.add_parser("merge", help="one run from those of a sweep's shards (harness merge --help)")
     commands.add_parser(
         "predict", help="step time and utilisation on other devices, from a run (harness predict --help)"
     )
     commands.add_parser("export", help="save a compiled model to run without Python (harness export --help)")
     commands.add_parser("trace", help="what devices waited for, from profiler traces (harness trace --help)")
+    commands.add_parser(
+        "passport", help="what the smallest things cost on this machine (harness passport --help)"
+    )
     commands.add_parser(
         "submit", help="a sweep as jobs of SLURM, checked first (slurm/submit; slurm/README.md)"
     )

@@ -78,3 +78,14 @@ def build_batch(
     )
     labels = torch.randint(classes, (samples,), generator=generator).to(device=device)
     return inputs, labels
+
+
+def build(depth: int, width: int) -> MLP:
+    """Of so many layers, all of one width; drawn by torch's own generator."""
+    seed = int(torch.randint(2**31, ()).item())
+    return build_model([width] * (depth + 1), dtype="float32", device=torch.device("cpu"), seed=seed)
+
+
+def inputs(batch: int, width: int) -> torch.Tensor:
+    """Samples (batch x width)."""
+    return torch.randn(batch, width)

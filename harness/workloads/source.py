@@ -8,6 +8,7 @@ The MLP is the harness's own; any other model is made by the callables that its 
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -113,7 +114,7 @@ class Made(Source):
             targets = self._given(point.recipe.targets, point.rank_batch) if point.recipe.targets else None
         # What a tokenizer answers is no dict, and is one to its user.
         inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
-        self.example = _example(mapped(self._moved, inputs))
+        self.example = example_of(mapped(self._moved, inputs))
         self._targets = None if targets is None else mapped(self._moved, targets)
 
     def new_model(self) -> nn.Module:
@@ -147,7 +148,24 @@ class Made(Source):
         return tensor.to(device=self._where, dtype=dtype)
 
 
-def _example(inputs: Any) -> Example:
+class Given(Source):
+    """A module that somebody hands over, where it is, with what it is called with. What is made of it are deep copies:
+    it itself is left alone."""
+
+    def __init__(self, model: nn.Module, inputs: Any, loss: str = "") -> None:
+        """inputs: a tensor, a tuple of positional arguments, or a dict of those by name. loss: a name, as in a recipe.
+        Raises TypeError for others."""
+        self._model, self._loss = model, loss
+        self.example = example_of(inputs)
+
+    def new_model(self) -> nn.Module:
+        return copy.deepcopy(self._model)
+
+    def loss(self, model: nn.Module) -> Loss:
+        return _named_loss(self._loss, None, model, self.example)
+
+
+def example_of(inputs: Any) -> Example:
     """A tuple or list is positional arguments, a dict those by name; what is nested in them is handed on as it is."""
     if isinstance(inputs, torch.Tensor):
         return inputs
@@ -155,7 +173,7 @@ def _example(inputs: Any) -> Example:
         return Arguments(tuple(inputs))
     if isinstance(inputs, dict):
         return Arguments(kwargs=inputs)
-    raise TypeError(f"model.inputs answered a {type(inputs).__name__}: tensors, tuples or dicts are known")
+    raise TypeError(f"inputs are a {type(inputs).__name__}: tensors, tuples or dicts are known")
 
 
 def _named_loss(name: str, targets: Any, model: nn.Module, example: Example) -> Loss:

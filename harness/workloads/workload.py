@@ -25,7 +25,7 @@ from harness.modes.example import arguments_of, called
 from harness.plan.points import Point
 from harness.workloads.autograd import calling, checked, making
 from harness.workloads.places import moved
-from harness.workloads.source import optimizer_of, source_of
+from harness.workloads.source import Source, optimizer_of, source_of
 
 # With which what draws random numbers is seeded where outcomes are compared.
 DRAWN = 20_000
@@ -79,17 +79,27 @@ def in_turn(steps: Sequence[Step]) -> tuple[Callable[[], Any], Callable[[int], A
 class Workload(ABC):
     """The shared part: parameters and shard of a cell. Every mode gets a model of its own, all built alike."""
 
-    def __init__(self, point: Point, device: Device, shard: int, seed: int, places: str = "") -> None:
+    def __init__(
+        self,
+        point: Point,
+        device: Device,
+        shard: int,
+        seed: int,
+        places: str = "",
+        source: Source | None = None,
+    ) -> None:
         """shard: number of the device among those of all ranks; each has samples of its own. places: whatever tells
-        this build from others; decides where its models lie."""
+        this build from others; decides where its models lie. source: of the models, where it is not the point that
+        says how they are made."""
         self.device = device
         self.autograd = point.autograd
+        self.dtype = point.dtype
         self._point = point
         self._made_with = (device, shard, seed, places)
         self._places = random.Random(f"{seed}:{shard}:{places}")
         self._held: list[object] = []
         self._drawn = DRAWN
-        self._source = source_of(point, device, shard, seed)
+        self._source = source or source_of(point, device, shard, seed)
         self.example = self._source.example
 
     def new_model(self) -> nn.Module:

@@ -135,6 +135,16 @@ def test_a_module_of_the_current_directory_replaces_none(hostile: Path) -> None:
 
 
 @pytest.mark.long
+def test_a_diagnosis_runs_what_is_named_alone(hostile: Path) -> None:
+    (hostile / "users_own.py").write_text(
+        "import torch\ndef build(): return torch.nn.Linear(2, 2)\ndef inputs(batch): return torch.zeros(batch, 2)\n"
+    )
+    done = as_installed(hostile, "diagnose", "users_own:build", "--device", "cpu", "--minutes", "0.1")
+    assert_innocent(hostile, done)
+    assert "users_own:build: " in done.stdout
+
+
+@pytest.mark.long
 def test_going_on_within_a_run_directory_runs_none_of_it(hostile: Path) -> None:
     done = as_installed(hostile, "sweep", *SWEEP, f"out={hostile.parent / 'run'}")
     assert_innocent(hostile, done)
