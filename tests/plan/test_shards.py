@@ -89,13 +89,19 @@ def test_more_shards_than_cells_leave_some_with_the_reference_alone() -> None:
 def test_parts_beyond_the_cells_cost_nothing() -> None:
     """Of thousands of parts all but a few have nothing: looking at each of them took as much longer as there are."""
     plan = make_plan(CONFIG, ALLOCATED)
-    parts, seconds = [], []
-    for shards in (len(cells(plan)), 9999):
-        began = time.process_time()
-        parts.append(shard_plan(plan, (1, shards), CONFIG, ALLOCATED))
-        seconds.append(time.process_time() - began)
-    assert parts[0] == parts[1]
-    assert seconds[1] < 20 * seconds[0]
+
+    def least_seconds(shards: int) -> float:
+        """Of three tries: a collection of garbage in one of them is not the plan's."""
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            shard_plan(plan, (1, shards), CONFIG, ALLOCATED)
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    few, many = len(cells(plan)), 9999
+    assert shard_plan(plan, (1, few), CONFIG, ALLOCATED) == shard_plan(plan, (1, many), CONFIG, ALLOCATED)
+    assert least_seconds(many) < 20 * least_seconds(few)
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3", "1/3/5", "1 / 3"])
