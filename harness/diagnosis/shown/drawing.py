@@ -91,7 +91,7 @@ def _what_if(ax: Axes, found: Diagnosis) -> None:
             ax.plot(measured[each.change].estimate / base, place, "D", color=MEASURED, markersize=5, zorder=4)
     if measured:
         ax.plot([], [], "D", color=MEASURED, markersize=5, label="measured afterwards")
-    ax.axvline(1, color=EAGER, linewidth=0.8, linestyle="--")
+    ax.vlines(1, -0.6, len(found.predicted) - 0.4, color=EAGER, linewidth=0.8, linestyle="--")
     ax.set_xlim(left=0)
     _rows(ax, [each.change for each in found.predicted])
     ax.set_ylim(len(found.predicted) - 0.4, -0.6 - 0.9)  # room for the legend above the first row

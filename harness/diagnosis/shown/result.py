@@ -111,7 +111,7 @@ class Diagnosis:
         """Title, header and rows of each, as texts."""
         yield (
             "Where a step's time is",
-            ["share of the step", "", "interval"],
+            ["where", "share of the step", "interval"],
             [
                 [IN_WORDS.get(cause, cause), percent(share.estimate), ends(share, percent)]
                 for cause, share in self.shares.of.items()
