@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.common import parser, save, verdict
-from harness.commands.apart import device_apart
+from harness.commands.shared.apart import device_apart
 from harness.core.emulated import load_profile
 from harness.core.errors import HarnessError
 

@@ -12,8 +12,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from harness.commands.apart import add_device, asked_profile, device_apart
-from harness.commands.parser import Parser
+from harness.commands.shared.apart import add_device, asked_profile, device_apart
+from harness.commands.shared.parser import Parser
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.made import Made
 from harness.diagnosis.shown.files import FILES

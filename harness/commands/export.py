@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands.parser import Parser
+from harness.commands.shared.parser import Parser
 from harness.export.export import Saved, export
 from harness.export.options import MODES, Order, read_order
 from harness.export.reference import reference_path

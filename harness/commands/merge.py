@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.analysis.run import load_run
-from harness.commands.parser import Parser
+from harness.commands.shared.parser import Parser
 from harness.core.errors import HarnessError
 from harness.records.merge import merge
 

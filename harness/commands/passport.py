@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from harness.commands.parser import Parser
+from harness.commands.shared.parser import Parser
 from harness.core.errors import ConfigError, HarnessError, UsageError
 from harness.core.files import beneath
 from harness.passport.document import Passport, passport_of, read_passport
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness.commands.apart import add_device
+    from harness.commands.shared.apart import add_device
 
     parser = Parser(prog="harness passport", description=DESCRIPTION)
     parser.add_argument(
@@ -66,7 +66,7 @@ def _compare(given: argparse.Namespace) -> int:
 
 def _measured(given: argparse.Namespace) -> tuple[Passport, str | None]:
     """The passport, and where it is stored."""
-    from harness.commands.apart import asked_profile, device_apart
+    from harness.commands.shared.apart import asked_profile, device_apart
 
     with device_apart(given.device, asked_profile(given)) as device:
         if sys.stderr.isatty():

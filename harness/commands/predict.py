@@ -11,8 +11,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.given import given_profile, given_run
-from harness.commands.parser import Parser
+from harness.commands.shared.given import given_profile, given_run
+from harness.commands.shared.parser import Parser
 from harness.core.controllers import CONTROLLERS
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.schema import OK

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from harness.commands.given import given_run
+from harness.commands.shared.given import given_run
 from harness.core.errors import HarnessError
 
 

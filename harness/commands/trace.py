@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.commands.on_terminal import Progress, print_words, progress
-from harness.commands.parser import Parser
+from harness.commands.shared.on_terminal import Progress, print_words, progress
+from harness.commands.shared.parser import Parser
 from harness.core.collector import no_collections
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.text import shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.apart import Apart, add_device, asked_profile, check_device, device_apart
+from harness.commands.shared.apart import Apart, add_device, asked_profile, check_device, device_apart
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.processes.children import path_variables
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ground.builds import ForeignBuild, cache_folder, make_own
 from ground.children import ask
 from ground.private import private_temporary_folder
-from harness.commands.given import given_profile
+from harness.commands.shared.given import given_profile
 from harness.core.emulated import device_variables
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files.places import CHECKOUT
