@@ -9,13 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
-# Largest difference from eager, relative to eager's largest value: rounding in another order of
-# operations stays below, a wrong operation does not. About 1,000 units in the last place, more for the
-# half precisions, whose sums over a layer already differ by some of them.
-TOLERANCE = {"float64": 1e-12, "float32": 1e-4, "float16": 2e-2, "bfloat16": 8e-2}
-
-# Gradients that are 0 but for rounding (of what a normalisation takes away again) differ from themselves by all of it.
-LEAST_SHARE = 1e-2
+from harness.core.stats.tolerance import LEAST_SHARE
+from harness.core.stats.tolerance import TOLERANCE as TOLERANCE
 
 # In float64 a mode that computes what eager does is nearer than this, whatever a model makes of rounding; and in its
 # own dtype it is not that far off.

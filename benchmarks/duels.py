@@ -1,0 +1,214 @@
+"""How often is a duel right, for real? And what does taking turns gain?
+
+An environment beside a copy of itself (`same` or `undecided` in 57 of 60), and beside one with a planted slow-down:
+each call of nn.Linear spins a counted Python loop, calibrated to 3 % of the step (`slower` in 57 of 60). Then the
+spread of the ratio between runs, rounds in turn against one after the other.
+Run: python -m benchmarks.duels [--times 60] [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import parser, save, verdict
+from harness.commands.composed.checked import checked
+from harness.core.cpu import allowed_cores
+from harness.core.stats.verdicts import SAME, SLOWER, UNDECIDED
+from harness.duel.cells import Cell, cells_of
+from harness.duel.contestants import Contestant, there
+from harness.duel.contrasts import OF_A_DUEL, RATIO
+from harness.duel.driven import A_AGAIN, A, B, Driven
+from harness.duel.repeat import Rules
+from harness.duel.run import Duelled, duel
+from harness.environments.document import environment_of
+from harness.plan.repeats import LEAD_NS
+
+PLANTED = 0.03
+# Of 60: what is promised.
+RIGHT = 57 / 60
+COPY, SLOW, PAIRING = "copy", "planted", "pairing"
+KINDS = (COPY, SLOW, PAIRING)
+# As conf/timing/duel.yaml has them.
+RULES = Rules(block_ns=2e6, rounds=50, warm_s=0.5, builds=3)
+# Blocks of each in a run, when the two ways are compared.
+PAIRED_ROUNDS = 150
+OVERRIDES = ["sweep=duel", "exclude=[]", "depth=[64]", "width=[64]"]
+# Without the loop and with one of COUNT passes, in turn: what a pass and what a step takes.
+_CALIBRATE = """
+import statistics, sys, time, torch
+torch.set_num_threads(1)
+depth, width, count = 64, 64, 2000
+pairs = [(torch.nn.Linear(width, width), torch.nn.ReLU()) for _ in range(depth)]
+model = torch.nn.Sequential(*[layer for pair in pairs for layer in pair])
+inputs = torch.randn(1, width)
+def steps(times):
+    start = time.perf_counter_ns()
+    for _ in range(times):
+        model(inputs)
+    return (time.perf_counter_ns() - start) / times
+def spins():
+    start = time.perf_counter_ns()
+    for _ in range(depth):
+        for _ in range(count):
+            pass
+    return (time.perf_counter_ns() - start) / depth / count
+with torch.inference_mode():
+    steps(50)
+    rounds = [(steps(5), spins()) for _ in range(200)]
+step, spin = (statistics.median(values) for values in zip(*rounds))
+print(round(float(sys.argv[1]) * step / depth / spin))
+"""
+_PLANT = """
+import torch
+from torch.nn import functional
+def forward(self, input):
+    for _ in range({count}):
+        pass
+    return functional.linear(input, self.weight, self.bias)
+torch.nn.Linear.forward = forward
+"""
+
+
+def main() -> int:
+    """Answers the exit status: 0 if all limits are met."""
+    options = parser(__doc__)
+    options.add_argument("--times", type=int, default=60, help="duels of each kind (default 60)")
+    options.add_argument("--seconds", type=float, default=60, help="for each duel (default 60)")
+    options.add_argument("--kind", default=",".join(KINDS), help=f"some of {', '.join(KINDS)} (default all)")
+    given = options.parse_args()
+    kinds = given.kind.split(",")
+    config, _ = checked(OVERRIDES)
+    cells = cells_of(config)
+    met = []
+    with tempfile.TemporaryDirectory() as folder:
+        rows: list[dict[str, Any]] = []
+        for kind in kinds:
+            # In each with a loop of so many passes; of none, so that the copy is as different a folder as the other.
+            count = _calibrated() if kind == SLOW else 0
+            other = _planted(Path(folder) / kind, count)
+            own = _planted(Path(folder) / f"{kind}-a", 0)
+            if kind == PAIRING:
+                met.append(_pairing(own, other, cells[0], given))
+                continue
+            for number in range(given.times):
+                rows.append(
+                    {"kind": kind, "passes": count, **_row(_duel(own, other, cells, given.seconds, number))}
+                )
+                print(rows[-1], flush=True)
+        if rows:
+            save(rows, given.out, "duels")
+    for kind, right in ((COPY, (SAME, UNDECIDED)), (SLOW, (SLOWER,))):
+        if found := Counter(row["verdict"] for row in rows if row["kind"] == kind):
+            share = sum(found[each] for each in right) / found.total()
+            print(f"{kind}: {dict(found)}")
+            met.append(verdict(f"{' or '.join(right)} beside a {kind}", share, RIGHT, least=True))
+    return 0 if all(met) else 1
+
+
+def _planted(folder: Path, count: int) -> Contestant:
+    """An environment of links to this one's packages, whose nn.Linear spins so many passes before each call."""
+    base = getattr(sys, "_base_executable", sys.executable)
+    subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = [path for path in sys.path if path.endswith("site-packages")]
+    # Files of that ending are read in the order of their names, and a line that begins with import is executed.
+    (packages / "a.pth").write_text("".join(f"{path}\n" for path in here), encoding="utf-8")
+    if count:
+        (packages / "planted_loop.py").write_text(_PLANT.format(count=count), encoding="utf-8")
+        (packages / "z.pth").write_text("import planted_loop\n", encoding="utf-8")
+    else:
+        (packages / "z.pth").write_text("import torch\n", encoding="utf-8")
+    return there(folder.name, environment_of(folder.name, {"python": str(folder / "bin" / "python")}))
+
+
+def _calibrated() -> int:
+    """Passes before each call that make PLANTED of the step."""
+    pinned = allowed_cores()
+    done = subprocess.run(
+        [sys.executable, "-c", _CALIBRATE, str(PLANTED)],
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, pinned),
+    )
+    return int(done.stdout)
+
+
+def _duel(a: Contestant, b: Contestant, cells: tuple[Cell, ...], seconds: float, seed: int) -> Duelled:
+    cores = allowed_cores()
+    arms = [one.arm(name, 1, cores, 120) for name, one in ((A, a), (A_AGAIN, a), (B, b))]
+    return duel(arms, OF_A_DUEL, cells, RULES, limit_s=seconds, seed=seed)
+
+
+def _row(found: Duelled) -> dict[str, Any]:
+    assert found.overall is not None
+    ratio = found.overall.found[RATIO]
+    return {
+        **{"verdict": ratio.verdict, "ratio": ratio.ratio.estimate},
+        **{"low": ratio.ratio.low, "high": ratio.ratio.high, "floor": found.overall.floor},
+        **{"repeats": found.repeats, "seconds": found.seconds},
+    }
+
+
+def _pairing(a: Contestant, b: Contestant, cell: Cell, given: Any) -> bool:
+    """The spread between runs of the ratio of a thing to its copy: in turn, and one after the other."""
+    spreads: dict[str, list[float]] = {"in_turn": [], "one_after_the_other": []}
+    for number in range(given.times):
+        for way, ratio in _both_ways(a, b, cell, number):
+            spreads[way].append(ratio)
+    found = {way: statistics.stdev(map(math.log, ratios)) for way, ratios in spreads.items()}
+    rows = [{"way": way, "runs": given.times, "spread": spread} for way, spread in found.items()]
+    save(rows, given.out, "duels_pairing")
+    in_turn, after = found.values()
+    return verdict("spread in turn over one after the other", in_turn / after, 1.0)
+
+
+def _both_ways(a: Contestant, b: Contestant, cell: Cell, seed: int) -> Iterator[tuple[str, float]]:
+    """As many blocks of fresh processes in both ways, which come in an order that is drawn.
+
+    One after the other: the first process has ended before the second is started, as when a script is run under one
+    Python and then under the other.
+    """
+    chance = random.Random(seed)
+    for way in chance.sample(["in_turn", "one_after_the_other"], 2):
+        groups = [[A, B]] if way == "in_turn" else [[name] for name in chance.sample([A, B], 2)]
+        times: dict[str, list[float]] = {}
+        for group in groups:
+            times |= _blocks({name: a if name == A else b for name in group}, cell, chance)
+        if way == "in_turn":
+            yield way, statistics.median(x / y for x, y in zip(times[A], times[B], strict=True))
+        else:
+            yield way, statistics.median(times[A]) / statistics.median(times[B])
+
+
+def _blocks(of: dict[str, Contestant], cell: Cell, chance: random.Random) -> dict[str, list[float]]:
+    """Nanoseconds of a step in each block, in rounds of all."""
+    drivers: dict[str, Driven] = {}
+    times: dict[str, list[float]] = {name: [] for name in of}
+    try:
+        for name in chance.sample(list(of), len(of)):
+            drivers[name] = of[name].arm(name, 1, allowed_cores(), 120).open()
+            drivers[name].prepare(cell.task)
+        steps = round(statistics.median(driver.warm(RULES.block_ns, 0.5) for driver in drivers.values()))
+        lead = max(1, math.ceil(steps * LEAD_NS / RULES.block_ns))
+        for _ in range(PAIRED_ROUNDS):
+            for name in chance.sample(list(of), len(of)):
+                times[name].append(drivers[name].block(steps, lead) / steps)
+    finally:
+        for driver in drivers.values():
+            driver.close()
+    return times
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""A duel: repeats until everything is decided, or there is no time for another.
+
+In: arms, cells. Out: a Duelled. Must not know what the arms are, nor how a process of one measures.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.core.errors import HarnessError
+from harness.duel.cells import Cell
+from harness.duel.contrasts import Contrast
+from harness.duel.driven import Arm
+from harness.duel.judged import Judgement, judged
+from harness.duel.looks import FEWEST, Looks, looks
+from harness.duel.repeat import UNSUPPORTED, Crowded, Failed, Measured, Repeat, Rules, nothing_is, one_repeat
+
+# Answers seconds.
+Clock = Callable[[], float]
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of one cell. measured: of each repeat. failed: why it has no verdict, what was measured before notwithstanding;
+    None where it has one."""
+
+    cell: Cell
+    measured: tuple[Measured, ...]
+    failed: Failed | None
+    judgement: Judgement | None
+
+
+@dataclass(frozen=True)
+class Duelled:
+    """overall: of all cells that have a verdict; None where none has. facts: of each arm. stop: why there were no more
+    repeats."""
+
+    rows: tuple[Row, ...]
+    overall: Judgement | None
+    facts: Mapping[str, Mapping[str, str]]
+    looks: Looks
+    repeats: int
+    seconds: float
+    stop: str
+
+
+def duel(
+    arms: Sequence[Arm],
+    contrasts: Sequence[Contrast],
+    cells: Sequence[Cell],
+    rules: Rules,
+    *,
+    limit_s: float,
+    seed: int = 0,
+    clock: Clock = time.monotonic,
+    crowded: Crowded = nothing_is,
+    kept: Callable[[Repeat], None] = lambda repeat: None,
+    told: Told = lambda text: None,
+) -> Duelled:
+    """limit_s: for all of it, but for the repeats that an interval needs at least. told: what was done.
+    crowded: as one_repeat has it. kept: is given each repeat when it is measured, so that what ends the duel
+    later loses none of it.
+
+    Raises HarnessError where an arm does not start.
+    """
+    chance, begun = random.Random(seed), clock()
+    failed = {cell.key: Failed(UNSUPPORTED, cell.unsupported) for cell in cells if cell.unsupported}
+    repeats: list[Repeat] = []
+    planned, longest, stop = Looks((FEWEST,)), 0.0, ""
+    while left := [cell for cell in cells if cell.key not in failed]:
+        started = clock()
+        try:
+            repeats.append(one_repeat(arms, contrasts, left, rules, chance, crowded))
+        except HarnessError as error:
+            if not repeats:
+                raise
+            stop = str(error)
+            break
+        kept(repeats[-1])
+        longest = max(longest, clock() - started)
+        failed |= {key: each for key, each in repeats[-1].cells.items() if isinstance(each, Failed)}
+        count = len(repeats)
+        if count == 1:
+            planned = looks(longest, limit_s)
+        told(_told(count, planned, left, failed))
+        if count in planned.at and _is_decided(repeats, cells, failed, planned):
+            stop = "all is decided"
+        elif count == planned.at[-1]:
+            stop = f"as many repeats as there is time for in {limit_s:g} s"
+        elif count >= FEWEST and clock() - begun + longest > limit_s:
+            stop = f"no time for another repeat in {limit_s:g} s"
+        if stop:
+            break
+    return _ended(repeats, cells, failed, planned, clock() - begun, stop or "no cell is left")
+
+
+def _told(count: int, planned: Looks, left: Sequence[Cell], failed: Mapping[str, Failed]) -> str:
+    lost = [f"; {cell.label}: {failed[cell.key].error}" for cell in left if cell.key in failed]
+    return f"repeat {count} of at most {planned.at[-1]}{''.join(lost)}"
+
+
+def _measured(repeats: Sequence[Repeat], cell: Cell) -> tuple[Measured, ...]:
+    found = (repeat.cells.get(cell.key) for repeat in repeats)
+    return tuple(each for each in found if isinstance(each, Measured))
+
+
+def _judgements(
+    repeats: Sequence[Repeat], cells: Sequence[Cell], failed: Mapping[str, Failed], planned: Looks
+) -> tuple[dict[str, Judgement], Judgement | None]:
+    ratios = {
+        cell.key: {name: [each.ratios[name] for each in measured] for name in measured[0].ratios}
+        for cell in cells
+        if cell.key not in failed and (measured := _measured(repeats, cell))
+    }
+    return judged(ratios, planned.wider) if ratios else ({}, None)
+
+
+def _is_decided(
+    repeats: Sequence[Repeat], cells: Sequence[Cell], failed: Mapping[str, Failed], planned: Looks
+) -> bool:
+    of_cells, overall = _judgements(repeats, cells, failed, planned)
+    return overall is not None and all(each.is_decided for each in (overall, *of_cells.values()))
+
+
+def _ended(
+    repeats: Sequence[Repeat],
+    cells: Sequence[Cell],
+    failed: Mapping[str, Failed],
+    planned: Looks,
+    seconds: float,
+    stop: str,
+) -> Duelled:
+    of_cells, overall = _judgements(repeats, cells, failed, planned)
+    rows = tuple(
+        Row(cell, _measured(repeats, cell), failed.get(cell.key), of_cells.get(cell.key)) for cell in cells
+    )
+    facts = repeats[0].facts if repeats else {}
+    return Duelled(rows, overall, facts, planned, len(repeats), seconds, stop)
