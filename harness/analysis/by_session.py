@@ -19,9 +19,10 @@ from harness.core.stats.spread import NOTHING_KNOWN, Earlier
 
 # Quantities, each a median over the rounds of a session. Times are microseconds.
 STEP, ISSUE, DEVICE, THROUGHPUT = "step_us", "issue_us", "device_us", "throughput_samples_s"
-# Ratios that are paired within rounds: to the reference mode, and of its second build to its first.
-SPEEDUP, NULL = "speedup_vs_eager", "null_ratio"
-RATIOS = (SPEEDUP, NULL)
+# Ratios that are paired within rounds: to the reference mode of the same environment, to the same mode of the harness's
+# own environment, and of the reference mode's second build to its first.
+SPEEDUP, VS_HERE, NULL = "speedup_vs_eager", "speedup_vs_here", "null_ratio"
+RATIOS = (SPEEDUP, VS_HERE, NULL)
 # What a host that is slower as a whole for some minutes changes.
 OF_THE_HOST = (STEP, ISSUE, THROUGHPUT)
 QUANTITIES = (STEP, ISSUE, DEVICE, THROUGHPUT, *RATIOS)
@@ -29,13 +30,14 @@ QUANTITIES = (STEP, ISSUE, DEVICE, THROUGHPUT, *RATIOS)
 
 @dataclass(frozen=True)
 class Part:
-    """The rounds of a point in one session, those of the reference mode beside it, and of the null; None where there
-    are none."""
+    """The rounds of a point in one session, those of the reference mode beside it, of the null, and of the same mode
+    under `here`; None where there are none."""
 
     session: str
     own: Series
     reference: Series | None
     null: Series | None
+    here: Series | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def _quantities(part: Part, planned: Planned) -> dict[str, np.ndarray]:
         # As a float: batch, devices and steps within their ranges have products beyond 64 bits.
         THROUGHPUT: float(planned.samples_a_step) * own["steps"] / seconds,
         SPEEDUP: _paired(part.reference, own),
+        VS_HERE: _paired(part.here, own),
         NULL: _paired(own, part.null),
     }
 

@@ -25,8 +25,17 @@ class Planned:
 
     @property
     def is_reference(self) -> bool:
-        """Whether the others of its cell are compared with it."""
+        """Whether the others of its cell and environment are compared with it."""
         return bool(self.axes[axes.MODE] == schema.REFERENCE_MODE)
+
+    @property
+    def environment(self) -> str:
+        return str(self.axes[axes.ENVIRONMENT])
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is of the harness's own environment."""
+        return self.environment == axes.DEFAULTS[axes.ENVIRONMENT]
 
     @property
     def samples_a_step(self) -> int:

@@ -69,7 +69,7 @@ def _dispatch_share(frame: pd.DataFrame, found: Mapping[str, BySession]) -> dict
     """On CPU the core is host and device in one; what is left without Python is the fastest mode that leaves Python
     out. On other devices the share comes from device_us."""
     fastest = _fastest_without_python(frame)
-    cells = list(frame[list(axes.CELL)].itertuples(index=False, name=None))
+    cells = list(frame[list(axes.LADDER)].itertuples(index=False, name=None))
     intervals: dict[str, Interval] = {}
     for cell, key, kind in zip(cells, frame["key"], frame["device_kind"], strict=True):
         if key not in found:
@@ -89,12 +89,12 @@ def _dispatch_share(frame: pd.DataFrame, found: Mapping[str, BySession]) -> dict
 
 
 def _fastest_without_python(frame: pd.DataFrame) -> dict[tuple[object, ...], str]:
-    """Cell -> key of the mode, for cells on a CPU that have one."""
+    """Cell and environment -> key of the mode, for those on a CPU that have one."""
     rows = frame[
         (frame["device_kind"] == "cpu") & (frame["needs_python"] == schema.NO) & frame["step_us"].notna()
     ]
-    rows = rows.sort_values("step_us", kind="stable").drop_duplicates(list(axes.CELL))
-    return dict(zip(rows[list(axes.CELL)].itertuples(index=False, name=None), rows["key"], strict=True))
+    rows = rows.sort_values("step_us", kind="stable").drop_duplicates(list(axes.LADDER))
+    return dict(zip(rows[list(axes.LADDER)].itertuples(index=False, name=None), rows["key"], strict=True))
 
 
 def verdicts(frame: pd.DataFrame) -> list[str]:

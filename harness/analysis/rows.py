@@ -24,7 +24,7 @@ from harness.analysis.sampled.join import Join
 from harness.analysis.sampled.others import share_beside
 from harness.analysis.sampled.samples import Sampling
 from harness.analysis.sampled.window import Rank, Steady, Window
-from harness.core import schema, warnings
+from harness.core import axes, schema, warnings
 from harness.core.cpu_time import LOADED_SHARE
 from harness.core.stats.spread import Earlier
 from harness.core.warnings import PointWarning
@@ -67,6 +67,8 @@ def measured_rows(
     rows: dict[str, Row] = {}
     for key, measured in _by_point(collected, planned, samplings).items():
         rows[key] = row = _row(measured, planned[key], cores, earlier)
+        if said := collected.environments.get(planned[key].environment):
+            row.values["gil"] = said.get("gil", "")
         _add_load(row, measured.others)
         _add_placement(row, [collected.placements.get(part.session) for part in measured.parts])
         _add_samples(row, planned[key], join, collected, key, measured.parts)
@@ -83,15 +85,18 @@ def _by_point(
         series = {
             key: rounds[session, key] for key in cell.keys if key in planned and (session, key) in rounds
         }
-        reference = next((key for key in series if planned[key].is_reference), None)
+        references = {planned[key].environment: key for key in series if planned[key].is_reference}
+        here = {planned[key].axes[axes.MODE]: own for key, own in series.items() if planned[key].is_here}
         others = _others(samplings, collected.ranks[session], series)
         for key, own in series.items():
             null = (session, null_key(key))
+            reference = references.get(planned[key].environment)
             beside = rounds[null] if key == reference and null in rounds else None
+            same = None if planned[key].is_here else here.get(planned[key].axes[axes.MODE])
             point = points.setdefault(key, _Measured())
             point.cells.append(cell)
             point.others.append(others)
-            point.parts.append(Part(session, own, series.get(reference or ""), beside))
+            point.parts.append(Part(session, own, series.get(reference or ""), beside, same))
     return points
 
 
@@ -106,9 +111,7 @@ def _row(measured: _Measured, planned: Planned, cores: int | None, earlier: Earl
         **_of_preparation([p for cell in measured.cells for p in cell.prepared.get(planned.key, [])]),
     }
     row = Row(values, by_session=found)
-    quoted = (
-        quantities.STEP if planned.is_reference or quantities.SPEEDUP not in values else quantities.SPEEDUP
-    )
+    quoted = _quoted(planned, values)
     # Without what further sessions cannot narrow.
     error = found.error(quoted)
     width = Width(error.interval().relative_half_width if error else nan, of_step=quoted == quantities.STEP)
@@ -116,6 +119,13 @@ def _row(measured: _Measured, planned: Planned, cores: int | None, earlier: Earl
     if found.borrowed:
         row.warnings.append(warnings.STORED_SPREAD)
     return row
+
+
+def _quoted(planned: Planned, values: Mapping[str, Any]) -> str:
+    """What is asked of a point: of another environment what it gains, of a mode its speed-up, else its time."""
+    if quantities.VS_HERE in values:
+        return quantities.VS_HERE
+    return quantities.STEP if planned.is_reference or quantities.SPEEDUP not in values else quantities.SPEEDUP
 
 
 def _with_intervals(found: BySession) -> dict[str, float]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.analysis.collected.collect import Collected, collect, sessions_worth
 from harness.analysis.device_model import add_device_model
+from harness.analysis.environments import notes_on_environments
 from harness.analysis.points import PointTable, make_table
 from harness.analysis.sampled.notes import notes_on_sampling
 from harness.analysis.sampled.over_time import Timeline, make_timeline
@@ -76,6 +77,7 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
     notes = [
         *_notes(directory, raw, collected, table),
         *notes_on_sampling(samplings, collected.ranks, table.sampled),
+        *notes_on_environments(collected.environments),
     ]
     alarm, of_merge = merged(directory)
     notes += of_merge

@@ -1,4 +1,4 @@
-"""The command line: `harness diagnose|sweep|report|merge|predict|export|doctor|submit|trace|passport`.
+"""The command line: `harness diagnose|duel|sweep|report|merge|predict|export|doctor|submit|trace|passport|environment`.
 
 In: arguments. Out: exit status. Must not know how a command does its work: each is imported
 when it is called, so that `--help` is quick and `report` needs no torch.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ground.private import NoPrivateFolder
 from ground.user import name_user
-from harness.commands.parser import Parser
+from harness.commands.shared.parser import Parser
 from harness.core.errors import HarnessError, tell
 from harness.core.processes.interrupt import Interrupted, signals_raise, tell_interrupted
 from harness.core.processes.streams import make_unbreakable
@@ -35,7 +35,9 @@ EPILOG = """examples:
   harness report results/dispatch/...             write CSV, figures and page anew
   harness diagnose my_module:build --verify       your own model or step, in about a minute
   harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
+  harness duel here "torch==2.13.0"               another torch, or Python, in the same rounds as this one
   harness passport                                what a call, an operator, a launch cost on this machine
+  harness environment create torch-2.13           another torch, in a folder of its own
   harness export depth=64 width=64 batch=1 --mode script --out model.pt
 
 exit status: 0 done; 1 failed, a part of a report too; 2 refused; 128 + n ended by signal n
@@ -128,10 +130,22 @@ def _passport() -> Command:
     return passport
 
 
+def _environment() -> Command:
+    from harness.commands.environment import main as environment
+
+    return environment
+
+
 def _diagnose() -> Command:
     from harness.commands.diagnose import main as diagnose
 
     return diagnose
+
+
+def _duel() -> Command:
+    from harness.commands.duel import main as duel
+
+    return duel
 
 
 _OWN_PARSERS: dict[str, Callable[[], Command]] = {
@@ -142,7 +156,9 @@ _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "submit": _submit,
     "trace": _trace,
     "passport": _passport,
+    "environment": _environment,
     "diagnose": _diagnose,
+    "duel": _duel,
 }
 
 
@@ -158,6 +174,9 @@ def _parse_and_run(arguments: list[str]) -> int:
     commands.add_parser(
         "diagnose", help="what bounds a step of your own, what would remove it (harness diagnose --help)"
     )
+    commands.add_parser(
+        "duel", help="is one Python or torch slower than another? measured in turn (harness duel --help)"
+    )
     commands.add_parser("merge", help="one run from those of a sweep's shards (harness merge --help)")
     commands.add_parser(
         "predict", help="step time and utilisation on other devices, from a run (harness predict --help)"
@@ -166,6 +185,9 @@ def _parse_and_run(arguments: list[str]) -> int:
     commands.add_parser("trace", help="what devices waited for, from profiler traces (harness trace --help)")
     commands.add_parser(
         "passport", help="what the smallest things cost on this machine (harness passport --help)"
+    )
+    commands.add_parser(
+        "environment", help="another Python or torch, made, listed, removed (harness environment --help)"
     )
     commands.add_parser(
         "submit", help="a sweep as jobs of SLURM, checked first (slurm/submit; slurm/README.md)"

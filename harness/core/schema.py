@@ -16,6 +16,7 @@ _SHORT = {
     "throughput_samples_s": "throughput",
     "speedup_vs_eager": "speedup",
     "null_ratio": "null",
+    "speedup_vs_here": "vs_here",
 }
 
 
@@ -56,6 +57,7 @@ COLUMNS: dict[str, str] = {
     "workload": "forward or train",
     "dtype": "element type of parameters and activations",
     "autograd": "forward under grad, no_grad, inference or inference_model; train always records, and has the default",
+    "environment": "the Python, framework and versions that execute the point: a name; `here` is the harness's own",
     "mode": "how the model is executed: eager, script, trace, ... (docs/modes)",
     "needs_python": "whether the interpreter issues each operation of a step: yes or no",
     "holds_lock": "whether a thread that issues a step holds the interpreter's lock meanwhile: yes or no",
@@ -78,6 +80,10 @@ COLUMNS: dict[str, str] = {
     "feedable_devices": "device_us / issue_us: devices that one thread can keep busy",
     **_figure("throughput_samples_s", "all samples / (last rank's end - first rank's start)"),
     **_figure("speedup_vs_eager", "eager's step time / this mode's in the same round"),
+    **_figure(
+        "speedup_vs_here",
+        "step time of the same mode under environment `here` / this one's in the same round; empty for `here` itself",
+    ),
     "verdict": "of the speed-up: faster, slower, same or undecided, beyond 1 % and the noise floor",
     **_figure(
         "null_ratio", "step time of eager / that of a second build of it in the same round: 1 but for noise"

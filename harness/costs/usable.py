@@ -20,6 +20,7 @@ SYNCHRONOUS = "cpu"
 # Cells of a group below which a half says nothing of the other.
 FEWEST_CELLS = 4
 GROUP = ("mode", "workload", "dtype", axes.AUTOGRAD, "device_kind", "threads")
+HERE = axes.DEFAULTS[axes.ENVIRONMENT]
 CELL = axes.SIZES
 
 
@@ -37,6 +38,8 @@ def shapes_of(rows: pd.DataFrame) -> list[Shape]:
 def usable(points: pd.DataFrame) -> pd.DataFrame:
     """Rows with a step time, with helper columns; a training step on several devices holds the links' time too."""
     rows = points[(points["status"] == OK) & (points["step_us"] > 0) & points["depth"].notna()]
+    if axes.ENVIRONMENT in rows:  # what a step costs is asked of the environment that one has
+        rows = rows[rows[axes.ENVIRONMENT].isin(["", HERE])]
     rows = rows[(rows["workload"] != "train") | (rows["devices"] == 1)].copy()
     rows["crowded"] = [warnings.carries(text, warnings.OVERSUBSCRIBED) for text in rows["warnings"]]
     rows["pushed_back"] = [warnings.carries(text, warnings.BACK_PRESSURE) for text in rows["warnings"]]

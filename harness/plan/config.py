@@ -15,6 +15,13 @@ from harness.core.files.places import part
 
 # What names a run or says what to do with it, but does not change what is measured.
 RUN_KEYS = ("out", "resume", "dry_run", "like")
+# Marks of keys that have something executed that the harness does not bring: code, an interpreter, what is installed.
+# From a run directory, which may be anybody's, such a key holds only when it is named again (plan/executed.py). Of the
+# second only names that are neither the harness's own nor torch's, of the third only what is described on the spot, and
+# not by a file of conf/environment/.
+EXECUTED = {"executed": "whatever stands there"}
+CALLABLE = {"executed": "names that are somebody else's"}
+DESCRIBED = {"executed": "descriptions"}
 # The model whose axes stand at the top of a Config, and keys there that are its alone.
 MLP = "mlp"
 MLP_KEYS = ("depth", "width", "hidden", "in_features", "out_features")
@@ -39,7 +46,7 @@ class LauncherConfig:
     kind: str = "local"
     startup_timeout_s: float = 300.0
     devices_per_node: Optional[int] = None  # noqa: UP045
-    srun_args: list[str] = field(default_factory=list)
+    srun_args: list[str] = field(default_factory=list, metadata=EXECUTED)
 
 
 @dataclass
@@ -89,13 +96,13 @@ class ModelConfig:
     """
 
     name: str = "mlp"
-    target: Optional[str] = None  # noqa: UP045
-    inputs: Optional[str] = None  # noqa: UP045
-    targets: Optional[str] = None  # noqa: UP045
+    target: Optional[str] = field(default=None, metadata=CALLABLE)  # noqa: UP045
+    inputs: Optional[str] = field(default=None, metadata=CALLABLE)  # noqa: UP045
+    targets: Optional[str] = field(default=None, metadata=CALLABLE)  # noqa: UP045
     args: dict[str, Any] = field(default_factory=dict)
     sweep: dict[str, list[Any]] = field(default_factory=dict)
-    loss: Optional[str] = None  # noqa: UP045
-    optimizer: Optional[str] = None  # noqa: UP045
+    loss: Optional[str] = field(default=None, metadata=CALLABLE)  # noqa: UP045
+    optimizer: Optional[str] = field(default=None, metadata=CALLABLE)  # noqa: UP045
 
     @property
     def is_mlp(self) -> bool:
@@ -119,12 +126,14 @@ class Config:
     workload: list[str] = field(default_factory=lambda: ["forward"])
     dtype: list[str] = field(default_factory=lambda: ["float32"])
     autograd: list[str] = field(default_factory=lambda: ["inference"])
+    # Names and descriptions (plan/allowed/environments.py); null for [here], over which either form may be named.
+    environment: Any = field(default=None, metadata=DESCRIBED)
     scaling: str = "weak"
     exclude: list[dict[str, Any]] = field(default_factory=list)
     oversubscribe: bool = True
     seed: int = 0
     timeout_s: float = 120.0
-    plugins: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=EXECUTED)
     shard: Optional[str] = None  # noqa: UP045
     out: Optional[str] = None  # noqa: UP045
     resume: Optional[str] = None  # noqa: UP045

@@ -17,11 +17,13 @@ from harness.plan.allowed.words import words_of
 from harness.plan.points import Point
 
 # Axes that a rule may name.
-EXCLUDABLE = (*axes.COUNTS, axes.MODE, *axes.CELL_NAMES)
+EXCLUDABLE = (*axes.COUNTS, axes.MODE, *axes.CELL_NAMES, axes.ENVIRONMENT)
 
 
-def check_exclude(rules: Sequence[dict[str, Any]]) -> None:
-    """Raises ConfigError for the first rule that cannot be read."""
+def check_exclude(
+    rules: Sequence[dict[str, Any]], environments: Sequence[str] = (axes.DEFAULTS[axes.ENVIRONMENT],)
+) -> None:
+    """environments: that the sweep has. Raises ConfigError for the first rule that cannot be read."""
     example = "rules such as {depth: 64, width: [512,4096]} or {batch: '>=1024'} over " + ", ".join(
         EXCLUDABLE
     )
@@ -41,7 +43,8 @@ def check_exclude(rules: Sequence[dict[str, Any]]) -> None:
                 raise ConfigError(f"{key}.{axis}", wanted, example) from None
             for name in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
                 if axis in axes.NAMES:
-                    one_of(f"{key}.{axis}", name, words_of(axis))
+                    known = environments if axis == axes.ENVIRONMENT else words_of(axis)
+                    one_of(f"{key}.{axis}", name, known)
 
 
 def is_excluded(rule: dict[str, Any], point: Point) -> bool:

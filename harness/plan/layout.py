@@ -10,6 +10,7 @@ from itertools import product
 
 from harness.core import axes
 from harness.core.errors import ConfigError
+from harness.plan.allowed.environments import environments_of
 from harness.plan.config import Config
 from harness.plan.exclude import is_excluded
 from harness.plan.inventory import Inventory
@@ -34,6 +35,7 @@ def make_plan(config: Config, inventory: Inventory) -> Plan:
 
 
 def points_of(config: Config) -> Iterator[Point]:
+    environments = [each.name for each in environments_of(config)]
     for model, batch, devices, controller, workload, dtype in product(
         models_of(config),
         once(config.batch),
@@ -42,7 +44,9 @@ def points_of(config: Config) -> Iterator[Point]:
         once(config.workload),
         once(config.dtype),
     ):
-        for autograd, mode in product(_autograds(config, workload), once(config.mode)):
+        for autograd, environment, mode in product(
+            _autograds(config, workload), environments, once(config.mode)
+        ):
             point = Point(
                 model=model.name,
                 sizes=model.sizes,
@@ -56,6 +60,7 @@ def points_of(config: Config) -> Iterator[Point]:
                 mode=mode,
                 scaling=config.scaling,
                 autograd=autograd,
+                environment=environment,
                 recipe=model.recipe,
             )
             if any(is_excluded(rule, point) for rule in config.exclude):

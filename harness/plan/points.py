@@ -35,12 +35,19 @@ class Point:
     mode: str
     scaling: str
     autograd: str = axes.DEFAULTS[axes.AUTOGRAD]
+    environment: str = axes.DEFAULTS[axes.ENVIRONMENT]
     recipe: Recipe = DEFAULT
 
     @property
     def key(self) -> str:
         """Hash of the axes, 12 hexadecimal digits, the same in every run, version and machine."""
         return _hash(vars(self))
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others of its cell, in words."""
+        environment = _unusual(self, axes.ENVIRONMENT)
+        return f"{self.mode} in {environment}" if environment else self.mode
 
     @property
     def model_args(self) -> str:
@@ -61,20 +68,22 @@ class Point:
 
 @dataclass(frozen=True)
 class Cell:
-    """Points that differ in mode only, measured against each other in interleaved rounds."""
+    """Points that differ in mode or environment only, measured against each other in interleaved rounds."""
 
     points: tuple[Point, ...]
 
     @property
     def id(self) -> str:
-        """Hash of the axes without the mode."""
-        return _hash({axis: value for axis, value in vars(self.points[0]).items() if axis != axes.MODE})
+        """Hash of the axes without the mode and the environment."""
+        place = vars(self.points[0]).items()
+        return _hash({axis: value for axis, value in place if axis not in axes.WITHIN_CELL})
 
     @property
     def label(self) -> str:
         """The cell in words, for logs and progress."""
         point = self.points[0]
-        later = [f" {axis} {value}" for axis in axes.DEFAULTS if (value := _unusual(point, axis))]
+        of_cell = [axis for axis in axes.DEFAULTS if axis not in axes.WITHIN_CELL]
+        later = [f" {axis} {value}" for axis in of_cell if (value := _unusual(point, axis))]
         return (
             f"{point.model} batch {point.batch} on {point.devices} {point.controller}, "
             f"{point.workload} {point.dtype}{''.join(later)}"
@@ -137,10 +146,21 @@ def group(points: Collection[Point]) -> tuple[Session, ...]:
     )
 
 
+def is_compared_with(point: Point, others: Collection[Point]) -> bool:
+    """Whether some other one of its cell is: a mode with eager of its environment, an environment with the same mode
+    here."""
+    is_here = not _unusual(point, axes.ENVIRONMENT)
+    return any(
+        (point.mode == REFERENCE_MODE and point.environment == other.environment)
+        or (is_here and point.mode == other.mode)
+        for other in others
+    )
+
+
 def remaining(plan: Plan, done: Collection[str]) -> Plan:
     """The part of a plan whose points are not among `done`.
 
-    A cell that lacks some modes is measured again together with its reference mode: without eager
+    A cell that lacks some points is measured again together with those that they are compared with: without eager
     beside it in the same rounds, a mode would have no paired speed-up.
     """
     wanted: list[Point] = []
@@ -148,6 +168,6 @@ def remaining(plan: Plan, done: Collection[str]) -> Plan:
         for cell in session.cells:
             missing = [point for point in cell.points if point.key not in done]
             if missing:
-                wanted += [p for p in cell.points if p in missing or p.mode == REFERENCE_MODE]
+                wanted += [p for p in cell.points if p in missing or is_compared_with(p, missing)]
     unsupported = {key: reason for key, reason in plan.unsupported.items() if key not in done}
     return Plan(plan.points, group(wanted), unsupported)

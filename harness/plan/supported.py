@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from harness.core.controllers import CONTROLLERS
 from harness.core.errors import ConfigError
+from harness.environments.document import HERE
+from harness.environments.driven import MODES
 from harness.modes import get_mode
+from harness.plan.allowed.environments import environments_of, is_driven
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.points import Point
@@ -56,7 +59,30 @@ def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> st
                 f"{issuing} {who} x {threads} threads asked for, {cores} cores present "
                 "(oversubscribe=true runs it all the same)"
             )
-    return _unsupported_by_mode(point, inventory)
+    environments = environments_of(config)
+    if is_driven(environments) and (reason := _not_driven(point, inventory)):
+        return reason
+    # What another environment lacks, its driver says: this one's version of Python or torch is no measure.
+    is_here = point.environment == HERE.name
+    return _unsupported_by_mode(point, inventory) if is_here or not is_driven(environments) else None
+
+
+def _not_driven(point: Point, inventory: Inventory) -> str | None:
+    """What a driver, by which all environments of a sweep are measured, does not do."""
+    what = "where environments are swept"
+    if point.devices != 1:
+        return f"{what}, each is measured on one device, not on {point.devices}"
+    if point.controller != "processes":
+        return f"{what}, each has a process of its own (controller=processes)"
+    if inventory.kind == "emulated":
+        return f"an emulated device computes nothing, so that {what} no outputs could be compared"
+    if not point.sizes:
+        return f"{what}, the model is an MLP (model=mlp)"
+    if point.recipe.loss or point.recipe.optimizer:
+        return f"{what}, an MLP is trained by cross entropy and SGD"
+    if point.mode not in MODES:
+        return f"{what}, modes are {', '.join(MODES)}"
+    return None
 
 
 def _unsupported_by_mode(point: Point, inventory: Inventory) -> str | None:

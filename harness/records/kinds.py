@@ -76,6 +76,7 @@ class Axes(Struct, gc=False):
     dtype: Name
     mode: Name
     autograd: Name = axes.DEFAULTS[axes.AUTOGRAD]
+    environment: Name = axes.DEFAULTS[axes.ENVIRONMENT]
     nodes: Few = 1
     scaling: Name = "weak"
     model_args: Name = ""
@@ -153,6 +154,13 @@ class Session(Record, tag="session"):
     def __post_init__(self) -> None:
         if self.rank >= self.ranks:
             raise ValueError("a rank beyond their number")
+
+
+class Environment(Record, tag="environment"):
+    """A driver is ready. facts: what it says of its Python, its framework and how they were built and set up."""
+
+    environment: Name
+    facts: dict[Name, Name]
 
 
 class CellBegun(Record, tag="cell"):
@@ -258,11 +266,11 @@ class Closing(Record, tag="closing"):
 
 
 OF_LAUNCHER = (Start, Point, Outcome)
-OF_RANKS = (Session, CellBegun, Prepared, Dropped, Round, Window, End, Closing)
+OF_RANKS = (Session, Environment, CellBegun, Prepared, Dropped, Round, Window, End, Closing)
 KINDS: dict[str, type[Record]] = {str(kind.__struct_config__.tag): kind for kind in (*OF_LAUNCHER, *OF_RANKS)}
 
 AnyRecord = Union[  # noqa: UP007 (msgspec takes no other form where names are text)
-    Start, Point, Outcome, Session, CellBegun, Prepared, Dropped, Round, Window, End, Closing
+    Start, Point, Outcome, Session, Environment, CellBegun, Prepared, Dropped, Round, Window, End, Closing
 ]
 _DECODER = msgspec.json.Decoder(AnyRecord)
 _TYPE = re.compile(rb'"type"\s*:\s*"(\w+)"')

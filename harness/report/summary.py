@@ -115,9 +115,11 @@ def thousand_calls(runs: Sequence[Run]) -> list[dict[str, str]]:
             continue
         table = tidy(run.points)
         one_place = len(table[[axis for axis in axes.CELL if axis != axes.AUTOGRAD]].drop_duplicates()) == 1
+        one_environment = table[axes.ENVIRONMENT].nunique() <= 1
         for row in table.to_dict("records"):
             where = {"run": label} if len(runs) > 1 else {}
             where |= {} if one_place else {"point": _place(row)}
+            where |= {} if one_environment else {"environment": row[axes.ENVIRONMENT]}
             where |= {} if one_cell else {"autograd": autograd_words(row).removeprefix("autograd ")}
             lines.append({**where, **_calls(row)})
     return lines

@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.environments.document import Environment
 from harness.plan.config import TimingConfig
 from harness.plan.points import Cell, Point
 
@@ -26,7 +27,8 @@ class SessionSpec:
     around blocks. memory: whether the memory of each mode's step is looked at. window_s: seconds for which each point
     is held for samplers. search: folders in which modules are looked for last. revision: of the harness that made it
     (harness.core.files.revision), which alone may measure it. source: the commit it lies in, with + where it was
-    changed since; empty where that is not known.
+    changed since; empty where that is not known. environments: of the session's points, each measured by a driver; ()
+    where there is only the rank's own. timeout_s: of a driver's answer.
     """
 
     id: str
@@ -49,6 +51,8 @@ class SessionSpec:
     source: str = ""
     memory: bool = False
     search: tuple[str, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    timeout_s: float = 120.0
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -66,6 +70,10 @@ class SessionSpec:
         plain["nulls"] = tuple(plain["nulls"])
         plain["timing"] = TimingConfig(**plain["timing"])
         plain["plugins"], plain["search"] = tuple(plain["plugins"]), tuple(plain["search"])
+        plain["environments"] = tuple(
+            Environment(**{**each, "requirements": tuple(each["requirements"])})
+            for each in plain["environments"]
+        )
         plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])
         return SessionSpec(**plain)
 

@@ -77,7 +77,9 @@ def _hopeless(points: pd.DataFrame, timing: TimingConfig) -> set[str]:
     keys: set[str] = set()
     for row in points[points["sessions"] >= 2].to_dict("records"):
         figure, target = "speedup_vs_eager", timing.rel_width
-        if row["mode"] == REFERENCE_MODE or not row[figure] > 0:
+        if row["speedup_vs_here"] > 0:
+            figure = "speedup_vs_here"
+        elif row["mode"] == REFERENCE_MODE or not row[figure] > 0:
             figure, target = "step_us", timing.rel_width_step
         low, high = (row[end] for end in ends(figure))
         narrowed = width_factor(timing.max_sessions) / width_factor(int(row["sessions"]))

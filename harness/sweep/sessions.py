@@ -21,6 +21,7 @@ from harness.launch.launcher import Launcher, Start
 from harness.launch.layout import layout_variables
 from harness.launch.run import DIED, FINISHED, Ending, run_session
 from harness.modes import get_mode
+from harness.plan.allowed.environments import environments_of, is_driven
 from harness.plan.config import Config
 from harness.plan.estimate import window_seconds
 from harness.plan.executed import of_users_model
@@ -119,6 +120,7 @@ def _log(site: Site, session_id: str, text: str) -> None:
 def _new_session(site: Site, session: Session, draw: int, held: bool) -> tuple[str, Path]:
     """Make the folder of a session that has not been used before, with its file in it."""
     config, kind = site.config, site.inventory.kind
+    environments = environments_of(config)
     session_id = next_session_id(site.run.path, session.controller, session.devices, shard_of(config))
     folder = site.run.make_session_folder(session_id)
     SessionSpec(
@@ -142,6 +144,8 @@ def _new_session(site: Site, session: Session, draw: int, held: bool) -> tuple[s
         store=folder / "store" if site.launcher.meets_in_file else None,
         revision=revision(),
         source=site.source,
+        environments=environments if is_driven(environments) else (),
+        timeout_s=config.timeout_s,
     ).save(folder / "session.json")
     site.launcher.write_nodes_file(folder, site.run.path.absolute())
     return session_id, folder

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from harness.analysis.run import Run
 from harness.core import schema
 from harness.core.schema import FINAL_STATUSES
-from harness.plan.points import Session, group
+from harness.plan.points import Session, group, is_compared_with
 
 # Shares are sums of fractions.
 NEARLY = 1e-9
@@ -51,16 +51,15 @@ class Tally:
     def left(self, session: Session, sessions: int) -> Session | None:
         """The cells that lack a session of so many; None where there are none.
 
-        A cell that lacks it for some of its modes is measured together with its reference mode: without eager beside
-        it in the same rounds, a mode would have no paired speed-up.
+        A cell that lacks it for some of its points is measured together with those that they are compared with: without
+        eager beside it in the same rounds, a mode would have no paired speed-up.
         """
         enough = self.enough(sessions)
         wanted = [
             point
             for cell in session.cells
-            if not all(point.key in enough for point in cell.points)
+            if (lacking := [point for point in cell.points if point.key not in enough])
             for point in cell.points
-            if point.key not in enough
-            or (point.mode == schema.REFERENCE_MODE and point.key not in self.given_up)
+            if point in lacking or (point.key not in self.given_up and is_compared_with(point, lacking))
         ]
         return replace(session, cells=group(wanted)[0].cells) if wanted else None

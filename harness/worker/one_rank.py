@@ -31,6 +31,7 @@ from harness.timing.clock import clock_cost_ns
 from harness.worker.arrival import Arrival
 from harness.worker.cells.agreement import SessionBroken
 from harness.worker.cells.bench import Bench
+from harness.worker.drivers import Drivers
 from harness.worker.issuers import open_issuers
 from harness.worker.issuing_cores import issuing_cores
 from harness.worker.ranks import Ranks
@@ -71,6 +72,7 @@ def measure_session(arrival: Arrival) -> int:
         window_s=spec.window_s,
         session=f"{spec.id}:{spec.draw}",
         nulls=frozenset(spec.nulls),
+        drivers=_drivers(arrival, writer),
     )
     # What importing torch left behind is there to stay: no later collection needs to look at it again.
     gc.collect()
@@ -86,6 +88,8 @@ def measure_session(arrival: Arrival) -> int:
         print(f"rank {ranks.rank}: {error}", file=sys.stderr, flush=True)
         # At once: destroying the process group would wait for ranks that wait for this one.
         os._exit(1)
+    if bench.drivers is not None:
+        bench.drivers.close()
     closed_ns = time.monotonic_ns()
     writer.write(
         "closing",
@@ -99,6 +103,22 @@ def measure_session(arrival: Arrival) -> int:
     writer.close()
     ranks.close()
     return 0
+
+
+def _drivers(arrival: Arrival, writer: Writer) -> Drivers | None:
+    """None where this rank measures all by itself."""
+    spec, sender = arrival.spec, arrival.sender
+    if not spec.environments:
+        return None
+    return Drivers(
+        spec.environments,
+        threads=spec.threads,
+        cores=arrival.own_cores,
+        timeout_s=spec.timeout_s,
+        # The launcher waits no longer for a rank than a rank for a driver.
+        while_waiting=lambda: sender.send("progress"),
+        told=lambda name, facts: writer.write("environment", environment=name, facts=dict(facts)),
+    )
 
 
 def _settle_torch(spec: SessionSpec) -> None:

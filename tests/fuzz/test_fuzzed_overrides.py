@@ -19,7 +19,18 @@ from harness.plan.config import Config
 PROBE = {"torch": "2.14.1", "built_for_cuda": "13.0", "cpu_name": "a processor", "devices": []}
 KEYS = (
     *numeric_keys(),
-    *("mode", "controller", "workload", "dtype", "autograd", "scaling", "exclude", "oversubscribe", "shard"),
+    *(
+        "mode",
+        "controller",
+        "workload",
+        "dtype",
+        "autograd",
+        "environment",
+        "scaling",
+        "exclude",
+        "oversubscribe",
+        "shard",
+    ),
     *("timing", "device", "monitor", "emulator", "launcher", "sweep", "name", "out", "resume"),
     *(
         "device.kind",

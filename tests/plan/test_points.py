@@ -50,18 +50,20 @@ class TestKeys:
             {"mode": "script"},
             {"scaling": "strong"},
             {"autograd": "grad"},
+            {"environment": "mine"},
         ],
         ids=lambda change: next(iter(change)),
     )
     def test_every_axis_has_its_part_in_the_key(self, change: dict[str, Any]) -> None:
         other = replace(POINT, **change)
         assert other.key != POINT.key
-        # The points of a cell differ in mode, and in nothing else.
-        assert (Cell((other,)).id == Cell((POINT,)).id) is ("mode" in change)
+        # The points of a cell differ in mode and environment, and in nothing else.
+        within = bool({"mode", "environment"} & set(change))
+        assert (Cell((other,)).id == Cell((POINT,)).id) is within
 
     def test_the_axes_above_are_all_there_are(self) -> None:
-        axes = "model sizes depth width batch devices controller workload dtype mode scaling autograd recipe"
-        assert set(asdict(POINT)) == set(axes.split())
+        axes = "model sizes depth width batch devices controller workload dtype mode scaling autograd environment"
+        assert set(asdict(POINT)) == {*axes.split(), "recipe"}
 
     def test_a_point_survives_json(self) -> None:
         again = Point.from_dict(json.loads(json.dumps(asdict(POINT))))

@@ -21,11 +21,17 @@ BLOCK = {"key": "k", "steps": 3, "start_ns": 10, "end_ns": 20}
 ROUND = {"type": "round", "cell": "c", "round": 0, "blocks": [BLOCK]}
 AXES = {
     **{"model": "mlp-8x2", "depth": 2, "width": 8, "batch": 1, "devices": 1, "controller": "processes"},
-    **{"workload": "forward", "dtype": "float32", "autograd": "inference", "mode": "eager"},
+    **{
+        "workload": "forward",
+        "dtype": "float32",
+        "autograd": "inference",
+        "environment": "here",
+        "mode": "eager",
+    },
     **{"nodes": 1, "scaling": "weak", "model_args": ""},
 }
 # What not every version wrote.
-LATER = ("autograd", "nodes", "scaling", "model_args")
+LATER = ("autograd", "environment", "nodes", "scaling", "model_args")
 POINT = {"type": "point", "key": "k", "cell": "c", "axes": AXES, "needs_python": True}
 OF_LAUNCHER: list[dict[str, Any]] = [
     {"type": "start", "device_kind": "cpu", "device_name": "x", "cores": 2},
@@ -34,6 +40,7 @@ OF_LAUNCHER: list[dict[str, Any]] = [
 ]
 VALID: list[dict[str, Any]] = [
     {"type": "session", "session": "s", "rank": 0, "ranks": 1, "device_kind": "cpu", "device_name": "x"},
+    {"type": "environment", "environment": "mine", "facts": {"python": "3.12.1"}},
     {"type": "cell", "cell": "c", "keys": {"eager": "k"}},
     {"type": "prepared", "cell": "c", "key": "k", "prepare_s": 0.5, "first_call_s": 1},
     {"type": "dropped", "cell": "c", "key": "k", "status": "oom", "error": "", "at_ns": 5},

@@ -64,6 +64,7 @@ def _cell(depth: int, batch: int, devices: int = 1, controller: str = "processes
     return {
         **{"model": f"mlp-64x{depth}", "depth": depth, "width": 64, "batch": batch, "devices": devices},
         **{"controller": controller, "workload": "forward", "dtype": "float32", "autograd": "inference"},
+        "environment": "here",
     }
 
 

@@ -60,6 +60,7 @@ def make_points(
                             "workload": workload,
                             "dtype": "float32",
                             "autograd": "inference",
+                            "environment": "here",
                         }
                         rows += _cell(cell, modes, device_kind, device_name, relative_interval, efficiency)
     for row in rows:

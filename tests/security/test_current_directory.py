@@ -85,7 +85,12 @@ def assert_innocent(hostile: Path, done: subprocess.CompletedProcess[str]) -> No
 
 @pytest.mark.parametrize(
     "arguments",
-    [("doctor",), ("--help",), pytest.param(("sweep", *SWEEP, "out=run"), marks=pytest.mark.long)],
+    [
+        ("doctor",),
+        ("--help",),
+        ("environment", "list"),
+        pytest.param(("sweep", *SWEEP, "out=run"), marks=pytest.mark.long),
+    ],
     ids=lambda a: a[0],
 )
 def test_no_command_runs_any_of_it(hostile: Path, arguments: tuple[str, ...]) -> None:

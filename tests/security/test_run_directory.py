@@ -243,6 +243,18 @@ class TestConfig:
         again = self.refused(harness, run, text, named)
         assert "within a SLURM job" in again or "node of a SLURM job" in again
 
+    def test_an_interpreter_that_it_names_holds_only_when_named_again(
+        self, harness: Callable, tmp_path: Path
+    ) -> None:
+        run, evil = small_run(tmp_path / "run"), tmp_path / "evil"
+        evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/pwned\nexit 1\n")
+        evil.chmod(0o700)
+        held = yaml.safe_load((run / "config.yaml").read_text())
+        held["environment"] = {"mine": {"python": str(evil)}}
+        refused = self.refused(harness, run, yaml.safe_dump(held))
+        assert f"environment={{mine: {{python: '{evil}'}}}}" in refused
+        assert not (tmp_path / "pwned").exists()
+
 
 class TestWriting:
     """A sweep that goes on there: refused or done, and the victim as it was."""

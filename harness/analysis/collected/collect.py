@@ -18,7 +18,17 @@ from harness.analysis.collected.spans import Span, Spans
 from harness.analysis.sampled.window import Rank
 from harness.analysis.sampled.window import Window as Held
 from harness.core.processes.parallel import mapped
-from harness.records.kinds import AnyRecord, Closing, Dropped, End, Prepared, Round, Session, Window
+from harness.records.kinds import (
+    AnyRecord,
+    Closing,
+    Dropped,
+    End,
+    Environment,
+    Prepared,
+    Round,
+    Session,
+    Window,
+)
 from harness.records.lines import HEADLESS, MISPLACED
 from harness.records.naming import NULL_ENDING, null_key, session_of
 from harness.records.raw import RawFiles
@@ -67,6 +77,7 @@ class RankDrop:
 class Collected:
     """measured: in the order of the files. rounds: by session and point, of points that all ranks have. drops: of ended
     cells. ranks: by session. windows: by session and point. placements: by session. spans: of rank 0 of each session.
+    environments: by name what the latest driver of it said of itself.
     speeds: ns that the reference work took, of each session in which it was timed. timed: keys of points of which there
     are blocks, complete or not. unused: why blocks of complete measurements are in no round -> how many."""
 
@@ -77,6 +88,7 @@ class Collected:
     windows: dict[tuple[str, str], list[Held]] = field(default_factory=dict)
     placements: dict[str, Placement] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
     speeds: list[float] = field(default_factory=list)
     timed: set[str] = field(default_factory=set)
     unused: Counter[str] = field(default_factory=Counter)
@@ -189,6 +201,8 @@ class _Sorting:
             self.prepared.append((name, record))
         elif isinstance(record, End):
             self.measured[name, record.cell] = MeasuredCell(session, record.stop, record.keys, record.share)
+        elif isinstance(record, Environment):
+            self.found.environments[record.environment] = record.facts
         elif isinstance(record, Dropped):
             self.drops.append(RankDrop(name, session.rank, record))
         elif isinstance(record, Window):

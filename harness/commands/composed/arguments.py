@@ -23,6 +23,8 @@ TEXTS = (
 OPEN = ("model.args", "model.sweep")
 # Which file of a group: always a name, so that Hydra says which there are.
 GROUPS = ("sweep", *NESTED)
+# Names and descriptions; conf/environment/ is the folder of a group to Hydra, which would take one file of it.
+ENVIRONMENT = "environment"
 LISTS_OF_TEXT = ("plugins", "launcher.srun_args")
 MANY = ("-m", "--multirun")
 # Hydra's options: those alone, and those that a value follows.
@@ -44,6 +46,8 @@ LONGEST = 8192
 _OVERRIDE = re.compile(r"(\+{0,2})([\w.]+)=(.*)", re.DOTALL)
 # What has several values under -m: a list without brackets, or one of Hydra's functions.
 _FUNCTION = re.compile(r"(?:choice|range|interval|glob|sort|shuffle)\(")
+# Of a list: a mapping in which there are others, two deep, or a word.
+_ITEM = re.compile(r"\s*\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|[^,]+")
 _PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,]+""")
 
 
@@ -106,6 +110,9 @@ def _literal(override: str, many: bool) -> str:
     if not found or (many and _FUNCTION.match(found[3])):
         return override
     plus, key, value = found.groups()
+    if key == ENVIRONMENT:
+        parts = [value] if value.startswith(("[", "{")) or not many else value.split(",")
+        return f"{plus}{key}={','.join(map(_environments, parts))}"
     if key.startswith(OPEN):
         return f"++{key}={value}"
     if many and "," in value and key in (*TEXTS, *GROUPS):
@@ -115,6 +122,17 @@ def _literal(override: str, many: bool) -> str:
     if key in LISTS_OF_TEXT and value.startswith("[") and value.endswith("]"):
         return f"{plus}{key}=[{_parts(value[1:-1])}]"
     return override
+
+
+def _environments(value: str) -> str:
+    """A mapping, which Hydra takes for no group: of a name, or a list of names and mappings."""
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    items = [item.strip() for item in _ITEM.findall(inner)]
+    return (
+        "{"
+        + ", ".join(each[1:-1] if each.startswith("{") else f"{each}: {{}}" for each in items if each)
+        + "}"
+    )
 
 
 def _parts(values: str) -> str:

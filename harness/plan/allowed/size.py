@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from harness.core import axes
 from harness.core.errors import ConfigError
 from harness.plan.allowed.bounds import BOUNDS
+from harness.plan.allowed.environments import environments_of
 from harness.plan.config import Config
 
 MOST_POINTS = 50_000
@@ -48,8 +49,9 @@ def check_size(config: Config) -> None:
 def _counts(config: Config) -> dict[str, int]:
     """Key -> how many values it multiplies the points by."""
     models = ("depth", "width") if config.hidden is None and config.model.is_mlp else ()
-    keys = (*models, "batch", "devices", *(name for name in axes.NAMES if name != axes.AUTOGRAD))
-    counts = {key: len(set(getattr(config, key))) for key in keys}
+    names = (name for name in axes.NAMES if name not in (axes.AUTOGRAD, axes.ENVIRONMENT))
+    counts = {key: len(set(getattr(config, key))) for key in (*models, "batch", "devices", *names)}
+    counts[axes.ENVIRONMENT] = len(environments_of(config))
     counts |= {f"{SWEPT}{name}": len(values) for name, values in config.model.sweep.items()}
     if set(config.workload) == {"forward"}:  # a training step is one point for all of its values
         counts[axes.AUTOGRAD] = len(set(config.autograd))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from harness.core import axes
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.table.slices import Slice, words
 
@@ -20,6 +21,8 @@ def headline(title: str, part: Slice, names: Collection[str]) -> Headline:
     if not values["run"]:
         always = [name for name in always if name != "run"]
     beside = [name for name in ("dtype", "autograd", "controller") if name not in names]
+    if values.get(axes.ENVIRONMENT) != axes.DEFAULTS[axes.ENVIRONMENT] and axes.ENVIRONMENT not in names:
+        beside.append(axes.ENVIRONMENT)
     device = f"{values['device_name'] or 'unnamed device'} ({values['device_kind']})"
     whole = ": ".join(filter(None, [title, ", ".join(words(values, always))]))
     return Headline(whole, ", ".join([device, *words(values, beside)]), part.emulated)

@@ -20,7 +20,7 @@ EAGER = REFERENCE_MODE
 BOUND, FREE = 0.5, 0.1
 
 # Devices always stand in the sentence itself, the rest only where the table has more than one value.
-BESIDE = ("family", "width", "workload", "dtype", "autograd", "controller", "device_name")
+BESIDE = ("family", "width", "workload", "dtype", "autograd", "environment", "controller", "device_name")
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
     ):
         varied.remove("model")
     same = [name for name in ("device_name", "model", *AXES[3:-1]) if name not in varied and len(table)]
+    if axes.ENVIRONMENT in same and (table[axes.ENVIRONMENT] == axes.DEFAULTS[axes.ENVIRONMENT]).all():
+        same.remove(axes.ENVIRONMENT)
     if axes.AUTOGRAD in same and (table["workload"] == "train").all():
         same.remove(axes.AUTOGRAD)
     constant = ", ".join(
@@ -118,6 +120,7 @@ def key_table(table: pd.DataFrame, limit: int = MOST_ROWS) -> KeyTable:
         "workload",
         "dtype",
         "autograd",
+        "environment",
         "mode",
         "warnings",
         "status",
@@ -136,6 +139,8 @@ def _values(rows: pd.DataFrame, many: bool) -> dict[str, list[str]]:
         "low - high": [_range(row["step_us_low"], row["step_us_high"], significant) for row in records],
         "x eager": [ratio(row["speedup_vs_eager"]) for row in records],
         "low - high ": [_range(row["speedup_low"], row["speedup_high"], ratio) for row in records],
+        "x here": [ratio(row["speedup_vs_here"]) for row in records],
+        "low - high  ": [_range(row["vs_here_low"], row["vs_here_high"], ratio) for row in records],
         "dispatch": [_share(row, *each) for row, each in zip(records, between, strict=True)],
         "efficiency": [percent(v) if (v := row["scaling_efficiency"]) == v else MISSING for row in records],
         "warnings": [" ".join(warnings.names(row["warnings"])) for row in records],

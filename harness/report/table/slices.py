@@ -21,9 +21,10 @@ from harness.report.table.tidy import EMULATED_MARK, controller_rank
 SLICE_AXES = (
     *("run", "device_kind", "device_name", "emulated", "family", "width", "devices"),
     *axes.CELL_NAMES,
+    axes.ENVIRONMENT,
 )
 CELL_AXES = (*SLICE_AXES, "depth", "batch")
-# What rows of one run and device differ in, with and without what a step is among it.
+# What rows of one run, device and environment differ in, with and without what a step is among it.
 WITHIN_DEVICE = frozenset({"family", "width", "devices", *axes.CELL_NAMES})
 WITHIN_WORKLOAD = WITHIN_DEVICE - {"workload", axes.AUTOGRAD}
 
@@ -63,6 +64,7 @@ def words(values: dict[str, Any], names: Collection[str]) -> list[str]:
         "workload": str(values.get("workload")),
         "dtype": str(values.get("dtype")),
         "autograd": autograd_words(values),
+        "environment": f"environment {values.get('environment')}",
         "controller": str(values.get("controller")),
         "device_name": str(values.get("device_name") or "unnamed device"),
         "device_kind": str(values.get("device_kind")),

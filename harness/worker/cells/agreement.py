@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from harness.core import schema
 from harness.devices.out_of_memory import is_out_of_memory
+from harness.environments.driving.task import DriverError
 from harness.modes.proof import Unproven
 from harness.plan.points import Cell, Point
 from harness.worker.cells.bench import Bench
@@ -80,7 +81,7 @@ class Agreement:
 
 def described(error: BaseException) -> str:
     """An exception in one line: its type and the first line of what it says."""
-    if isinstance(error, (Mismatch, Unproven)):
+    if isinstance(error, (Mismatch, Unproven, DriverError)):
         return str(error)
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:LONGEST_REASON]}" if lines else type(error).__name__
@@ -89,6 +90,8 @@ def described(error: BaseException) -> str:
 def _status(error: Exception) -> str:
     if isinstance(error, Mismatch):
         return schema.MISMATCH
+    if isinstance(error, DriverError):
+        return error.status
     if is_out_of_memory(error):
         return schema.OOM
     return schema.UNSUPPORTED if is_unsupported(error) else schema.FAILED

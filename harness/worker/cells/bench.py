@@ -13,6 +13,7 @@ from harness.plan.config import TimingConfig
 from harness.records.lines import Writer
 from harness.session.progress import Sender
 from harness.timing.clock import CLOCK_SHARE
+from harness.worker.drivers import Drivers
 from harness.worker.issuers import Issuers
 from harness.worker.ranks import Ranks
 from harness.worker.reference import Reference
@@ -27,7 +28,8 @@ class Bench:
     """What a cell is measured with. session: what tells it from all others, by which orders and places differ.
     nulls: ids of cells that hold a null. clock_cost_ns: of the slowest rank: all must aim at the same block length, or
     one of them waits for a block that the others do not run. memory: whether the memory of
-    each mode's step is looked at. window_s: for how long each point is held in a steady
+    each mode's step is looked at. drivers: by which the modes of every environment are measured; None where it is this
+    rank that measures. window_s: for how long each point is held in a steady
     state for samplers, after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds
     have found them. busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank:
     what is left of the session is our own overhead."""
@@ -44,6 +46,7 @@ class Bench:
     session: str = ""
     nulls: frozenset[str] = frozenset()
     memory: bool = False
+    drivers: Drivers | None = None
     block_steps: dict[str, int] = field(default_factory=dict)
     busy_ns: int = 0
     rehearsal: Rehearsal = field(init=False)

@@ -7,12 +7,15 @@ what becomes of the records.
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from harness.core.schema import CAPPED, COMPLETE, UNFINISHED
 from harness.plan.points import Cell
 from harness.plan.repeats import rounds_of_build
 from harness.worker.cells.agreement import Agreement
 from harness.worker.cells.bench import Bench
+from harness.worker.cells.driven import driven_modes
 from harness.worker.cells.prepare import build_workloads, prepare_modes
 from harness.worker.cells.prepared import Prepared
 from harness.worker.cells.rounds import Interleaved
@@ -32,19 +35,35 @@ class CellRun:
         self._build = build
         self._bench = bench
         self._agreement = Agreement(cell, bench)
-        bench.writer.write("cell", cell=cell.id, build=build, keys={p.mode: p.key for p in cell.points})
+        bench.writer.write("cell", cell=cell.id, build=build, keys={p.name: p.key for p in cell.points})
         bench.sender.send("progress")
         gc.collect()
         for device in bench.issuers.devices:
             device.begin_cell()
-        self._workloads: list[Workload] = build_workloads(cell, build, bench, self._agreement) or []
-        modes: dict[str, Prepared] = {}
-        if self._workloads:
-            with bench.issuers.within(self._workloads[0].context):
-                modes = prepare_modes(cell, bench, self._agreement, self._workloads)
-            bench.rehearsal.forget()
+        self._workloads: list[Workload] = []
+        modes = self._driven() if bench.drivers is not None else self._prepared()
         self._rounds = Interleaved(cell.id, build, bench, self._agreement, modes)
         self._wanted = self._affordable(modes)
+
+    def _prepared(self) -> dict[str, Prepared]:
+        """The modes that this rank prepares and times itself."""
+        bench = self._bench
+        self._workloads = build_workloads(self.cell, self._build, bench, self._agreement) or []
+        modes: dict[str, Prepared] = {}
+        if self._workloads:
+            with self._context():
+                modes = prepare_modes(self.cell, bench, self._agreement, self._workloads)
+            bench.rehearsal.forget()
+        return modes
+
+    def _driven(self) -> dict[str, Prepared]:
+        """Those of drivers, which are in contexts of their own."""
+        return driven_modes(self.cell, self._bench, self._agreement)
+
+    def _context(self) -> AbstractContextManager[Any]:
+        if not self._workloads:
+            return nullcontext()
+        return self._bench.issuers.within(self._workloads[0].context)
 
     @property
     def open(self) -> bool:
@@ -57,16 +76,18 @@ class CellRun:
         The `end` line that follows makes the cell count: what later visits and builds add makes it more precise.
         """
         if self.open:
-            with self._bench.issuers.within(self._workloads[0].context):
+            with self._context():
                 self._measure(rounds)
         self._finish_visit()
         last = self._build == self._bench.timing.builds - 1 and not self.open
         if last and self._rounds.modes and self._bench.window_s:
-            with self._bench.issuers.within(self._workloads[0].context):
+            with self._context():
                 run_steadily(self.cell.id, self._bench, self._agreement, self._rounds)
 
     def close(self) -> None:
         """Give the memory of all modes back."""
+        for mode in self._rounds.modes.values():
+            mode.close()
         self._rounds.modes.clear()
         self._workloads.clear()
         self._bench.device.free_cached_memory()

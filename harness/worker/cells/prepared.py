@@ -17,7 +17,7 @@ from harness.timing.bursts import LEAST_HOLD_NS, Burst, longer_hold
 from harness.worker.issuers import BlockTimer, Issuers
 from harness.workloads.workload import Step
 
-# What stands for a mode's name where there is a second build of the reference mode.
+# What stands for a point's name where there is a second build of the reference mode.
 NULL = "null"
 
 
@@ -44,7 +44,7 @@ class Prepared:
 
     @property
     def name(self) -> str:
-        return NULL if self.null else self.point.mode
+        return NULL if self.null else self.point.name
 
     @property
     def key(self) -> str:
@@ -65,6 +65,9 @@ class Prepared:
     def lead_ns(self) -> float:
         """What those take."""
         return self.lead_steps * self.step_ns
+
+    def close(self) -> None:
+        """Give back what is not this process's."""
 
     def lead_in(self, issuers: Issuers) -> bool:
         """Some steps that are not timed, so that those of the block are met as in a loop that goes on. Answers True."""

@@ -1,0 +1,51 @@
+"""What the environments of a run were, and what they differ in beside what they are named for.
+
+In: what the driver of each said of itself. Out: sentences. Must not know what was measured under them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.core.text import shown
+
+# What the same launcher has set up for all of them alike: where they differ in one of these, that is compared too.
+SET_UP = ("threads", "cores", "machine", "instructions", "variables")
+# What builds of one Python or one framework differ in, whatever their versions say.
+BUILT = ("built_by", "gil", "libc", "compiler", "mkl", "onednn", "openmp", "blas", "cuda")
+LONGEST = 60
+
+Facts = Mapping[str, Mapping[str, str]]
+
+
+def notes_on_environments(facts: Facts) -> Iterator[str]:
+    """facts: of each environment. Nothing where there is none."""
+    if not facts:
+        return
+    each = (f"{name}: Python {_of(said, 'python')}, {_of(said, 'framework')}" for name, said in facts.items())
+    yield f"Measured by drivers, each in a process of its environment ({'; '.join(map(shown, each))})."
+    if differing := _differing(facts, SET_UP):
+        yield f"The environments were not set up alike: {differing}. What that costs is in their ratios."
+    if differing := _differing(facts, BUILT):
+        yield f"The environments' builds differ in: {differing}."
+
+
+def _differing(facts: Facts, names: tuple[str, ...]) -> str:
+    """Name and values of each fact that is not the same in all."""
+    found = []
+    for name in names:
+        values = [said.get(name, "") for said in facts.values()]
+        if name == "variables":  # those alone that not all of them have
+            each = [value.split() for value in values]
+            values = [" ".join(w for w in words if not all(w in others for others in each)) for words in each]
+        if len(set(values)) > 1:
+            found.append(f"{name} ({', '.join(_short(value) or 'none' for value in values)})")
+    return shown("; ".join(found))
+
+
+def _of(said: Mapping[str, str], name: str) -> str:
+    return _short(said.get(name, ""))
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= LONGEST else f"{value[: LONGEST - 3]}..."
