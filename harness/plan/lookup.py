@@ -10,14 +10,29 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
 
+class _Last(MetaPathFinder):
+    """Finds modules of one folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, [self.folder]) if path is None else None
+
+
 def search_also(folder: str) -> None:
-    """Look for modules in a folder too, after all that is on the path already: what lies there hides nothing."""
-    if folder not in sys.path:
-        sys.path.append(folder)
+    """Look for modules in a folder too, after all that is on the path already: what lies there hides nothing.
+
+    Not by the path itself: children of libraries get that (inductor's, as PYTHONPATH), and each of them would begin
+    with a sitecustomize.py that lies there."""
+    if not any(isinstance(each, _Last) and each.folder == folder for each in sys.meta_path):
+        sys.meta_path.append(_Last(folder))
 
 
 def split_name(name: str) -> tuple[str, str]:

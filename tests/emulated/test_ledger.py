@@ -29,6 +29,8 @@ from harness.trace.reading.reader import read_trace as read_kineto
 pytestmark = pytest.mark.long
 
 GAP_NS = int(load_profile("v100x8").queued_gap_us * 1000)
+# Long enough that small points are launch-bound on the fastest of hosts too.
+LAUNCH_US = 12.0
 DEPTHS, BATCHES, WIDTH = (4, 16), (1, 512, 2048, 8192), 512
 # Samples a second are many against the windows they are compared over.
 SAMPLE_EVERY_S = 0.02
@@ -73,6 +75,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
         "mode=[eager,script]",
         "device=emulated",
         f"emulator.utilization_window_ms={WINDOW_MS}",
+        f"emulator.launch_host_us={LAUNCH_US}",
         "timing=quick",
         "timing.block_ms=20",
         *("timing.sessions=1", "timing.max_sessions=1", "timing.builds=1", "timing.rounds=16"),
@@ -173,7 +176,7 @@ def test_every_point_was_measured(swept: Swept) -> None:
 
 def test_the_points_reach_from_launch_bound_to_compute_bound(swept: Swept) -> None:
     shares = [true_share(swept, key) for key in swept.points["key"]]
-    assert min(shares) < 0.8  # kernels are no shorter than real ones
+    assert min(shares) < 0.8
     assert max(shares) > 0.98
 
 

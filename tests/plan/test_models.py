@@ -84,7 +84,7 @@ value = 3
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     name = f"users_model_{abs(hash(tmp_path))}"
     (tmp_path / f"{name}.py").write_text(MODULE, encoding="utf-8")
     return name

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hostile import LAID, SWEEP, small_run
 from running import TESTS, command, environment, one_quick, python_path
@@ -137,6 +138,19 @@ def test_a_module_of_the_current_directory_replaces_none(hostile: Path) -> None:
     done = as_installed(hostile, "sweep", "model=custom", *named, "devices=[1]", "dry_run=true")
     assert_innocent(hostile, done)
     assert "users_own:build" in done.stdout
+
+
+@pytest.mark.long
+def test_compilers_in_ranks_run_none_of_it_where_a_model_is_named(hostile: Path) -> None:
+    """They start children of their own, with all that is on the path of the rank."""
+    (hostile / "users_own.py").write_text(
+        "import torch\ndef build(): return torch.nn.Linear(2, 2)\ndef inputs(batch): return torch.zeros(batch, 2)\n"
+    )
+    named = ["model.target=users_own:build", "model.inputs=users_own:inputs", "mode=[eager,compile]"]
+    small = ["devices=[1]", "batch=[1]", "timing=quick", "monitor=none", f"out={hostile.parent / 'run'}"]
+    done = as_installed(hostile, "sweep", "model=custom", *named, *small)
+    assert_innocent(hostile, done)
+    assert (pd.read_csv(hostile.parent / "run" / "points.csv")["status"] == "ok").all()
 
 
 @pytest.mark.long
