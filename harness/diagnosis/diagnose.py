@@ -13,13 +13,14 @@ from torch import nn
 from harness.diagnosis.measurement import Measurement
 from harness.diagnosis.measuring import measure
 from harness.diagnosis.shares import DATA, OWN, shares_of
-from harness.diagnosis.shown.result import Diagnosis
+from harness.diagnosis.shown.result import EMULATED, Diagnosis
 from harness.diagnosis.subject import Subject, subject_of_model, subject_of_step
 from harness.diagnosis.verdict import verdict_of
 from harness.diagnosis.verify import verify
 from harness.diagnosis.what_if import Facts, predictions
 from harness.passport.document import Passport
 from harness.passport.stored import own_passport
+from harness.report.table.tidy import EMULATED_MARK
 
 # Of the time that there is, what measuring takes where there is something to verify as well.
 FOR_MEASURING = 0.5
@@ -123,7 +124,8 @@ def facts_of(subject: Subject, passport: Passport, measured: Measurement) -> Fac
         asked=measured.work,
         least_us=_least_work_us(passport, measured),
         synchronous=synchronous,
-        train=subject.train,
+        # A bare step does not say that it trains; its ladder does.
+        train=subject.train or "autograd" in parts,
     )
 
 
@@ -139,6 +141,8 @@ def _least_work_us(passport: Passport, measured: Measurement) -> float:
 
 
 def _warnings(passport: Passport, measured: Measurement) -> Iterator[str]:
+    if passport.machine.get("device_kind") == EMULATED:
+        yield f"{EMULATED_MARK}: the host's time is real, the device's is not (docs/emulator.md)."
     if passport.load is not None and passport.load > BUSY:
         yield (
             f"Other programs used {100 * passport.load:.0f} % of this machine while its costs were measured: "

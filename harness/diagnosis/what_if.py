@@ -45,6 +45,7 @@ OFF: Mapping[str, float] = {
     "host x 1.3": 0.03,
     "batch x 2": 0.06,
 }
+_BY_A_MODE = ("script", "native", "compile", "cudagraph")
 HOST_FASTER = 1.3
 # Of the change's own part, how uncertain it is: what doubles with the batch.
 GROWTH_OFF = 0.5
@@ -128,6 +129,11 @@ def predictions(
     made: list[Prediction] = []
     refused: list[Refusal] = []
     for change, predict in _changes(facts, devices).items():
+        if facts.train and change in _BY_A_MODE:
+            refused.append(
+                Refusal(change, "the step records for backward, which is no part of what a mode changes")
+            )
+            continue
         try:
             made.append(predict(cost))
         except _Lacking as lacking:
@@ -136,7 +142,7 @@ def predictions(
 
 
 def _changes(facts: Facts, devices: int) -> dict[str, Callable[[Cost], Prediction]]:
-    changes = dict(_of_modes(facts)) if not facts.train else {}
+    changes = dict(_of_modes(facts))
     if not facts.synchronous:
         changes["processes"] = lambda cost: _processes(facts, devices)
     changes["host x 1.3"] = lambda cost: _faster_host(facts)

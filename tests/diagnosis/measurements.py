@@ -16,7 +16,6 @@ CPU_PARTS = {
     "modules": 30.0,
     "frames": 40.0,
     "dispatcher": 20.0,
-    "autograd": 0.0,
     "allocator": 5.0,
     "kernels": 10.0,
 }

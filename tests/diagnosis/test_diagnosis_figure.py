@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from measurements import COSTS, about, beside_device, measured, seen, spot
+from measurements import COSTS, about, beside_device, ladder, measured, seen, spot
 
 from harness.diagnosis.diagnose import concluded
 from harness.diagnosis.measurement import Measurement
@@ -16,9 +16,9 @@ from harness.diagnosis.verify import Verified
 from harness.passport.document import Cost, Passport
 
 
-def found(given: Measurement) -> Diagnosis:
+def found(given: Measurement, device_kind: str = "cpu") -> Diagnosis:
     passport = Passport(
-        machine={"cpu": "a processor"},
+        machine={"cpu": "a processor", "device_kind": device_kind},
         costs={name: Cost(us * 1e3, us * 1e3, us * 1e3) for name, us in COSTS.items()},
         rates={},
         noise_floor=0.01,
@@ -44,7 +44,6 @@ def test_the_table_has_the_verdict_first_and_every_part_with_what_is_unexplained
         "modules",
         "frames",
         "dispatcher",
-        "autograd",
         "allocator",
         "kernels",
         "unexplained",
@@ -87,3 +86,30 @@ def test_a_figure_is_drawn_whatever_is_missing() -> None:
     ):
         assert draw(found(given)).startswith(b"\x89PNG")
         assert b"<svg" in draw(found(given), "svg")
+
+
+def test_what_is_modelled_is_marked_wherever_it_is_shown() -> None:
+    emulated = found(beside_device(100.0, 20.0), "emulated")
+    for text in (str(emulated), page(emulated), emulated.as_json()):
+        assert "EMULATED - modelled, not measured" in text
+    assert "EMULATED" not in str(found(beside_device(100.0, 20.0), "cuda"))
+    assert draw(emulated) != draw(found(beside_device(100.0, 20.0), "cuda"))
+
+
+def test_what_a_prediction_is_held_against_stands_beside_it() -> None:
+    text = str(found(beside_device(100.0, 20.0)))
+    assert "beside one thread that issues to all of them" in text
+    assert "beside two steps of the batch as it is" in text
+
+
+def test_of_a_bare_step_that_records_for_backward_no_mode_is_predicted() -> None:
+    parts = {
+        "modules": 30.0,
+        "frames": 40.0,
+        "dispatcher": 20.0,
+        "autograd": 9.0,
+        "allocator": 5.0,
+        "kernels": 10.0,
+    }
+    diagnosis = found(measured(ladder=ladder(parts)))
+    assert {each.change for each in diagnosis.refused} == {"script", "native", "compile"}

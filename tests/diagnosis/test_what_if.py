@@ -96,7 +96,9 @@ def test_what_the_passport_lacks_is_refused_with_its_reason() -> None:
 
 
 def test_of_training_no_mode_is_predicted() -> None:
-    assert set(predicted(facts(train=True))) == {"host x 1.3", "batch x 2"}
+    made, refused = predictions(facts(train=True), COSTS, {})
+    assert {each.change for each in made} == {"host x 1.3", "batch x 2"}
+    assert {each.change for each in refused} == {"script", "native", "compile"}
 
 
 def test_runs_of_elementwise_operators_are_one_kernel_where_torchscript_fuses_them() -> None:

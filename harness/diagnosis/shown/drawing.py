@@ -12,6 +12,7 @@ from harness.core.stats.intervals import Interval
 from harness.diagnosis.parts.ladder import Ladder
 from harness.diagnosis.shown.words import microseconds
 from harness.report.plotting import load_matplotlib
+from harness.report.table.tidy import EMULATED_MARK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +60,8 @@ def draw(found: Diagnosis, kind: str = "png") -> bytes:
         if found.predicted:
             _what_if(axes[-1], found)
         name = found.name if len(found.name) <= MOST_LETTERS else found.name[: MOST_LETTERS - 3] + "..."
+        if found.is_emulated:
+            name += f"\n{EMULATED_MARK}"
         figure.suptitle(name, fontsize="large")
         return _saved(figure, kind)
 

@@ -20,6 +20,9 @@ from harness.diagnosis.verdict import IN_WORDS, Verdict
 from harness.diagnosis.verify import Verified
 from harness.diagnosis.what_if import Prediction, Refusal
 
+# A device's kind, as passports have it.
+EMULATED = "emulated"
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -34,6 +37,10 @@ class Diagnosis:
     refused: Sequence[Refusal]
     verified: Sequence[Verified] = ()
     warnings: Sequence[str] = ()
+
+    @property
+    def is_emulated(self) -> bool:
+        return self.machine.get("device_kind") == EMULATED
 
     @property
     def feedable_devices(self) -> float | None:
@@ -148,7 +155,7 @@ class Diagnosis:
         rows = []
         for each in self.predicted:
             row = [
-                each.change,
+                f"{each.change} ({each.note})" if each.note else each.change,
                 microseconds(each.us.estimate),
                 ends(each.us, microseconds),
                 f"{each.times_as_fast:.2f}",

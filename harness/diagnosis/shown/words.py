@@ -28,7 +28,7 @@ def microseconds(us: float) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{round(100 * share)} %"  # whole: no -0
 
 
 def ends(interval: Interval, text: Any) -> str:
