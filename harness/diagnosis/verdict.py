@@ -73,9 +73,10 @@ def verdict_of(measured: Measurement, shares: Shares, predicted: Sequence[Predic
         sentence = f"What bounds this step is not to be told: {why}."
     else:
         at = f", most of it at {where[0]}" if where else ""
-        sentence = (
-            f"This step is {said}: {_percent(shares.of[cause])} of its time is {IN_WORDS[cause]}{at}{why}."
-        )
+        whose, share = "its time", shares.of[cause]
+        if cause in shares.of_host:
+            whose, share = "the host's time to issue it", shares.of_host[cause]
+        sentence = f"This step is {said}: {_percent(share)} of {whose} is {IN_WORDS[cause]}{at}{why}."
     return Verdict(cause, sentence, where, tuple(_advice(cause, where, predicted)))
 
 

@@ -71,6 +71,12 @@ def test_launches_are_named_where_they_are_the_largest_part() -> None:
     assert verdict(given).cause == LAUNCHES
 
 
+def test_beside_a_device_the_sentence_says_the_share_of_the_hosts_own_time() -> None:
+    parts = {"modules": 10.0, "frames": 10.0, "dispatcher": 20.0, "launches": 60.0}
+    found = verdict(beside_device(100.0, 80.0, ladder=ladder(parts)))
+    assert "60 % [59, 61] of the host's time to issue it is launching kernels" in found.sentence
+
+
 def test_a_second_cause_that_is_about_as_large_is_mentioned() -> None:
     assert "about as large" in verdict(with_parts(dispatcher=62.0)).sentence
     assert "about as large" not in verdict(measured()).sentence

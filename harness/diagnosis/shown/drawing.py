@@ -100,7 +100,7 @@ def _what_if(ax: Axes, found: Diagnosis) -> None:
     ax.set_ylim(len(found.predicted) - 0.4, -0.6 - 0.9)  # room for the legend above the first row
     ax.legend(loc="upper left", ncols=2, borderaxespad=0.1, handletextpad=0.3, columnspacing=1.0)
     ax.set_title("What if")
-    ax.set_xlabel("step time over that of eager (1: as long)")
+    ax.set_xlabel("step time over what it is held against")
 
 
 def _whisker(ax: Axes, place: int, interval: Interval, colour: str, width: float = 1.2) -> None:
