@@ -1,9 +1,10 @@
 """Does a worker report what others find: Timer within it on the same callable, and a plain script in fresh processes?
 
 Models of odd sizes, drawn anew each time, each in several sessions. In a session every block of a worker takes turns
-with as many steps of Timer and with as many of the script, which was started with it, and builds and times the model
-as its users do, under train on two ranks with DistributedDataParallel over gloo. The script that is judged sets threads
-and pins its main thread as a worker does; where that pins anything, one that does not is printed beside it.
+with as many steps of Timer and, on one rank, with as many of the script, which was started with it, and builds and
+times the model as its users do. Under train two ranks have DistributedDataParallel over gloo, and the script runs
+before or after the session, alone: ranks that slept while others took turns would be slow when they are woken. The
+script that is judged sets threads and pins its main thread as a worker does; beside it stands one that does not pin.
 Run: python -m benchmarks.fidelity
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.beside import turns
+from benchmarks.beside import alone, turns
 from benchmarks.beside.agreement import mean_of, outside_both
 from benchmarks.common import parser, save, verdict
 from benchmarks.on_disk import lines_of
@@ -34,6 +35,7 @@ from harness.analysis.run import load_run
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
+from harness.plan.points import Point
 from harness.timing.blocks import time_block
 
 MODES = ("eager", "script")
@@ -70,9 +72,9 @@ class Model:
         )
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Widths from input to output, as the plan of the harness has them."""
-        return make_plan(self.config, Inventory("cpu", self.ranks, "", self.ranks)).points[0].sizes
+    def points(self) -> tuple[Point, ...]:
+        """One a mode, as the plan of the harness has them."""
+        return tuple(make_plan(self.config, Inventory("cpu", self.ranks, "", self.ranks)).points)
 
     def overrides(self) -> list[str]:
         axes = ("depth", "width", "batch", "devices", "workload", "mode")
@@ -161,18 +163,35 @@ def _by_session(
     beside.mkdir(parents=True)
     overrides = [*model.overrides(), "device=cpu", "monitor=none", "plugins=[benchmarks.beside.turns]"]
     overrides += timing(timing_name, sessions=1, max_sessions=1, max_cell_s=60, null_every=0, rounds=ROUNDS)
+    scripts = _scripts_alone(model) if seed % 2 else {}
     with _on_one_core(model.ranks, seed):
         run = run_sweep(folder / "run", [*overrides, f"seed={seed}"], {turns.FOLDER: str(beside)})
+    scripts = scripts or _scripts_alone(model)
     points = load_run(run).points.set_index("mode")
     if not (points["status"] == "ok").all():
         raise SystemExit(f"not measured: {points[['status', 'error']].to_string()}")
     raw, others = lines_of(run), lines_beside(beside)
     for mode in MODES:
-        yield ("harness", mode), float(points.loc[mode, "step_us"])
         table = beside_blocks(raw, others, str(points.loc[mode, "key"]))
+        ours = float(points.loc[mode, "step_us"])
+        yield ("harness", mode), ours
         for name in table.columns.drop("harness_us"):
             yield (name, mode), float(table[name].median())
             yield (f"over {name}", mode), float((table["harness_us"] / table[name]).median())
+        for name, value in scripts.get(mode, {}).items():
+            yield (name, mode), value
+            yield (f"over {name}", mode), ours / value
+
+
+def _scripts_alone(model: Model) -> dict[str, dict[str, float]]:
+    """mode -> microseconds a step by the script's name: pinned as a worker is, and not. Of several ranks alone."""
+    if model.ranks == 1:
+        return {}
+    ways = {"script_us": True, "unpinned_us": False}
+    return {
+        point.mode: {name: alone.step_us(point, pinned=pinned) for name, pinned in ways.items()}
+        for point in model.points
+    }
 
 
 @contextmanager

@@ -47,12 +47,20 @@ class Peer:
         """Raises RuntimeError where the script ended."""
         self._said()
 
-    def step_us(self, lead: int, steps: int) -> float:
-        """Of so many steps, after others that are not timed. Raises RuntimeError where the script ended."""
+    def ask(self, lead: int, steps: int) -> None:
+        """For so many steps, after others that are not timed."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{lead} {steps}\n")
         self._process.stdin.flush()
+
+    def answer_us(self) -> float:
+        """Microseconds a step, of those last asked for. Raises RuntimeError where the script ended."""
         return float(self._said())
+
+    def step_us(self, lead: int, steps: int) -> float:
+        """Asked for and waited for. Raises RuntimeError where the script ended."""
+        self.ask(lead, steps)
+        return self.answer_us()
 
     def _said(self) -> str:
         assert self._process.stdout is not None

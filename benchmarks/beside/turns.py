@@ -1,10 +1,11 @@
 """A plugin: in every rank, Timer and a plain script take turns with the blocks of the harness.
 
 A rank imports it by the config key `plugins`; it registers no mode. For each block Timer makes as many steps on the
-callable that the harness times, and a script in a fresh process makes as many of its own, in an order that is drawn,
-each led in by steps that are not timed. A line of rank<k>-<process>.jsonl in the folder $HARNESS_BESIDE says what they
-found, in microseconds a step, with start_ns of the harness's block, by which the raw records tell what that was a block
-of. Machines change their speed within seconds: what is to be compared stands side by side.
+callable that the harness times, and beside a single rank a script in a fresh process makes as many of its own, in an
+order that is drawn, each led in by steps that are not timed. (Several ranks' scripts have a time of their own: alone.)
+A line of rank<k>-<process>.jsonl in the folder $HARNESS_BESIDE says what they found, in microseconds a step, with
+start_ns of the harness's block, by which the raw records tell what that was a block of. Machines change their speed
+within seconds: what is to be compared stands side by side.
 """
 
 from __future__ import annotations
@@ -67,38 +68,30 @@ def in_turns(
     return all_of_them
 
 
-class Scripts:
-    """The plain scripts beside one rank: for each mode one that is pinned as the rank is, and on several ranks one that
-    is not, started when the mode is first measured."""
+class Others:
+    """Timer and, beside a single rank, the plain script: for each mode one that is pinned as the rank is, started when
+    the mode is first measured."""
 
-    def __init__(self, rank: int, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         """To be made before the rank is pinned, whose cores are taken for those that it may use."""
-        self._rank = rank
         self._folder = folder
         self._cores = allowed_cores()
-        self._peers: dict[str, dict[str, Peer]] = {}
+        self._peers: dict[str, Peer] = {}
 
     def __call__(self, prepared: Any) -> dict[str, Way]:
-        if prepared.key not in self._peers:
-            self._peers[prepared.key] = self._started(prepared.point)
-        ways = {
-            name: partial(peer.step_us, prepared.lead_steps, prepared.steps)
-            for name, peer in self._peers[prepared.key].items()
-        }
-        return {"timer_us": partial(by_timer, prepared), **ways}
+        ways: dict[str, Way] = {"timer_us": partial(by_timer, prepared)}
+        if prepared.point.devices == 1:
+            if prepared.key not in self._peers:
+                self._peers[prepared.key] = self._started(prepared.point)
+            peer = self._peers[prepared.key]
+            ways["script_us"] = partial(peer.step_us, prepared.lead_steps, prepared.steps)
+        return ways
 
-    def _started(self, point: Any) -> dict[str, Peer]:
-        pinned = {"script_us": sorted(os.sched_getaffinity(0))}
-        loose = {"unpinned_us": None} if point.devices > 1 else {}
-        peers = {
-            name: Peer(
-                point, self._rank, self._folder / f"{point.key}-{name}", allowed=self._cores, pinned=cores
-            )
-            for name, cores in {**pinned, **loose}.items()
-        }
-        for peer in peers.values():
-            peer.wait_until_ready()
-        return peers
+    def _started(self, point: Any) -> Peer:
+        pinned = sorted(os.sched_getaffinity(0))
+        peer = Peer(point, 0, self._folder / point.key, allowed=self._cores, pinned=pinned)
+        peer.wait_until_ready()
+        return peer
 
 
 def _together() -> None:
@@ -112,6 +105,6 @@ if FOLDER in os.environ and "RANK" in os.environ:  # in a rank; the launcher imp
     _folder = Path(os.environ[FOLDER])
     Prepared.timed_block = in_turns(  # type: ignore[assignment,method-assign]
         Prepared.timed_block,
-        Scripts(int(os.environ["RANK"]), _folder),
+        Others(_folder),
         _folder / f"rank{os.environ['RANK']}-{os.getpid()}.jsonl",
     )

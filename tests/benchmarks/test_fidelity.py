@@ -9,12 +9,13 @@ import random
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from benchmarks import fidelity
-from benchmarks.beside import script, turns
+from benchmarks.beside import alone, script, turns
 from benchmarks.beside.agreement import Mean, mean_of, outside_both
 from benchmarks.beside.peer import Peer
 from benchmarks.beside.timer import by_timer
@@ -110,7 +111,7 @@ def test_timer_makes_as_many_steps_on_the_same_callable() -> None:
 
 
 def test_the_scripts_model_is_the_one_that_is_swept() -> None:
-    sizes = list(fidelity.Model(5, 33, 3, "forward").sizes)
+    sizes = list(fidelity.Model(5, 33, 3, "forward").points[0].sizes)
     theirs, ours = script.net(sizes), MLP(sizes)
     assert list(map(str, theirs)) == list(map(str, ours))
 
@@ -161,3 +162,33 @@ def test_all_ways_of_timing_a_model_under_train(tmp_path: Path, monkeypatch: pyt
     assert table["from_timer"].between(-0.9, 9).all()
     assert table["from_script"].between(-0.9, 9).all()
     assert json.loads(table[["depth"]].to_json())["depth"]["0"] % 2 == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_several_ranks_scripts_run_alone_in_blocks_that_follow_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Peer:
+        def __init__(self, point: Any, rank: int, store: Path, **cores: Any) -> None:
+            self.rank = rank
+            assert (cores["pinned"] is None) or cores["pinned"]
+
+        def wait_until_ready(self) -> None:
+            pass
+
+        def ask(self, lead: int, steps: int) -> None:
+            asked.append((self.rank, lead))
+
+        def answer_us(self) -> float:
+            return 10.0 + self.rank
+
+        def close(self) -> None:
+            asked.append((self.rank, -1))
+
+    monkeypatch.setattr(alone, "Peer", Peer)
+    (point, _) = fidelity.Model(3, 33, 3, "train").points
+    assert alone.step_us(point, pinned=False) == 11.0  # the slowest rank's
+    leads = [lead for rank, lead in asked if rank == 0]
+    assert leads == [alone.LEAD, *[1] * alone.BLOCKS, -1]
