@@ -9,6 +9,7 @@
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,18 +48,26 @@ struct Call {
 // of it than the step does, and find less in caches.
 struct Slot {
   size_t bytes;
-  size_t last_use;  // the call after which nothing needs it
-  c10::Storage memory;
+  size_t maker;  // the call
+  c10::Storage memory{};
+  c10::Storage before{};  // of the step before, while the step has that too
+  // The step's own while it is watched, and before which call it was gone: in the step after, counted on; -1 if it was not.
+  std::optional<c10::weak_intrusive_ptr<c10::StorageImpl>> watched{};
+  int64_t end = -1;
 };
 
 struct Record {
   std::vector<Call> calls;
   std::vector<Slot> slots;
   std::unordered_map<const void*, size_t> slot_of;  // of memory, by its address, which the record keeps alive
+  // Of each call the slots that the step has given back before it; gradients are, in the step after.
+  std::vector<std::vector<size_t>> ends;
+  std::vector<size_t> watching;  // slots that the step has not given back yet
+  size_t watched_steps = 0;
   size_t place = 0;
 };
 
-enum class State { off, recording, answering };
+enum class State { off, recording, watching, answering };
 
 // Of the process, not of a thread: backward runs in threads of its own, while who called it waits. Only threads that
 // include the key come here, and those are that one and its own.
@@ -162,7 +171,6 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
   call.kind = kind_of(op, below);
   call.arguments = schema.arguments().size();
   call.below = below;
-  const size_t number = current->calls.size();
   const auto given = torch::jit::last(*stack, call.arguments);
   for (size_t i = 0; i < call.arguments; ++i) {
     const auto* alias = schema.arguments()[i].alias_info();
@@ -176,7 +184,6 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
       if (found == current->slot_of.end()) return writes ? each.clone() : twin(each);
       at::Tensor copy = twin(each);
       call.made.push_back({copy.unsafeGetTensorImpl(), found->second});
-      current->slots[found->second].last_use = number;
       return copy;
     }));
   }
@@ -185,6 +192,8 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
     execute(op, Kind::composite, below, stack);
     return;
   }
+  // The call takes them off the stack.
+  const std::vector<c10::IValue> before(given.begin(), given.end());
   execute(op, call.kind, below, stack);
   if (call.kind == Kind::answered) {
     call.written = written_by(schema);
@@ -195,10 +204,10 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
       if (call.written[i] >= 0 || !outputs[i].isTensor() || !has_memory(outputs[i].toTensor())) continue;
       const auto& memory = outputs[i].toTensor().storage();
       // A kernel may answer an argument of its own, or two tensors in the same memory.
-      if (is_given(given, memory)) continue;
+      if (is_given(before, memory)) continue;
       if (current->slot_of.emplace(memory.unsafeGetStorageImpl(), current->slots.size()).second) {
         call.makes.back() = static_cast<int>(current->slots.size());
-        current->slots.push_back({memory.nbytes(), number, {}});
+        current->slots.push_back({memory.nbytes(), current->calls.size()});
       }
     }
   }
@@ -215,6 +224,30 @@ void answer(const Call& call, Stack* stack) {
   }
   torch::jit::drop(*stack, call.arguments);
   for (auto& each : outputs) stack->push_back(std::move(each));
+}
+
+// What the step has given back until now. Two steps are watched: what the first one makes may live into the second.
+void note_ends(Record& record, size_t number) {
+  auto& watching = record.watching;
+  const auto gone = std::stable_partition(watching.begin(), watching.end(), [&](size_t slot) {
+    return !record.slots[slot].watched->expired();
+  });
+  for (auto each = gone; each != watching.end(); ++each) {
+    record.slots[*each].end = static_cast<int64_t>(record.watched_steps * record.calls.size() + number);
+  }
+  record.ends[number].insert(record.ends[number].end(), gone, watching.end());
+  watching.erase(gone, watching.end());
+}
+
+void watch(Record& record, size_t number, const Stack& stack) {
+  const Call& call = record.calls[number];
+  const size_t first = stack.size() - call.outputs.size();
+  for (size_t i = 0; i < call.makes.size() && record.watched_steps == 0; ++i) {
+    if (call.makes[i] < 0) continue;
+    record.slots[call.makes[i]].watched = stack[first + i].toTensor().storage().getWeakStorageImpl();
+    record.watching.push_back(call.makes[i]);
+  }
+  if (number + 1 == record.calls.size()) ++record.watched_steps;
 }
 
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
@@ -235,6 +268,11 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* st
   }
   // The step after the last one begins anew.
   current->place = place + 1 == current->calls.size() ? 0 : place + 1;
+  if (state == State::watching) {
+    note_ends(*current, place);
+    execute(op, call.kind, below, stack);
+    return watch(*current, place, *stack);
+  }
   if (call.kind == Kind::answered) return answer(call, stack);
   execute(op, call.kind, below, stack);
 }
@@ -265,43 +303,44 @@ int each_call(void* handle, int64_t steps, Each each) {
       1);
 }
 
-// kernels: whether they run, or only all that is done beside them. keep: whether what is made lives to the step's end.
-template <bool kernels, bool keep>
+// kernels: whether they run, or only all that is done beside them.
+template <bool kernels>
 void make_again(Record& record, size_t number, Stack* stack) {
+  if (kernels) {
+    for (const size_t which : record.ends[number]) {
+      auto& slot = record.slots[which];
+      // Given back in the step after, when that has made its own already: it is the one before which goes.
+      const bool made_anew = slot.end > static_cast<int64_t>(record.calls.size() + slot.maker);
+      (made_anew ? slot.before : slot.memory) = {};
+    }
+  }
   const Call& call = record.calls[number];
-  if (call.kind == Kind::answered) {
-    for (const auto& each : call.made) each.tensor->set_storage_keep_dtype(record.slots[each.slot].memory);
-    push_boxed(call, stack);
-    if (kernels) {
-      call.op.redispatchBoxed(call.below, stack);
-      for (size_t i = 0; i < call.makes.size(); ++i) {
-        if (call.makes[i] < 0) continue;
-        auto& slot = record.slots[call.makes[i]];
-        slot.memory = (*stack)[i].toTensor().storage();
-        // A view of it would else reach beyond its end.
-        TORCH_CHECK(slot.memory.nbytes() >= slot.bytes, toString(call.op.operator_name()), " makes less than it did");
-      }
-    }
-    stack->clear();
-    for (const auto& each : call.made) {
-      each.tensor->set_storage_keep_dtype(nowhere);
-      auto& slot = record.slots[each.slot];
-      if (kernels && !keep && slot.last_use == number) slot.memory = nowhere;
-    }
-    for (const int slot : call.makes) {
-      if (kernels && !keep && slot >= 0 && record.slots[slot].last_use == number) record.slots[slot].memory = nowhere;
+  if (call.kind != Kind::answered) return;
+  for (const auto& each : call.made) {
+    const auto& memory = record.slots[each.slot].memory;
+    TORCH_CHECK(!kernels || memory, toString(call.op.operator_name()), " reads what the step has given back");
+    each.tensor->set_storage_keep_dtype(kernels ? memory : nowhere);
+  }
+  push_boxed(call, stack);
+  if (kernels) {
+    call.op.redispatchBoxed(call.below, stack);
+    for (size_t i = 0; i < call.makes.size(); ++i) {
+      if (call.makes[i] < 0) continue;
+      auto& slot = record.slots[call.makes[i]];
+      slot.before = std::move(slot.memory);
+      slot.memory = (*stack)[i].toTensor().storage();
+      // A view of it would else reach beyond its end.
+      TORCH_CHECK(slot.memory.nbytes() >= slot.bytes, toString(call.op.operator_name()), " makes less than it did");
     }
   }
-  if (kernels && keep && number + 1 == record.calls.size()) {
-    for (auto& slot : record.slots) slot.memory = nowhere;
-  }
+  stack->clear();
+  for (const auto& each : call.made) each.tensor->set_storage_keep_dtype(nowhere);
 }
 
 template <bool kernels>
-int make_all_again(void* handle, int64_t steps, int keep) {
-  for (auto& slot : static_cast<Record*>(handle)->slots) slot.memory = nowhere;
-  const int status = each_call(handle, steps, keep ? make_again<kernels, true> : make_again<kernels, false>);
-  for (auto& slot : static_cast<Record*>(handle)->slots) slot.memory = nowhere;
+int make_all_again(void* handle, int64_t steps) {
+  const int status = each_call(handle, steps, make_again<kernels>);
+  for (auto& slot : static_cast<Record*>(handle)->slots) slot.memory = slot.before = {};
   return status;
 }
 
@@ -337,14 +376,16 @@ int empty_prepare() {
 void* empty_new() { return new Record; }
 void empty_free(void* handle) { delete static_cast<Record*>(handle); }
 
-// What this thread calls from here on is recorded (or answered, from the record's first call on), until empty_off().
-int empty_on(void* handle, int answering) {
+// What this thread calls from here on is recorded (how=0), or executed as the record's first call and those after it, and
+// how long its memory lives is noted (1), or answered from them (2), until empty_off().
+int empty_on(void* handle, int how) {
   return guarded(
       [&] {
         TORCH_CHECK(registered && state == State::off, "another record is in use");
         current = static_cast<Record*>(handle);
         current->place = 0;
-        state = answering ? State::answering : State::recording;
+        current->ends.resize(current->calls.size());
+        state = how == 0 ? State::recording : how == 1 ? State::watching : State::answering;
         c10::impl::tls_set_dispatch_key_included(key, true);
         return 0;
       },
@@ -375,12 +416,19 @@ int64_t empty_count(void* handle, int which) {
   return found;
 }
 
-// The kernels of all that is answered, each called on what it was given, so many times in turn. keep: whether what they
-// make lives to the step's end, as it does where it is kept for backward. 0, or 1 on error.
-int empty_kernels(void* handle, int64_t steps, int keep) { return make_all_again<true>(handle, steps, keep); }
+// Before which call the memory that was the n-th one made is given back: in the step after, counted on; -1 if in neither,
+// -2 if there is no such memory.
+int64_t empty_end(void* handle, int64_t number) {
+  const auto& slots = static_cast<Record*>(handle)->slots;
+  return static_cast<size_t>(number) < slots.size() ? slots[number].end : -2;
+}
+
+// The kernels of all that is answered, each called on what it was given, so many times in turn; what they make lives for
+// as long as the step has it. 0, or 1 on error.
+int empty_kernels(void* handle, int64_t steps) { return make_all_again<true>(handle, steps); }
 
 // Nothing but what empty_kernels() does beside them.
-int empty_arguments(void* handle, int64_t steps, int keep) { return make_all_again<false>(handle, steps, keep); }
+int empty_arguments(void* handle, int64_t steps) { return make_all_again<false>(handle, steps); }
 
 // What answering costs beyond what an operator without a kernel would: boxes, and tensors made of the record.
 int empty_answers(void* handle, int64_t steps) {

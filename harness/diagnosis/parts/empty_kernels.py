@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -22,6 +23,9 @@ from harness.core.errors import HarnessError
 from harness.modes.native_build import EMPTY_KERNELS, build, problem
 
 _STRAYED = "strayed: "
+# As empty_on() takes it.
+_RECORDING, _WATCHING, _ANSWERING = range(3)
+_NO_MEMORY = -2
 
 
 class Strayed(RuntimeError):
@@ -46,16 +50,17 @@ class Answers:
     One thread at a time may record or answer, in the whole process; backward's own threads belong to it.
     """
 
-    def __init__(self, call: Callable[[], Any], *, keep: bool = False) -> None:
-        """Record one call. keep: whether what kernels make is to live to the step's end when they run by themselves, as
-        it does in a step that records for backward, and not only until its last use.
+    def __init__(self, call: Callable[[], Any]) -> None:
+        """Record one call, and see in two more how long the memory that it makes lives.
 
-        Raises HarnessError where why_not() has a reason, and what the call raises."""
+        Raises HarnessError where why_not() has a reason, Strayed where the calls differ, and what the call raises."""
         library = _library()
-        self._keep = int(keep)
         self._pointer = library.empty_new()
         self._end = weakref.finalize(self, library.empty_free, self._pointer)
-        with self._on(answering=False):
+        with self._on(_RECORDING):
+            call()
+        with self._on(_WATCHING):
+            call()
             call()
 
     @property
@@ -74,6 +79,14 @@ class Answers:
         return self._count(2)
 
     @property
+    def ends(self) -> list[int]:
+        """Of each piece of memory that the step makes, in their order, before which call it is given back: a number over
+        that of all calls is in the step after; -1 where it lives longer."""
+        library, pointer = _library(), self._given()
+        ends = (int(library.empty_end(pointer, piece)) for piece in itertools.count())
+        return list(itertools.takewhile(lambda end: end != _NO_MEMORY, ends))
+
+    @property
     def place(self) -> int:
         """How many operators of the step have been answered; 0 at the end of a step, too."""
         return int(_library().empty_place(self._given()))
@@ -84,16 +97,16 @@ class Answers:
         Raises Strayed for a step that calls another operator than was recorded, and RuntimeError where a record is in
         use already. A step that raised must be the last one in a context.
         """
-        return self._on(answering=True)
+        return self._on(_ANSWERING)
 
     def run_kernels(self, steps: int) -> None:
         """Run the kernels of so many steps in C++ without the step, on what they were given, but for what another of
-        them made: that is made anew."""
-        self._loop("empty_kernels", steps, self._keep)
+        them made: that is made anew, and given back where the step does."""
+        self._loop("empty_kernels", steps)
 
     def run_arguments(self, steps: int) -> None:
         """What run_kernels does beside kernels: arguments are laid out and dropped."""
-        self._loop("empty_arguments", steps, self._keep)
+        self._loop("empty_arguments", steps)
 
     def run_answers(self, steps: int) -> None:
         """What answering a step costs over operators without kernels: arguments in boxes, answers made."""
@@ -115,14 +128,14 @@ class Answers:
     def _count(self, which: int) -> int:
         return int(_library().empty_count(self._given(), which))
 
-    def _loop(self, name: str, *steps: int) -> None:
-        if getattr(_library(), name)(self._given(), *steps):
+    def _loop(self, name: str, steps: int) -> None:
+        if getattr(_library(), name)(self._given(), steps):
             raise RuntimeError(_last_error())
 
     @contextlib.contextmanager
-    def _on(self, *, answering: bool) -> Iterator[None]:
+    def _on(self, how: int) -> Iterator[None]:
         library = _library()
-        if library.empty_on(self._given(), int(answering)):
+        if library.empty_on(self._given(), how):
             raise RuntimeError(_last_error())
         try:
             yield
@@ -149,8 +162,11 @@ def _library() -> Any:
         ("empty_off", None, []),
         ("empty_place", number, [pointer]),
         ("empty_count", number, [pointer, ctypes.c_int]),
-        *((f"empty_{loop}", ctypes.c_int, [pointer, number, ctypes.c_int]) for loop in ("kernels", "arguments")),
-        *((f"empty_{loop}", ctypes.c_int, [pointer, number]) for loop in ("answers", "allocations")),
+        ("empty_end", number, [pointer, number]),
+        *(
+            (f"empty_{loop}", ctypes.c_int, [pointer, number])
+            for loop in ("kernels", "arguments", "answers", "allocations")
+        ),
     ):  # fmt: skip
         function = getattr(library, name)
         function.restype, function.argtypes = result, takes

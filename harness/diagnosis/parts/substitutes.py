@@ -73,7 +73,7 @@ def substitutes(
         made.modules = modules_called(call)
     recording = _recorded(call, context, made)
     program = _program(call, recording, device, context, made) if recording else None
-    answers = _answers(program, context, made, keep=made.records and not made.trains)
+    answers = _answers(program, context, made)
     timed = _Timed(device, context, _steps(device, answers or recording, made))
     made.measures["whole"] = timed.issue(call)
     _direct(call, model, device, timed, made)
@@ -222,7 +222,7 @@ def _program(
     return program
 
 
-def _answers(program: Program | None, context: Context, made: Substitutes, *, keep: bool) -> Answers | None:
+def _answers(program: Program | None, context: Context, made: Substitutes) -> Answers | None:
     if program is None:
         return None
     if why := why_not():
@@ -230,7 +230,7 @@ def _answers(program: Program | None, context: Context, made: Substitutes, *, ke
         return None
     try:
         with context():
-            answers = Answers(program.run, keep=keep)
+            answers = Answers(program.run)
             made.close.append(answers.close)
             _try(program.run, answers)
             answers.run_kernels(1)
