@@ -49,17 +49,20 @@ struct Call {
 struct Slot {
   size_t bytes;
   size_t maker;  // the call
+  // The recorded memory, in a storage of the record's own: backward adds in place to what nobody else has a storage of.
+  c10::Storage recorded;
+  // The step's own storage, while it is recorded or watched. It is not kept alive, but its address is.
+  c10::weak_intrusive_ptr<c10::StorageImpl> of_step;
+  int64_t end = -1;  // before which call it was gone: in the step after, counted on; -1 if it was not
+  // Made anew where kernels run by themselves, and that of the step before, while the step has that too.
   c10::Storage memory{};
-  c10::Storage before{};  // of the step before, while the step has that too
-  // The step's own while it is watched, and before which call it was gone: in the step after, counted on; -1 if it was not.
-  std::optional<c10::weak_intrusive_ptr<c10::StorageImpl>> watched{};
-  int64_t end = -1;
+  c10::Storage before{};
 };
 
 struct Record {
   std::vector<Call> calls;
   std::vector<Slot> slots;
-  std::unordered_map<const void*, size_t> slot_of;  // of memory, by its address, which the record keeps alive
+  std::unordered_map<const void*, size_t> slot_of;  // by the address of the step's storage
   // Of each call the slots that the step has given back before it; gradients are, in the step after.
   std::vector<std::vector<size_t>> ends;
   std::vector<size_t> watching;  // slots that the step has not given back yet
@@ -98,6 +101,31 @@ at::Tensor twin(const at::Tensor& tensor) {
 
 // What a tensor is in while it is in nothing.
 const c10::Storage nowhere{c10::Storage::use_byte_size_t(), 0, c10::DataPtr(nullptr, c10::Device(c10::kCPU)), nullptr, false};
+
+c10::DataPtr sharing(const std::shared_ptr<c10::DataPtr>& owner) {
+  using Owner = std::shared_ptr<c10::DataPtr>;
+  return {owner->get(), new Owner(owner), [](void* one) { delete static_cast<Owner*>(one); }, owner->device()};
+}
+
+// Another storage of the same memory, which lives until both are gone.
+c10::Storage shared(const c10::Storage& storage) {
+  auto* impl = storage.unsafeGetStorageImpl();
+  const auto owner = std::make_shared<c10::DataPtr>(impl->set_data_ptr(c10::DataPtr()));
+  impl->set_data_ptr_noswap(sharing(owner));
+  return {c10::Storage::use_byte_size_t(), storage.nbytes(), sharing(owner), nullptr, false};
+}
+
+// A storage as a kernel would have made it, but of memory that it does not own.
+c10::Storage lent(const c10::Storage& storage) {
+  c10::DataPtr there(storage.mutable_data(), storage.device());
+  return {c10::Storage::use_byte_size_t(), storage.nbytes(), std::move(there), nullptr, false};
+}
+
+at::Tensor twin_in(const at::Tensor& tensor, const c10::Storage& storage) {
+  at::Tensor made = twin(tensor);
+  made.unsafeGetTensorImpl()->set_storage_keep_dtype(storage);
+  return made;
+}
 
 bool has_memory(const at::Tensor& tensor) { return tensor.defined() && tensor.has_storage(); }
 
@@ -158,6 +186,25 @@ bool is_given(at::ArrayRef<c10::IValue> given, const c10::Storage& memory) {
   return found;
 }
 
+// What the step made that tensor's memory in; nullptr where it has not.
+const Slot* slot_of(const Record& record, const at::Tensor& tensor) {
+  if (!has_memory(tensor)) return nullptr;
+  const auto found = record.slot_of.find(tensor.storage().unsafeGetStorageImpl());
+  return found == record.slot_of.end() ? nullptr : &record.slots[found->second];
+}
+
+// Number of a slot for an output's memory; -1 where it is not new: a kernel may answer an argument of its own, or two
+// tensors in the same memory.
+int new_slot(Record& record, at::ArrayRef<c10::IValue> given, const c10::IValue& output) {
+  if (!output.isTensor() || !has_memory(output.toTensor())) return -1;
+  const auto& memory = output.toTensor().storage();
+  if (slot_of(record, output.toTensor()) || is_given(given, memory)) return -1;
+  const size_t number = record.slots.size();
+  record.slots.push_back({memory.nbytes(), record.calls.size(), shared(memory), memory.getWeakStorageImpl()});
+  record.slot_of.emplace(memory.unsafeGetStorageImpl(), number);
+  return static_cast<int>(number);
+}
+
 void execute(const c10::OperatorHandle& op, Kind kind, c10::DispatchKeySet below, Stack* stack) {
   // A composite's own operators are to come here too.
   std::optional<c10::impl::ExcludeDispatchKeyGuard> without;
@@ -178,12 +225,12 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
     c10::impl::ExcludeDispatchKeyGuard without(key);
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     call.given.push_back(changed(given[i], [&](const at::Tensor& each) {
-      if (call.kind != Kind::answered || !has_memory(each)) return twin(each);
-      const auto found = current->slot_of.find(each.storage().unsafeGetStorageImpl());
+      const Slot* slot = slot_of(*current, each);
       // What the kernel writes to when it is called again must not be the step's.
-      if (found == current->slot_of.end()) return writes ? each.clone() : twin(each);
-      at::Tensor copy = twin(each);
-      call.made.push_back({copy.unsafeGetTensorImpl(), found->second});
+      if (!slot) return writes && call.kind == Kind::answered && has_memory(each) ? each.clone() : twin(each);
+      at::Tensor copy = twin_in(each, nowhere);
+      const auto number = static_cast<size_t>(slot - current->slots.data());
+      if (call.kind == Kind::answered) call.made.push_back({copy.unsafeGetTensorImpl(), number});
       return copy;
     }));
   }
@@ -199,16 +246,11 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
     call.written = written_by(schema);
     const auto outputs = torch::jit::last(*stack, call.written.size());
     for (size_t i = 0; i < call.written.size(); ++i) {
-      call.outputs.push_back(call.written[i] < 0 ? changed(outputs[i], twin) : c10::IValue());
-      call.makes.push_back(-1);
-      if (call.written[i] >= 0 || !outputs[i].isTensor() || !has_memory(outputs[i].toTensor())) continue;
-      const auto& memory = outputs[i].toTensor().storage();
-      // A kernel may answer an argument of its own, or two tensors in the same memory.
-      if (is_given(before, memory)) continue;
-      if (current->slot_of.emplace(memory.unsafeGetStorageImpl(), current->slots.size()).second) {
-        call.makes.back() = static_cast<int>(current->slots.size());
-        current->slots.push_back({memory.nbytes(), current->calls.size()});
-      }
+      call.makes.push_back(call.written[i] < 0 ? new_slot(*current, before, outputs[i]) : -1);
+      call.outputs.push_back(call.written[i] >= 0 ? c10::IValue() : changed(outputs[i], [](const at::Tensor& each) {
+        const Slot* slot = slot_of(*current, each);
+        return slot ? twin_in(each, slot->recorded) : twin(each);
+      }));
     }
   }
   current->calls.push_back(std::move(call));
@@ -220,7 +262,14 @@ void answer(const Call& call, Stack* stack) {
   const size_t first = stack->size() - call.arguments;
   for (size_t i = 0; i < call.outputs.size(); ++i) {
     const int which = call.written[i];
-    outputs.push_back(which < 0 ? changed(call.outputs[i], twin) : (*stack)[first + which]);
+    if (which >= 0) {
+      outputs.push_back((*stack)[first + which]);
+    } else if (call.makes[i] >= 0) {
+      const auto& made = call.outputs[i].toTensor();
+      outputs.push_back(twin_in(made, lent(made.storage())));
+    } else {
+      outputs.push_back(changed(call.outputs[i], twin));
+    }
   }
   torch::jit::drop(*stack, call.arguments);
   for (auto& each : outputs) stack->push_back(std::move(each));
@@ -230,7 +279,7 @@ void answer(const Call& call, Stack* stack) {
 void note_ends(Record& record, size_t number) {
   auto& watching = record.watching;
   const auto gone = std::stable_partition(watching.begin(), watching.end(), [&](size_t slot) {
-    return !record.slots[slot].watched->expired();
+    return !record.slots[slot].of_step.expired();
   });
   for (auto each = gone; each != watching.end(); ++each) {
     record.slots[*each].end = static_cast<int64_t>(record.watched_steps * record.calls.size() + number);
@@ -244,7 +293,7 @@ void watch(Record& record, size_t number, const Stack& stack) {
   const size_t first = stack.size() - call.outputs.size();
   for (size_t i = 0; i < call.makes.size() && record.watched_steps == 0; ++i) {
     if (call.makes[i] < 0) continue;
-    record.slots[call.makes[i]].watched = stack[first + i].toTensor().storage().getWeakStorageImpl();
+    record.slots[call.makes[i]].of_step = stack[first + i].toTensor().storage().getWeakStorageImpl();
     record.watching.push_back(call.makes[i]);
   }
   if (number + 1 == record.calls.size()) ++record.watched_steps;

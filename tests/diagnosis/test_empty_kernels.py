@@ -197,3 +197,23 @@ def test_a_closed_record_cannot_be_used() -> None:
     answers.close()
     with pytest.raises(RuntimeError, match="closed"):
         answers.run_kernels(1)
+
+
+def test_recording_leaves_it_to_backward_to_add_in_place() -> None:
+    weight = torch.ones(3, requires_grad=True)
+
+    def step() -> torch.Tensor:
+        weight.grad = None
+        hidden = weight * 2
+        (hidden.exp() + hidden.sin()).sum().backward()  # two gradients of one tensor, which are added up
+        assert weight.grad is not None
+        return weight.grad
+
+    answers = recorded(step)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as plain:
+        step()
+    assert any(event.name == "aten::add_" for event in plain.events())
+    with answers.instead():
+        step()
+        step()
+    assert answers.place == 0
