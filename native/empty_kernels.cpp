@@ -10,10 +10,13 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -21,8 +24,8 @@ namespace {
 using torch::jit::Stack;
 
 enum class Kind {
-  composite,  // calls other operators, which come by themselves: executed
-  executed,   // a view, which allocates nothing; or what notes something for a profiler
+  composite,  // calls other operators, which come by themselves
+  view,       // allocates nothing; or notes something for a profiler
   answered,
 };
 
@@ -34,7 +37,6 @@ struct Made {
 
 struct Call {
   c10::OperatorHandle op;
-  Kind kind = Kind::executed;
   size_t arguments = 0;
   c10::DispatchKeySet below{};
   std::vector<c10::IValue> given{};  // what is needed to make the call again
@@ -61,6 +63,8 @@ struct Slot {
 
 struct Record {
   std::vector<Call> calls;
+  size_t composites = 0, views = 0;
+  std::map<std::string, c10::OperatorHandle> beside;  // those, by name
   std::vector<Slot> slots;
   std::unordered_map<const void*, size_t> slot_of;  // by the address of the step's storage
   // Of each call the slots that the step has given back before it; gradients are, in the step after.
@@ -68,9 +72,10 @@ struct Record {
   std::vector<size_t> watching;  // slots that the step has not given back yet
   size_t watched_steps = 0;
   size_t place = 0;
+  int64_t taken_ns = 0;
 };
 
-enum class State { off, recording, watching, answering };
+enum class State { off, recording, watching, answering, timing };
 
 // Of the process, not of a thread: backward runs in threads of its own, while who called it waits. Only threads that
 // include the key come here, and those are that one and its own.
@@ -78,6 +83,9 @@ State state = State::off;
 Record* current = nullptr;
 c10::DispatchKey key = c10::DispatchKey::Undefined;
 std::unique_ptr<torch::Library> registered;
+// While a record is in use, composites and views go by as if there were no fallback: what calling one boxed takes would
+// be counted with the step.
+std::vector<c10::RegistrationHandleRAII> going_by;
 thread_local std::string last_error;
 
 template <class Action>
@@ -149,13 +157,13 @@ c10::IValue changed(const c10::IValue& value, Change change) {
 
 Kind kind_of(const c10::OperatorHandle& op, c10::DispatchKeySet below) {
   const auto& name = op.schema().operator_name().name;
-  if (name.rfind("profiler::", 0) == 0 || name.rfind("prim::", 0) == 0) return Kind::executed;
+  if (name.rfind("profiler::", 0) == 0 || name.rfind("prim::", 0) == 0) return Kind::view;
   if (!op.hasKernelForDispatchKey(below.highestPriorityTypeId()) &&
       op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd)) {
     return Kind::composite;
   }
   for (const auto& output : op.schema().returns()) {
-    if (output.alias_info() && !output.alias_info()->isWrite()) return Kind::executed;
+    if (output.alias_info() && !output.alias_info()->isWrite()) return Kind::view;
   }
   return Kind::answered;
 }
@@ -205,17 +213,29 @@ int new_slot(Record& record, at::ArrayRef<c10::IValue> given, const c10::IValue&
   return static_cast<int>(number);
 }
 
-void execute(const c10::OperatorHandle& op, Kind kind, c10::DispatchKeySet below, Stack* stack) {
-  // A composite's own operators are to come here too.
-  std::optional<c10::impl::ExcludeDispatchKeyGuard> without;
-  if (kind != Kind::composite) without.emplace(key);
+void execute(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* stack) {
+  c10::impl::ExcludeDispatchKeyGuard without(key);
+  op.redispatchBoxed(below, stack);
+}
+
+// What goes by as if there were no fallback when the record is in use: the operators that it calls come here, and are to
+// be known as well.
+void note_beside(const c10::OperatorHandle& op, Kind kind, c10::DispatchKeySet below, Stack* stack) {
+  thread_local bool within_view = false;
+  if (!within_view) ++(kind == Kind::view ? current->views : current->composites);
+  current->beside.emplace(toString(op.operator_name()), op);
+  struct Restored {
+    bool before;
+    ~Restored() { within_view = before; }
+  } restored{std::exchange(within_view, within_view || kind == Kind::view)};
   op.redispatchBoxed(below, stack);
 }
 
 void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* stack) {
   const auto& schema = op.schema();
+  const Kind kind = kind_of(op, below);
+  if (kind != Kind::answered) return note_beside(op, kind, below, stack);
   Call call{op};
-  call.kind = kind_of(op, below);
   call.arguments = schema.arguments().size();
   call.below = below;
   const auto given = torch::jit::last(*stack, call.arguments);
@@ -227,31 +247,23 @@ void record(const c10::OperatorHandle& op, c10::DispatchKeySet below, Stack* sta
     call.given.push_back(changed(given[i], [&](const at::Tensor& each) {
       const Slot* slot = slot_of(*current, each);
       // What the kernel writes to when it is called again must not be the step's.
-      if (!slot) return writes && call.kind == Kind::answered && has_memory(each) ? each.clone() : twin(each);
+      if (!slot) return writes && has_memory(each) ? each.clone() : twin(each);
       at::Tensor copy = twin_in(each, nowhere);
-      const auto number = static_cast<size_t>(slot - current->slots.data());
-      if (call.kind == Kind::answered) call.made.push_back({copy.unsafeGetTensorImpl(), number});
+      call.made.push_back({copy.unsafeGetTensorImpl(), static_cast<size_t>(slot - current->slots.data())});
       return copy;
     }));
   }
-  if (call.kind == Kind::composite) {
-    current->calls.push_back(std::move(call));  // before the calls that it makes
-    execute(op, Kind::composite, below, stack);
-    return;
-  }
   // The call takes them off the stack.
   const std::vector<c10::IValue> before(given.begin(), given.end());
-  execute(op, call.kind, below, stack);
-  if (call.kind == Kind::answered) {
-    call.written = written_by(schema);
-    const auto outputs = torch::jit::last(*stack, call.written.size());
-    for (size_t i = 0; i < call.written.size(); ++i) {
-      call.makes.push_back(call.written[i] < 0 ? new_slot(*current, before, outputs[i]) : -1);
-      call.outputs.push_back(call.written[i] >= 0 ? c10::IValue() : changed(outputs[i], [](const at::Tensor& each) {
-        const Slot* slot = slot_of(*current, each);
-        return slot ? twin_in(each, slot->recorded) : twin(each);
-      }));
-    }
+  execute(op, below, stack);
+  call.written = written_by(schema);
+  const auto outputs = torch::jit::last(*stack, call.written.size());
+  for (size_t i = 0; i < call.written.size(); ++i) {
+    call.makes.push_back(call.written[i] < 0 ? new_slot(*current, before, outputs[i]) : -1);
+    call.outputs.push_back(call.written[i] >= 0 ? c10::IValue() : changed(outputs[i], [](const at::Tensor& each) {
+      const Slot* slot = slot_of(*current, each);
+      return slot ? twin_in(each, slot->recorded) : twin(each);
+    }));
   }
   current->calls.push_back(std::move(call));
 }
@@ -299,6 +311,17 @@ void watch(Record& record, size_t number, const Stack& stack) {
   if (number + 1 == record.calls.size()) ++record.watched_steps;
 }
 
+int64_t now_ns() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+template <class Action>
+void timed(Record& record, Action action) {
+  const int64_t start = now_ns();
+  action();
+  record.taken_ns += now_ns() - start;
+}
+
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
   const auto below = keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, key);
   if (state == State::off) {
@@ -319,11 +342,12 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* st
   current->place = place + 1 == current->calls.size() ? 0 : place + 1;
   if (state == State::watching) {
     note_ends(*current, place);
-    execute(op, call.kind, below, stack);
+    execute(op, below, stack);
     return watch(*current, place, *stack);
   }
-  if (call.kind == Kind::answered) return answer(call, stack);
-  execute(op, call.kind, below, stack);
+  if (state == State::answering) return answer(call, stack);
+  c10::impl::ExcludeDispatchKeyGuard without(key);
+  timed(*current, [&] { op.redispatchBoxed(below, stack); });
 }
 
 // As what calls a boxed kernel makes them: lists anew, all else by its count.
@@ -352,8 +376,8 @@ int each_call(void* handle, int64_t steps, Each each) {
       1);
 }
 
-// kernels: whether they run, or only all that is done beside them.
-template <bool kernels>
+// kernels: whether they run, or only all that is done beside them. one_by_one: whether each is timed.
+template <bool kernels, bool one_by_one>
 void make_again(Record& record, size_t number, Stack* stack) {
   if (kernels) {
     for (const size_t which : record.ends[number]) {
@@ -364,7 +388,6 @@ void make_again(Record& record, size_t number, Stack* stack) {
     }
   }
   const Call& call = record.calls[number];
-  if (call.kind != Kind::answered) return;
   for (const auto& each : call.made) {
     const auto& memory = record.slots[each.slot].memory;
     TORCH_CHECK(!kernels || memory, toString(call.op.operator_name()), " reads what the step has given back");
@@ -372,7 +395,8 @@ void make_again(Record& record, size_t number, Stack* stack) {
   }
   push_boxed(call, stack);
   if (kernels) {
-    call.op.redispatchBoxed(call.below, stack);
+    const auto run = [&] { call.op.redispatchBoxed(call.below, stack); };
+    one_by_one ? timed(record, run) : run();
     for (size_t i = 0; i < call.makes.size(); ++i) {
       if (call.makes[i] < 0) continue;
       auto& slot = record.slots[call.makes[i]];
@@ -386,9 +410,9 @@ void make_again(Record& record, size_t number, Stack* stack) {
   for (const auto& each : call.made) each.tensor->set_storage_keep_dtype(nowhere);
 }
 
-template <bool kernels>
+template <bool kernels, bool one_by_one>
 int make_all_again(void* handle, int64_t steps) {
-  const int status = each_call(handle, steps, make_again<kernels>);
+  const int status = each_call(handle, steps, make_again<kernels, one_by_one>);
   for (auto& slot : static_cast<Record*>(handle)->slots) slot.memory = slot.before = {};
   return status;
 }
@@ -426,7 +450,8 @@ void* empty_new() { return new Record; }
 void empty_free(void* handle) { delete static_cast<Record*>(handle); }
 
 // What this thread calls from here on is recorded (how=0), or executed as the record's first call and those after it, and
-// how long its memory lives is noted (1), or answered from them (2), until empty_off().
+// how long its memory lives is noted (1), or answered from them (2), or executed with a clock around each (3),
+// until empty_off().
 int empty_on(void* handle, int how) {
   return guarded(
       [&] {
@@ -434,7 +459,11 @@ int empty_on(void* handle, int how) {
         current = static_cast<Record*>(handle);
         current->place = 0;
         current->ends.resize(current->calls.size());
-        state = how == 0 ? State::recording : how == 1 ? State::watching : State::answering;
+        state = static_cast<State>(1 + how);
+        for (const auto& each : current->beside) {
+          going_by.push_back(c10::Dispatcher::singleton().registerImpl(
+              each.second.operator_name(), key, c10::KernelFunction::makeFallthrough(), std::nullopt, nullptr, __FILE__));
+        }
         c10::impl::tls_set_dispatch_key_included(key, true);
         return 0;
       },
@@ -442,6 +471,7 @@ int empty_on(void* handle, int how) {
 }
 
 void empty_off() {
+  going_by.clear();
   c10::impl::tls_set_dispatch_key_included(key, false);
   state = State::off;
   current = nullptr;
@@ -455,15 +485,14 @@ void empty_begin() {
 // How many calls of the step the next one comes after.
 int64_t empty_place(void* handle) { return static_cast<int64_t>(static_cast<Record*>(handle)->place); }
 
-// How many calls there are: of which=0 all, 1 those that are answered, 2 those executed, 3 composites.
+// How many operators there are: of which=0 those that are answered, 1 views, 2 composites.
 int64_t empty_count(void* handle, int which) {
-  int64_t found = 0;
-  for (const auto& call : static_cast<Record*>(handle)->calls) {
-    found += which == 0 || (which == 1 && call.kind == Kind::answered) ||
-             (which == 2 && call.kind == Kind::executed) || (which == 3 && call.kind == Kind::composite);
-  }
-  return found;
+  const auto& record = *static_cast<Record*>(handle);
+  return static_cast<int64_t>(which == 0 ? record.calls.size() : which == 1 ? record.views : record.composites);
 }
+
+// Nanoseconds within kernels since this was asked last.
+int64_t empty_taken(void* handle) { return std::exchange(static_cast<Record*>(handle)->taken_ns, 0); }
 
 // Before which call the memory that was the n-th one made is given back: in the step after, counted on; -1 if in neither,
 // -2 if there is no such memory.
@@ -474,17 +503,20 @@ int64_t empty_end(void* handle, int64_t number) {
 
 // The kernels of all that is answered, each called on what it was given, so many times in turn; what they make lives for
 // as long as the step has it. 0, or 1 on error.
-int empty_kernels(void* handle, int64_t steps) { return make_all_again<true>(handle, steps); }
+int empty_kernels(void* handle, int64_t steps) { return make_all_again<true, false>(handle, steps); }
+
+// The same, each kernel timed for empty_taken().
+int empty_timed(void* handle, int64_t steps) { return make_all_again<true, true>(handle, steps); }
 
 // Nothing but what empty_kernels() does beside them.
-int empty_arguments(void* handle, int64_t steps) { return make_all_again<false>(handle, steps); }
+int empty_arguments(void* handle, int64_t steps) { return make_all_again<false, false>(handle, steps); }
 
 // What answering costs beyond what an operator without a kernel would: boxes, and tensors made of the record.
 int empty_answers(void* handle, int64_t steps) {
   return each_call(handle, steps, [](const Record& record, size_t number, Stack* stack) {
     const Call& call = record.calls[number];
     push_boxed(call, stack);
-    if (call.kind == Kind::answered) answer(call, stack);
+    answer(call, stack);
     stack->clear();
   });
 }
@@ -493,7 +525,6 @@ int empty_answers(void* handle, int64_t steps) {
 int empty_allocations(void* handle, int64_t steps) {
   return each_call(handle, steps, [](const Record& record, size_t number, Stack*) {
     const Call& call = record.calls[number];
-    if (call.kind != Kind::answered) return;
     for (const auto& each : call.outputs) {
       if (each.isTensor()) allocate(each.toTensor());
       if (each.isTensorList()) {

@@ -19,8 +19,8 @@ DATA, SYNCHRONISATION, OWN, UNEXPLAINED = "data", "synchronisation", "own", "une
 PARTS: Mapping[str, tuple[str, ...]] = {
     INTERPRETER: ("modules", "frames"),
     DISPATCH: ("dispatcher", "autograd", "allocator"),
-    LAUNCHES: ("launches",),
-    DEVICE: ("kernels",),
+    LAUNCHES: ("launches", "caches"),
+    DEVICE: ("kernels", "caches"),
 }
 NOTHING = Interval(0.0, 0.0, 0.0)
 

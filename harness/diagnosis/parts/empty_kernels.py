@@ -3,8 +3,8 @@
 In: a step. Out: Answers: the step without its kernels, and its kernels without the step. Must not know timing or ranks.
 
 A fallback in C++ (native/empty_kernels.cpp) lies below autograd and above the backends. While it records, it calls
-through; while it answers, the n-th operator of the step gets what the n-th one recorded gave. Views are executed, since
-they allocate nothing, and what writes into an argument is answered with that argument.
+through; while it answers, the n-th kernel's operator of the step gets what the n-th one recorded gave. Views are not
+looked at, since they allocate nothing, and what writes into an argument is answered with that argument.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.modes.native_build import EMPTY_KERNELS, build, problem
 
 _STRAYED = "strayed: "
 # As empty_on() takes it.
-_RECORDING, _WATCHING, _ANSWERING = range(3)
+_RECORDING, _WATCHING, _ANSWERING, _TIMING = range(4)
 _NO_MEMORY = -2
 
 
@@ -71,17 +71,17 @@ class Answers:
     @property
     def kernels(self) -> int:
         """How many of them are answered."""
-        return self._count(1)
+        return self._count(0)
 
     @property
     def views(self) -> int:
         """How many of them are executed, not answered: views, and notes for a profiler."""
-        return self._count(2)
+        return self._count(1)
 
     @property
     def ends(self) -> list[int]:
-        """Of each piece of memory that the step makes, in their order, before which call it is given back: a number over
-        that of all calls is in the step after; -1 where it lives longer."""
+        """Of each piece of memory that the step makes, in their order, before which call it is given back: in the step
+        after it is counted on; -1 where it lives longer."""
         library, pointer = _library(), self._given()
         ends = (int(library.empty_end(pointer, piece)) for piece in itertools.count())
         return list(itertools.takewhile(lambda end: end != _NO_MEMORY, ends))
@@ -99,10 +99,22 @@ class Answers:
         """
         return self._on(_ANSWERING)
 
+    def in_place(self) -> contextlib.AbstractContextManager[None]:
+        """Within, in this thread: kernels run in their steps, and taken_ns() adds up. As instead(), otherwise."""
+        return self._on(_TIMING)
+
+    def taken_ns(self) -> int:
+        """Nanoseconds that kernels took since this was asked last, in place or in run_timed()."""
+        return int(_library().empty_taken(self._given()))
+
     def run_kernels(self, steps: int) -> None:
         """Run the kernels of so many steps in C++ without the step, on what they were given, but for what another of
         them made: that is made anew, and given back where the step does."""
         self._loop("empty_kernels", steps)
+
+    def run_timed(self, steps: int) -> None:
+        """The same; taken_ns() adds up."""
+        self._loop("empty_timed", steps)
 
     def run_arguments(self, steps: int) -> None:
         """What run_kernels does beside kernels: arguments are laid out and dropped."""
@@ -161,11 +173,12 @@ def _library() -> Any:
         ("empty_on", ctypes.c_int, [pointer, ctypes.c_int]),
         ("empty_off", None, []),
         ("empty_place", number, [pointer]),
+        ("empty_taken", number, [pointer]),
         ("empty_count", number, [pointer, ctypes.c_int]),
         ("empty_end", number, [pointer, number]),
         *(
             (f"empty_{loop}", ctypes.c_int, [pointer, number])
-            for loop in ("kernels", "arguments", "answers", "allocations")
+            for loop in ("kernels", "timed", "arguments", "answers", "allocations")
         ),
     ):  # fmt: skip
         function = getattr(library, name)

@@ -24,7 +24,7 @@ from harness.diagnosis.parts.substitutes import Context, closing, substitutes
 from harness.timing.interleaved import rounds
 
 # Parts from the outside inwards. Launches are what kernels are to a host that does not wait for them.
-PARTS = ("modules", "frames", "dispatcher", "autograd", "allocator", "kernels")
+PARTS = ("modules", "frames", "dispatcher", "autograd", "allocator", "kernels", "caches")
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,8 @@ def climb(
         taken = _Taken(rounds(made.measures, seconds=seconds))
         innermost = "launches" if device.asynchronous else "kernels"
         parts = _parts(taken)
-        if "kernels" in parts:
-            parts[innermost] = parts.pop("kernels")
-        elif innermost != "kernels" and "kernels" in made.left_out:
+        parts = {innermost if name == "kernels" else name: each for name, each in parts.items()}
+        if innermost != "kernels" and "kernels" in made.left_out:
             made.left_out[innermost] = made.left_out.pop("kernels")
         whole = taken["whole"]
         rest = [all_of - sum(each) for all_of, *each in zip(whole, *parts.values(), strict=True)]
@@ -168,6 +167,7 @@ def _parts(taken: _Taken) -> dict[str, list[float]]:
         "autograd": taken.less("program", "no autograd"),
         "allocator": taken.less("allocations"),
         "kernels": taken.less("kernels", "arguments", "allocations"),
+        "caches": taken.less("kernels in place", "kernels by themselves"),
     }
     if "answers without autograd" in taken:
         found["dispatcher"] = taken.less("no autograd", "answers without autograd", "glue")

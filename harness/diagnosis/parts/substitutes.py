@@ -128,6 +128,9 @@ class _Timed:
             return self.blocks(call, within, repeat)
         return _Issue(repeat or _repeated(call), self.device.wait, self._both(within), self.steps)
 
+    def taken(self, repeat: Callable[[int], Any], answers: Answers, within: Context = nullcontext) -> _Taken:
+        return _Taken(repeat, answers, self.device.wait, self._both(within), self.steps or 1)
+
     def _both(self, within: Context) -> Context:
         @contextlib.contextmanager
         def entered() -> Iterator[None]:
@@ -157,6 +160,31 @@ class _Issue:
                 taken += CLOCK() - start
                 self.wait()
                 bursts += 1
+        return taken / (bursts * self.steps)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A Measure: how long a step is within kernels, by a clock around each, over bursts that fit the launch queue."""
+
+    run: Callable[[int], Any]
+    answers: Answers
+    wait: Callable[[], None]
+    context: Context
+    steps: int
+
+    def __call__(self) -> float:
+        taken, bursts = 0, 0
+        with no_collections(), self.context():
+            self.run(1)  # a step like the others comes before them
+            start = CLOCK()
+            while not bursts or (bursts < MOST_BURSTS and CLOCK() - start < BLOCK_NS):
+                self.wait()
+                self.answers.taken_ns()
+                self.run(self.steps)
+                taken += self.answers.taken_ns()
+                bursts += 1
+            self.wait()
         return taken / (bursts * self.steps)
 
 
@@ -304,6 +332,8 @@ def _without_kernels(program: Program, answers: Answers, timed: _Timed, made: Su
     made.measures["kernels"] = timed.issue(_nothing, repeat=answers.run_kernels)
     made.measures["arguments"] = timed.blocks(_nothing, repeat=answers.run_arguments)
     made.measures["allocations"] = timed.blocks(_nothing, repeat=answers.run_allocations)
+    made.measures["kernels in place"] = timed.taken(_repeated(program.run), answers, answers.in_place)
+    made.measures["kernels by themselves"] = timed.taken(answers.run_timed, answers)
 
 
 def _light(recording: Recording, answers: Answers | None, timed: _Timed, made: Substitutes) -> None:

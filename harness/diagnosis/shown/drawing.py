@@ -28,9 +28,10 @@ COLOURS = {
     "allocator": "#949494",
     "kernels": "#029e73",
     "launches": "#ca9161",
+    "caches": "#fbafe4",
     "unexplained": "#bbbbbb",
 }
-WORDS = {"modules": "module calls", "frames": "Python frames"}
+WORDS = {"modules": "module calls", "frames": "Python frames", "caches": "colder caches"}
 ROW_HEIGHT, HEIGHT_BESIDE, WIDTH = 0.34, 1.25, 4.2
 PREDICTED, MEASURED, EAGER = "#0173b2", "#b00020", "#222222"
 MOST_LETTERS = 60
