@@ -70,9 +70,7 @@ def answer(sentences: Sequence[Told]) -> Answer:
         return Answer(first.text, shown_by=first.shown_by)
     removes = f"What removes most of it: {gain.brief}" if gain else ""
     if best.number:
-        return Answer(
-            best.brief, best.number, "of a step at most is Python's dispatch", removes, best.shown_by
-        )
+        return Answer(best.brief, best.number, "of a step is dispatch, where it is most", removes, best.shown_by)
     if gain:
         number_of = "the largest gain over eager that is shown"
         return Answer(best.brief, gain.number, number_of, removes, gain.shown_by)

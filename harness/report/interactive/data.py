@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from harness.core import axes
-from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
+from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, ends
 from harness.report.table.tidy import EMULATED_MARK, mode_rank
 
 # By which points are told apart, in the order of the filters.
@@ -59,9 +59,16 @@ def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
             "filters": FILTERS,
             "measures": MEASURES,
             "main": MAIN,
-            "mark": EMULATED_MARK,
+            "ends": {name: _ends(name) for name in MEASURES},
+            "mark": EMULATED_MARK if table["emulated"].any() else "",
         }
     )
+
+
+def _ends(measure: str) -> list[str]:
+    """The columns of its interval; none for a measure without."""
+    names = ends(measure)
+    return list(names) if all(name in COLUMNS for name in names) else []
 
 
 def _column(name: str, cells: pd.Series) -> dict[str, Any] | None:

@@ -70,13 +70,14 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
         why = _why_unknown(rows) if cpu else "dispatch_share was not measured"
-        return [_unknown(values, start, f"The table cannot tell: {why}.")]
+        text = f"The table cannot tell: {why}."
+        return [Claim(0, group_of(values), start + text, brief=_briefly(values, differing, text))]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
     if unknown and high < FREE:
         # "No" would speak of the few cells without a sign of a gain, and be silent about those with one.
         text = f"The table cannot tell: {_why_unknown(rows)} in {unknown} of {unknown + cells} cells."
-        return [_unknown(values, start, text)]
+        return [Claim(0, group_of(values), start + text, brief=_briefly(values, differing, text))]
     inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
     of_all = f"{cells} of {cells + unknown}" if unknown else f"all {cells}"
     if cells == 1:
@@ -98,14 +99,15 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
             *(high, group_of(values), start + text + _by_model(most)),
             once=ON_CPU if cpu else "",
             at=(("mode", mode),),
-            brief=lead(values) + text,
+            brief=_briefly(values, differing, text),
             number=percent(high),
         )
     ]
 
 
-def _unknown(values: Mapping[str, Any], start: str, text: str) -> Claim:
-    return Claim(0, group_of(values), start + text, brief=lead(values) + text)
+def _briefly(values: Mapping[str, Any], differing: Collection[str], text: str) -> str:
+    """Without the question, of which only the place is kept."""
+    return f"{lead(values)}{text.rstrip('.')}{aside(values, differing)}."
 
 
 def _by_model(most: pd.Series) -> str:
