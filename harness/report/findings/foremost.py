@@ -22,9 +22,9 @@ RULE = (
 # Kinds by the question that they answer, the best answer first.
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Is Python the bottleneck?", ("bottleneck",)),
-    ("What removes it, and by how much?", ("faster", "rungs", "same", "unsure")),
-    ("Where does the time go?", ("attribution", "feedable", "utilisation", "loop", "threads", "processes")),
-    ("Where does it stop mattering?", ("fading", "scaling", "slower")),
+    ("What removes it, and by how much?", ("faster", "rungs", "unsure")),
+    ("Where does the time go?", ("attribution", "feedable")),
+    ("Where does it stop mattering?", ("fading", "same")),
     ("How sure is that?", ("noise", "predicted")),
 )
 MOST = len(QUESTIONS)

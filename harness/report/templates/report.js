@@ -59,7 +59,10 @@ figure fades the others, map and table leave them out; the current point is show
   };
 
   // ---- what is asked for
-  const filters = data.filters.filter((name) => distinct(name).length > 1);
+  const sizes = new Set(everything.map((row) => `${at("depth", row)} ${at("width", row)}`));
+  const filters = data.filters.filter((name) => distinct(name).length > 1)
+    // Depth and width say what a uniform model's name says.
+    .filter((name) => name !== "model" || distinct("model").length !== sizes.size);
   const measures = data.measures.filter((name) => columns.has(name));
   const places = [...PLACES.filter((name) => distinct(name).length > 1), "mode"];
   const state = {
@@ -114,6 +117,13 @@ figure fades the others, map and table leave them out; the current point is show
     return { values, log: values.length > 1 && least > 0 && most / least >= 8 && !SHARES.includes(name) };
   };
 
+  // 1, 10, 100; over less than two decades 1, 2, 5, 10 too.
+  function decades(values) {
+    const low = Math.floor(Math.log10(Math.min(...values))), high = Math.ceil(Math.log10(Math.max(...values)));
+    const steps = high - low > 3 ? [1] : [1, 2, 5];
+    return Array.from({ length: high - low + 1 }, (_, place) => steps.map((one) => one * 10 ** (low + place))).flat();
+  }
+
   function specification() {
     const ink = style("--ink"), faint = style("--faint"), line = style("--line"), paper = style("--paper");
     const modes = data.modes.map(([mode]) => mode);
@@ -124,8 +134,9 @@ figure fades the others, map and table leave them out; the current point is show
       : { field: "x", type: "quantitative", title: state.x, axis: { format: ",~g", ...few },
           scale: across.log ? { type: "log", base: 2, nice: false, padding: 18 } : { zero: false, padding: 18 } };
     const y = { field: "y", type: "quantitative", title: state.y,
-      axis: { format: SHARES.includes(state.y) ? ".0%" : ",~g", tickCount: 6 },
-      scale: up.log ? { type: "log" } : { zero: SHARES.includes(state.y) } };
+      axis: { format: SHARES.includes(state.y) ? ".0%" : ",~g", tickCount: 6,
+        ...(up.log ? { values: decades(up.values) } : {}) },
+      scale: up.log ? { type: "log", nice: false, padding: 12 } : { zero: SHARES.includes(state.y) } };
     const color = { field: "mode", type: "nominal", legend: null,
       scale: { domain: modes, range: data.modes.map(([, colour]) => colour) } };
     const opacity = { field: "on", type: "quantitative", scale: null };
@@ -175,14 +186,17 @@ figure fades the others, map and table leave them out; the current point is show
     }
     if (!window.vegaEmbed || !state.y) { id("live").hidden = true; return; }
     const own = ++turn;
+    const ready = () => { if (own === turn) id("chart").dataset.ready = String(own); };
+    delete id("chart").dataset.ready;
     if (figure && !anew) {
       figure.view.data("points", pointsOfFigure());
       await figure.view.runAsync();
+      ready();
       return;
     }
     const made = await window.vegaEmbed(id("chart"), specification(), {
       mode: "vega-lite", ast: true, actions: false, tooltip: false, defaultStyle: false,
-      renderer: filtered.length <= MOST_SVG ? "svg" : "canvas",
+      logLevel: 1, renderer: filtered.length <= MOST_SVG ? "svg" : "canvas",
     });
     if (own !== turn) { made.finalize(); return; } // asked again meanwhile
     if (figure) figure.finalize();
@@ -190,7 +204,7 @@ figure fades the others, map and table leave them out; the current point is show
     const of = (item) => (item && item.mark && item.mark.marktype === "symbol" ? item.datum.row : -1);
     made.view.addEventListener("pointermove", (event, item) => hover(of(item), event));
     made.view.addEventListener("click", (event, item) => { if (of(item) >= 0) go(of(item)); });
-    id("chart").dataset.ready = String(own);
+    ready();
   }
 
   function lines(row) {
