@@ -78,9 +78,7 @@ REPLAY_DIFFERS = PointWarning(
     "read device_us, dispatch_share and feedable_devices with that error",
     CAREFUL,
 )
-SHARED = PointWarning(
-    "shared", "another process used the device: measure again when it is alone", QUIETER
-)
+SHARED = PointWarning("shared", "another process used the device: measure again when it is alone", QUIETER)
 THROTTLED = PointWarning(
     "throttled",
     "the device lowered its clocks (the notes say why): check power limit, cooling and clocks",

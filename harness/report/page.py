@@ -15,6 +15,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from harness.core import warnings
 from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
 from harness.report.findings.foremost import RULE, answer, foremost
@@ -30,6 +31,9 @@ from harness.report.table.tidy import EMULATED_MARK
 
 # For who runs no script: more rows would make a page that no browser opens quickly, and are in points.csv.
 MOST_ROWS = 1000
+
+# What is named beside the answer, since it puts the answer itself in doubt.
+URGENT = (warnings.QUIETER, warnings.FEWER, warnings.LONGER, warnings.REAL)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -81,6 +85,7 @@ def render(content: Content) -> str:
     found = answer(content.told)
     first = picture(groups, found.shown_by)
     best = foremost(content.told)
+    remedies = by_remedy(content.warnings)
     taken = {id(each.told) for each in best}
     scripts, no_library = _scripts() if headers else ([], "")
     return (
@@ -96,7 +101,8 @@ def render(content: Content) -> str:
             foremost=[{"question": each.question, **_sourced(each.told, groups)} for each in best],
             rule=RULE,
             others=[_sourced(told, groups) for told in content.told if id(told) not in taken],
-            remedies=by_remedy(content.warnings),
+            remedies=remedies,
+            first_of_all=next((remedy for remedy, _ in remedies if remedy in URGENT), ""),
             images=[inline(figure.svg) for figure in content.figures],
             headers=headers,
             rows=rows,
@@ -135,5 +141,5 @@ def _sourced(told: Told, groups: Sequence[Group]) -> dict[str, str]:
     """A sentence with where its figure is, and which rows it is about."""
     by_kind = {group.kind: group.anchor for group in groups}
     figure = next((by_kind[kind] for kind in told.shown_by if kind in by_kind), "")
-    rows = json.dumps([[name, str(value)] for name, value in told.at]) if told.kind else ""
+    rows = json.dumps([[name, str(value)] for name, value in told.at]) if told.shown_by else ""
     return {"text": told.text, "figure": figure, "rows": rows}

@@ -10,6 +10,7 @@ from synthetic import failed, make_points, make_run
 
 from harness.report.write import write_report
 
+
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     long = "NVIDIA-H100-80GB-HBM3-" * 12

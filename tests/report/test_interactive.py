@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import missing
 from synthetic import failed, make_points, make_run
 
 from harness.core.axes import AXES
@@ -73,7 +74,8 @@ def chosen(page: Any) -> int:
     """Points that the figure does not fade."""
     return int(
         page.evaluate(
-            f"[...document.querySelectorAll('{SYMBOLS}')].filter(p => (p.getAttribute('opacity') ?? '1') === '1').length"
+            f"[...document.querySelectorAll('{SYMBOLS}')]"
+            ".filter(point => (point.getAttribute('opacity') ?? '1') === '1').length"
         )
     )
 
@@ -93,7 +95,12 @@ def test_hover_shows_the_point_with_interval_rounds_warnings_and_key(page: Any) 
 
 @pytest.mark.parametrize(
     ("name", "value", "left"),
-    [("mode", "script", ALL // 3), ("devices", "2", ALL // 2), ("batch", "8", ALL // 3), ("status", "failed", 4)],
+    [
+        ("mode", "script", ALL // 3),
+        ("devices", "2", ALL // 2),
+        ("batch", "8", ALL // 3),
+        ("status", "failed", 4),
+    ],
 )
 def test_a_filter_holds_for_figure_table_and_count(page: Any, name: str, value: str, left: int) -> None:
     page.select_option(f"select[data-filter={name}]", value)
@@ -188,7 +195,7 @@ def test_a_csv_holds_what_is_shown_and_is_safe_to_open(page: Any) -> None:
     page.select_option("select[data-filter=status]", "failed")
     with page.expect_download() as waited:
         page.click("#csv")
-    rows = list(csv.DictReader(io.StringIO(Path(waited.value.path()).read_text())))
+    rows = list(csv.DictReader(io.StringIO(Path(waited.value.path()).read_text(encoding="utf-8"))))
     assert len(rows) == 4
     assert {row["error"] for row in rows} == {"'=HYPERLINK(1)"}
     assert {*AXES} - {"model_args", "width"} <= {*rows[0]}
@@ -248,7 +255,9 @@ def test_all_figures_are_printed(page: Any) -> None:
 def test_the_mark_of_an_emulated_device_is_on_figure_map_and_table(browser: Any, tmp_path: Path) -> None:
     file = write_report([make_run(make_points(device_kind="emulated"))], tmp_path).html
     page = opened(browser, file)
-    assert page.locator("#explore .mark:visible").all_inner_texts() == ["EMULATED - modelled, not measured."] * 3
+    assert (
+        page.locator("#explore .mark:visible").all_inner_texts() == ["EMULATED - modelled, not measured."] * 3
+    )
     page.close()
 
 
@@ -267,7 +276,31 @@ def test_many_points_are_drawn_and_only_the_rows_that_are_seen_are_set(browser: 
     page.close()
 
 
-def test_without_the_library_all_but_the_figure_is_there(browser: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_hostile_text_is_drawn_and_not_obeyed(browser: Any, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=window.obeyed=1></script><script>window.obeyed=1</script>"
+
+    def named(row: dict[str, Any]) -> dict[str, Any]:
+        mode = hostile if row["mode"] == "trace" else row["mode"]
+        return {"mode": mode, "device_name": hostile, "warnings": hostile, "verdict": "__proto__", "error": hostile}
+
+    page = opened(browser, write_report([make_run(make_points(change=named))], tmp_path).html)
+    page.select_option("select[data-filter=x]", "mode")
+    drawn(page)
+    page.locator(SYMBOLS).last.hover(force=True)
+    assert hostile in page.locator("#tip").inner_text()
+    page.locator("#rows-body tr[data-row]").nth(2).click()
+    page.locator("#legend button").last.click()
+    drawn(page)
+    assert hostile in page.locator("#point").inner_text()
+    assert hostile in page.locator("#legend").inner_text()
+    assert page.locator("#explore img, #tip img, #explore script").count() == 0
+    assert page.evaluate("window.obeyed") is None
+    page.close()
+
+
+def test_without_the_library_all_but_the_figure_is_there(
+    browser: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     def missing() -> str:
         raise pages.NoLibrary("it is not installed")
 
@@ -282,12 +315,16 @@ def test_without_the_library_all_but_the_figure_is_there(browser: Any, tmp_path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_rule_of_accessibility_is_broken_seriously(browser: Any, written: Path, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe is not installed: pip install axe-playwright-python")
+        return
     page = opened(browser, written, color_scheme=scheme)
     page.wait_for_selector("#chart[data-ready]")
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     page.get_by_role("button", name="script", exact=True).click()
-    found = axe.Axe().run(page).response["violations"]
+    found = Axe().run(page).response["violations"]
     serious = {each["id"]: [node["html"][:120] for node in each["nodes"]][:3]
                for each in found if each["impact"] in ("serious", "critical")}  # fmt: skip
     assert serious == {}

@@ -36,12 +36,14 @@ class Tags(html.parser.HTMLParser):
 
 def scripts(file: Path) -> list[str]:
     """What stands between tags of scripts, data too, as a browser reads it."""
-    return re.findall(r"<script[^>]*>(.*?)</script", file.read_text(), re.DOTALL | re.IGNORECASE)
+    return re.findall(r"<script[^>]*>(.*?)</script", file.read_text("utf-8"), re.DOTALL | re.IGNORECASE)
 
 
 def ours(file: Path) -> list[str]:
     """The scripts that a report has, whatever it is of; what is not run is data."""
-    (data,) = re.findall(r'<script type="application/json" id="points">(.*?)</script>', file.read_text(), re.DOTALL)
+    (data,) = re.findall(
+        r'<script type="application/json" id="points">(.*?)</script>', file.read_text("utf-8"), re.DOTALL
+    )
     json.loads(data)
     return [data, library(), (TEMPLATES / "report.js").read_text()]
 
@@ -53,7 +55,9 @@ def test_the_policy_allows_the_scripts_of_the_page_and_no_others(tmp_path: Path)
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts(file)[1:]]
     assert said.split("; ")[-1] == "script-src " + " ".join(f"'sha256-{each}'" for each in hashes)
     assert scripts(file) == ours(file)
-    assert not any(word in said for word in ("unsafe-eval", "http:", "https:", "*", "script-src 'unsafe-inline'"))
+    assert not any(
+        word in said for word in ("unsafe-eval", "http:", "https:", "*", "script-src 'unsafe-inline'")
+    )
 
 
 def test_a_report_has_all_its_files(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from harness.report.findings import outcomes
 from harness.report.findings.choice import chosen, explained
 from harness.report.findings.claim import Claim
 from harness.report.findings.finding import Finding
-from harness.report.findings.told import Told, told_of
 from harness.report.findings.kinds import (
     bottleneck,
     controllers,
@@ -32,6 +31,7 @@ from harness.report.findings.kinds import (
     scaling,
     utilisation,
 )
+from harness.report.findings.told import SPOILT, Told, told_of
 from harness.report.table.slices import Slice, split, varying
 from harness.report.table.tidy import tidy
 
@@ -86,7 +86,8 @@ def told(table: pd.DataFrame) -> list[Told]:
     left = sum(len(own) for _, own in claims) - len(kept)
     more = [f"{left} more sentences of these kinds are left out: see the table."] if left else []
     made = [told_of(claim, of[id(claim)]) for claim in kept]
-    return [*map(Told, opening), *made, *map(Told, [*closing, *more])]
+    # What may spoil all figures answers how sure they are.
+    return [*(Told(text, SPOILT) for text in opening), *made, *map(Told, [*closing, *more])]
 
 
 def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[tuple[Finding, list[Claim]]]:

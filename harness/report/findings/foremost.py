@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.findings.told import Told
+from harness.report.findings.told import SPOILT, Told
 
 RULE = (
     "One finding for each of five questions; of several that answer one, that with the largest effect. "
@@ -25,7 +25,7 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("What removes it, and by how much?", ("faster", "rungs", "unsure")),
     ("Where does the time go?", ("attribution", "feedable")),
     ("Where does it stop mattering?", ("fading", "same")),
-    ("How sure is that?", ("noise", "predicted")),
+    ("How sure is that?", (SPOILT, "noise", "predicted")),
 )
 MOST = len(QUESTIONS)
 OTHERWISE = "What else?"
@@ -70,7 +70,9 @@ def answer(sentences: Sequence[Told]) -> Answer:
         return Answer(first.text, shown_by=first.shown_by)
     removes = f"What removes most of it: {gain.brief}" if gain else ""
     if best.number:
-        return Answer(best.brief, best.number, "of a step is dispatch, where it is most", removes, best.shown_by)
+        return Answer(
+            best.brief, best.number, "of a step is dispatch, where it is most", removes, best.shown_by
+        )
     if gain:
         number_of = "the largest gain over eager that is shown"
         return Answer(best.brief, gain.number, number_of, removes, gain.shown_by)

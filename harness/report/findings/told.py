@@ -11,11 +11,14 @@ from typing import Any
 from harness.report.findings.claim import Claim
 from harness.report.findings.finding import Finding
 
+# The kind of sentences on what may be wrong with all figures.
+SPOILT = "spoilt"
+
 
 @dataclass(frozen=True)
 class Told:
-    """kind: the finding's name; empty for sentences on the table as a whole. shown_by, at, brief, number: as those of
-    Finding and Claim."""
+    """kind: the finding's name, or SPOILT; empty for other sentences on the table as a whole. shown_by, at, brief,
+    number: as those of Finding and Claim."""
 
     text: str
     kind: str = ""

@@ -32,13 +32,13 @@ MAIN = (
 # As many digits as in points.csv.
 DIGITS = 6
 # Characters that end a script tag, begin a comment in it, or end a line of JavaScript but not of JSON.
-_ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 
 
 def embedded(value: object) -> str:
     """JSON in which no character can be taken for HTML."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(str.maketrans(_ESCAPES))
+    return text.translate(_ESCAPES)
 
 
 def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:

@@ -427,8 +427,8 @@ figure fades the others, map and table leave them out; the current point is show
       [["", "all"], ...distinct(name).map((value) => [String(value), String(value)])],
       name, (value) => { state.filter[name] = value; update(); }, state.filter[name] || ""));
     const same = (each) => [each, each];
-    asked.push(offer("x", places.map(same), "across", (value) => { state.x = value; update(); }, state.x));
-    if (state.y) asked.push(offer("y", measures.map(same), "up", (value) => { state.y = value; update(); }, state.y));
+    asked.push(offer("x", places.map(same), "x axis", (value) => { state.x = value; update(); }, state.x));
+    if (state.y) asked.push(offer("y", measures.map(same), "y axis", (value) => { state.y = value; update(); }, state.y));
     id("filters").replaceChildren(...asked);
   }
 

@@ -12,7 +12,13 @@ from harness.report.table.tidy import tidy
 
 
 def test_the_first_sentence_that_answers_a_question_is_taken_in_the_order_of_questions() -> None:
-    said = [Told("n", "noise"), Told("f1", "faster"), Told("b", "bottleneck"), Told("f2", "faster"), Told("z", "energy")]
+    said = [
+        Told("n", "noise"),
+        Told("f1", "faster"),
+        Told("b", "bottleneck"),
+        Told("f2", "faster"),
+        Told("z", "energy"),
+    ]
     found = foremost(said)
     assert [each.told.text for each in found] == ["b", "f1", "n", "f2", "z"]
     assert [each.question for each in found] == [
@@ -37,12 +43,14 @@ def test_the_answer_is_a_sentence_a_number_and_what_removes_it() -> None:
 
 
 def test_the_answer_of_an_emulated_device_says_so_first() -> None:
-    assert answer(told(tidy(make_points(device_kind="emulated")))).sentence.startswith("Emulated, not measured: ")
+    assert answer(told(tidy(make_points(device_kind="emulated")))).sentence.startswith(
+        "Emulated, not measured: "
+    )
 
 
 def test_where_the_share_is_not_known_no_number_is_made_up() -> None:
     alone = answer(told(tidy(make_points(modes=("eager",)))))
-    assert "cannot tell" in alone.sentence
+    assert "cannot be told" in alone.sentence
     assert alone.number == alone.removes == ""
 
 

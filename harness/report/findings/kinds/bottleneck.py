@@ -70,14 +70,13 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
         why = _why_unknown(rows) if cpu else "dispatch_share was not measured"
-        text = f"The table cannot tell: {why}."
-        return [Claim(0, group_of(values), start + text, brief=_briefly(values, differing, text))]
+        return [_unknown(values, differing, start, why)]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
     if unknown and high < FREE:
         # "No" would speak of the few cells without a sign of a gain, and be silent about those with one.
-        text = f"The table cannot tell: {_why_unknown(rows)} in {unknown} of {unknown + cells} cells."
-        return [Claim(0, group_of(values), start + text, brief=_briefly(values, differing, text))]
+        why = f"{_why_unknown(rows)} in {unknown} of {unknown + cells} cells"
+        return [_unknown(values, differing, start, why)]
     inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
     of_all = f"{cells} of {cells + unknown}" if unknown else f"all {cells}"
     if cells == 1:
@@ -103,6 +102,11 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
             number=percent(high),
         )
     ]
+
+
+def _unknown(values: Mapping[str, Any], differing: Collection[str], start: str, why: str) -> Claim:
+    brief = _briefly(values, differing, f"Whether Python is the bottleneck here cannot be told: {why}.")
+    return Claim(0, group_of(values), f"{start}The table cannot tell: {why}.", brief=brief)
 
 
 def _briefly(values: Mapping[str, Any], differing: Collection[str], text: str) -> str:
@@ -149,4 +153,9 @@ def _spot(row: pd.Series) -> str:
     return f"{cell(row)} on {count(int(row['devices']), 'device')}"
 
 
-FINDING = Finding("bottleneck", WITHIN_WORKLOAD, claims, shown_by=("crossover", "dispatch_share", "ladder", "speedup", "modes"))
+FINDING = Finding(
+    "bottleneck",
+    WITHIN_WORKLOAD,
+    claims,
+    shown_by=("crossover", "dispatch_share", "ladder", "speedup", "modes"),
+)
