@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.report.result import Figure
+from harness.report.table.slices import words
 
 # Beside the answer where its own finding names no figure that was drawn: what says most at a glance comes first.
 AT_A_GLANCE = ("crossover", "dispatch_share", "speedup", "ladder", "modes", "step_time")
+
+
+# Between the words of a figure's label.
+JOINT = ", "
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,17 @@ class Group:
     @property
     def anchor(self) -> str:
         return f"figures-{self.kind}"
+
+    def nearest(self, at: Sequence[tuple[str, Any]]) -> int:
+        """Of the figures that whose label names most of the axes of a sentence; the first of equals."""
+        values = dict(at)
+        wanted = set(words(values, values))
+        shared = [len(wanted & set(figure.label.split(JOINT))) for figure in self.figures]
+        return shared.index(max(shared))
+
+    def link(self, at: Sequence[tuple[str, Any]]) -> str:
+        """Where the figure of a sentence is: of several its switch."""
+        return f"{self.anchor}-{self.nearest(at) + 1}" if len(self.figures) > 1 else self.anchor
 
 
 def grouped(figures: Sequence[Figure]) -> list[Group]:

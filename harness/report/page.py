@@ -97,6 +97,7 @@ def render(content: Content) -> str:
             policy=policy(scripts),
             answer=found,
             picture=first,
+            pictured=first.nearest(found.at) if first else 0,
             groups=groups,
             foremost=[{"question": each.question, **_sourced(each.told, groups)} for each in best],
             rule=RULE,
@@ -139,7 +140,7 @@ def _colours(table: pd.DataFrame) -> dict[str, str]:
 
 def _sourced(told: Told, groups: Sequence[Group]) -> dict[str, str]:
     """A sentence with where its figure is, and which rows it is about."""
-    by_kind = {group.kind: group.anchor for group in groups}
-    figure = next((by_kind[kind] for kind in told.shown_by if kind in by_kind), "")
+    by_kind = {group.kind: group for group in groups}
+    figure = next((by_kind[kind].link(told.at) for kind in told.shown_by if kind in by_kind), "")
     rows = json.dumps([[name, str(value)] for name, value in told.at]) if told.shown_by else ""
     return {"text": told.text, "figure": figure, "rows": rows}

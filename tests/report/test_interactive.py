@@ -203,8 +203,13 @@ def test_a_csv_holds_what_is_shown_and_is_safe_to_open(page: Any) -> None:
 
 def test_a_finding_leads_to_its_figure_and_its_rows(page: Any) -> None:
     finding = page.locator("#five li", has_text="What removes it")
-    target = finding.get_by_role("link", name="figure").get_attribute("href")
-    assert page.locator(f"{target} img").count() > 0
+    link = finding.get_by_role("link", name="figure")
+    other = page.locator(f"#figures-speedup .switch > input:not({link.get_attribute('href')})")
+    other.check()
+    link.click()
+    assert page.locator(str(link.get_attribute("href"))).is_checked()
+    devices = next(words for words in ("1 device", "2 devices") if f"on {words}," in finding.inner_text())
+    assert f"{devices}, " in str(page.locator("#figures-speedup figure:visible img").get_attribute("alt"))
     finding.get_by_role("link", name="rows").click()
     assert set(cells(page, "mode")) == {"trace"}
     assert len(set(cells(page, "batch"))) == len(set(cells(page, "depth"))) == 1
@@ -281,7 +286,13 @@ def test_hostile_text_is_drawn_and_not_obeyed(browser: Any, tmp_path: Path) -> N
 
     def named(row: dict[str, Any]) -> dict[str, Any]:
         mode = hostile if row["mode"] == "trace" else row["mode"]
-        return {"mode": mode, "device_name": hostile, "warnings": hostile, "verdict": "__proto__", "error": hostile}
+        return {
+            "mode": mode,
+            "device_name": hostile,
+            "warnings": hostile,
+            "verdict": "__proto__",
+            "error": hostile,
+        }
 
     page = opened(browser, write_report([make_run(make_points(change=named))], tmp_path).html)
     page.select_option("select[data-filter=x]", "mode")

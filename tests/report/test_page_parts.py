@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,15 @@ def test_figures_of_a_kind_are_one_group_in_the_order_of_the_page() -> None:
         ("a", "A", (0, 2)),
         ("b", "B: x, y", (1,)),
     ]
+
+
+def test_of_a_group_the_figure_is_found_that_a_sentence_is_about() -> None:
+    labels = ("1 device, forward", "4 devices, forward", "4 devices, train")
+    (group,) = grouped([replace(figure("a", f"A: {label}"), label=label) for label in labels])
+    assert group.nearest([("workload", "train"), ("devices", 4), ("mode", "eager")]) == 2
+    assert group.nearest([("devices", 4)]) == 1
+    assert group.link([]) == "figures-a-1"
+    assert grouped([figure("a", "A")])[0].link([("devices", 4)]) == "figures-a"
 
 
 @pytest.mark.parametrize(

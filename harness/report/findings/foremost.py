@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.report.findings.told import SPOILT, Told
 
@@ -42,13 +43,15 @@ class Foremost:
 @dataclass(frozen=True)
 class Answer:
     """sentence: the answer in one. number: what it turns on, `number_of` says what that is; both empty where it is not
-    known. removes: what removes it; empty where nothing is shown to. shown_by: kinds of figures, the best first."""
+    known. removes: what removes it; empty where nothing is shown to. shown_by: kinds of figures, the best
+    first. at: of which rows it speaks, by axis."""
 
     sentence: str
     number: str = ""
     number_of: str = ""
     removes: str = ""
     shown_by: tuple[str, ...] = ()
+    at: tuple[tuple[str, Any], ...] = ()
 
 
 def foremost(sentences: Sequence[Told]) -> list[Foremost]:
@@ -71,12 +74,17 @@ def answer(sentences: Sequence[Told]) -> Answer:
     removes = f"What removes most of it: {gain.brief}" if gain else ""
     if best.number:
         return Answer(
-            best.brief, best.number, "of a step is dispatch, where it is most", removes, best.shown_by
+            best.brief,
+            best.number,
+            "of a step is dispatch, where it is most",
+            removes,
+            best.shown_by,
+            best.at,
         )
     if gain:
         number_of = "the largest gain over eager that is shown"
-        return Answer(best.brief, gain.number, number_of, removes, gain.shown_by)
-    return Answer(best.brief, shown_by=best.shown_by)
+        return Answer(best.brief, gain.number, number_of, removes, gain.shown_by, gain.at)
+    return Answer(best.brief, shown_by=best.shown_by, at=best.at)
 
 
 def _first(sentences: Sequence[Told], kinds: Sequence[str]) -> Told | None:

@@ -502,6 +502,12 @@ figure fades the others, map and table leave them out; the current point is show
   for (const link of document.querySelectorAll("a[data-rows]")) {
     link.addEventListener("click", () => follow(JSON.parse(link.dataset.rows)));
   }
+  for (const link of document.querySelectorAll("a[data-figure]")) {
+    link.addEventListener("click", () => {
+      const found = document.querySelector(link.getAttribute("href"));
+      if (found && found.type === "radio") found.checked = true;
+    });
+  }
   addEventListener("beforeprint", () => body(true));
   addEventListener("afterprint", () => body());
   update();
