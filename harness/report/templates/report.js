@@ -172,7 +172,7 @@ figure fades the others, map and table leave them out; the current point is show
       if (x === null || y === null || (log && y <= 0)) continue;
       made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), mode: at("mode", row),
         series: apart.map((name) => at(name, row)).join("|"), hollow: data.hollow[row] === 1,
-        on: counts(row) ? 1 : 0.12, now: row === state.current });
+        on: counts(row) ? 1 : 0.2, now: row === state.current });
     }
     return made;
   }
