@@ -91,6 +91,7 @@ figure fades the others, map and table leave them out; the current point is show
       const hay = texts();
       filtered = filtered.filter((row) => words.every((word) => hay[row].includes(word)));
     }
+    known.clear();
     chosen = Object.keys(state.choice).length ? filtered.filter(passes(state.choice)) : filtered;
     order = sorted(chosen);
     if (!filtered.includes(state.current)) state.current = -1;
@@ -111,15 +112,27 @@ figure fades the others, map and table leave them out; the current point is show
 
   // ---- the figure
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const axisOf = (name, rows) => {
-    const values = [...new Set(rows.map((row) => at(name, row)).filter((value) => value !== null))];
-    const least = Math.min(...values), most = Math.max(...values);
-    return { values, log: values.length > 1 && least > 0 && most / least >= 8 && !SHARES.includes(name) };
-  };
+  const known = new Map(); // of the points that are filtered: forgotten when others are
+  function axisOf(name) {
+    if (!known.has(name)) {
+      const seen = new Set();
+      let least = Infinity, most = -Infinity;
+      for (const row of filtered) {
+        const value = at(name, row);
+        if (value === null) continue;
+        if (seen.size <= MOST_TICKS) seen.add(value);
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+      const log = most > least && least > 0 && most / least >= 8 && !SHARES.includes(name);
+      known.set(name, { values: [...seen].sort((a, b) => a - b), least, most, log });
+    }
+    return known.get(name);
+  }
 
   // 1, 10, 100; over less than two decades 1, 2, 5, 10 too.
-  function decades(values) {
-    const low = Math.floor(Math.log10(Math.min(...values))), high = Math.ceil(Math.log10(Math.max(...values)));
+  function decades(least, most) {
+    const low = Math.floor(Math.log10(least)), high = Math.ceil(Math.log10(most));
     const steps = high - low > 3 ? [1] : [1, 2, 5];
     return Array.from({ length: high - low + 1 }, (_, place) => steps.map((one) => one * 10 ** (low + place))).flat();
   }
@@ -127,15 +140,15 @@ figure fades the others, map and table leave them out; the current point is show
   function specification() {
     const ink = style("--ink"), faint = style("--faint"), line = style("--line"), paper = style("--paper");
     const modes = data.modes.map(([mode]) => mode);
-    const across = axisOf(state.x, filtered), up = axisOf(state.y, filtered);
-    const few = across.values.length <= MOST_TICKS ? { values: across.values.sort((a, b) => a - b) } : {};
+    const across = axisOf(state.x), up = axisOf(state.y);
+    const few = across.values.length <= MOST_TICKS ? { values: across.values } : {};
     const x = state.x === "mode"
       ? { field: "x", type: "nominal", sort: modes, title: "mode", axis: { labelAngle: -35 } }
       : { field: "x", type: "quantitative", title: state.x, axis: { format: ",~g", ...few },
           scale: across.log ? { type: "log", base: 2, nice: false, padding: 18 } : { zero: false, padding: 18 } };
     const y = { field: "y", type: "quantitative", title: state.y,
       axis: { format: SHARES.includes(state.y) ? ".0%" : ",~g", tickCount: 6,
-        ...(up.log ? { values: decades(up.values) } : {}) },
+        ...(up.log ? { values: decades(up.least, up.most) } : {}) },
       scale: up.log ? { type: "log", nice: false, padding: 12 } : { zero: SHARES.includes(state.y) } };
     const color = { field: "mode", type: "nominal", legend: null,
       scale: { domain: modes, range: data.modes.map(([, colour]) => colour) } };
@@ -165,13 +178,13 @@ figure fades the others, map and table leave them out; the current point is show
   function pointsOfFigure() {
     const counts = passes(state.choice), [low, high] = data.ends[state.y] || [];
     const apart = filters.filter((name) => name !== state.x && name !== "status");
-    const log = axisOf(state.y, filtered).log;
+    const log = axisOf(state.y).log, lines = filtered.length <= MOST_INTERVALS;
     const made = [];
     for (const row of filtered) {
       const x = at(state.x, row), y = at(state.y, row);
       if (x === null || y === null || (log && y <= 0)) continue;
       made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), mode: at("mode", row),
-        series: apart.map((name) => at(name, row)).join("|"), hollow: data.hollow[row] === 1,
+        series: lines ? apart.map((name) => at(name, row)).join("|") : "", hollow: data.hollow[row] === 1,
         on: counts(row) ? 1 : 0.2, now: row === state.current });
     }
     return made;
@@ -260,9 +273,9 @@ figure fades the others, map and table leave them out; the current point is show
     }
     const median = (values) => { values.sort((a, b) => a - b); return values[values.length >> 1]; };
     const medians = new Map([...cells].map(([key, values]) => [key, median(values)]));
-    const known = [...medians.values()], log = known.every((value) => value > 0);
+    const all = [...medians.values()], log = all.every((value) => value > 0);
     const scale = (value) => (log ? Math.log(value) : value);
-    const least = Math.min(...known.map(scale)), span = Math.max(...known.map(scale)) - least || 1;
+    const least = Math.min(...all.map(scale)), span = Math.max(...all.map(scale)) - least || 1;
     const head = make("tr", {}, make("th", { scope: "col" }, depths.length ? "depth \\ batch" : "batch"),
       ...batches.map((batch) => make("th", { scope: "col" }, String(batch))));
     const lines = (depths.length ? depths : [null]).map((depth) => make("tr", {},
@@ -409,7 +422,7 @@ figure fades the others, map and table leave them out; the current point is show
     keepingFocus(() => { legend(); map(); table(); });
     point();
     // Anew only where axes, looks or the kind of drawing change: else the points are replaced.
-    const as = [state.x, state.y, axisOf(state.x, filtered).values, axisOf(state.y, filtered).log, style("--paper"),
+    const as = [state.x, state.y, axisOf(state.x).values, axisOf(state.y).log, style("--paper"),
       filtered.length <= MOST_INTERVALS, filtered.length <= MOST_SVG].join(" ");
     draw(as !== drawnAs);
     drawnAs = as;
