@@ -13,7 +13,8 @@ import pandas as pd
 
 from harness.analysis.run import Run
 from harness.report import summary
-from harness.report.findings import sentences
+from harness.report.findings import told
+from harness.report.findings.told import Told
 from harness.report.result import Figure
 from harness.report.table.formats import listed, one_line
 from harness.report.table.keytable import KeyTable, key_table
@@ -28,7 +29,7 @@ class Content:
     runs: list[str]
     written: str
     alarms: list[str]
-    findings: list[str]
+    told: list[Told]
     notes: list[str]
     status_line: str
     warnings: list[summary.Warned]
@@ -40,6 +41,11 @@ class Content:
     configs: list[tuple[str, str]]
     keys: KeyTable
     table: pd.DataFrame
+
+    @property
+    def findings(self) -> list[str]:
+        """The sentences alone."""
+        return [each.text for each in self.told]
 
 
 def _emulated(table: pd.DataFrame) -> str:
@@ -73,7 +79,7 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
         ],
         written=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         alarms=[text for text in (_emulated(table), *summary.alarms(runs)) if text],
-        findings=sentences(table),
+        told=told(table),
         notes=summary.notes(runs),
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
         warnings=summary.warned(table),

@@ -6,16 +6,34 @@ In: the parts of a report. Out: HTML with the figures inside. Must not know how 
 from __future__ import annotations
 
 import base64
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
+from harness.core import warnings
 from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
-from harness.report.table.formats import plain
+from harness.report.findings.foremost import RULE, answer, foremost
+from harness.report.findings.told import Told
+from harness.report.grouped import Group, grouped, picture
+from harness.report.interactive.data import points_json
+from harness.report.interactive.library import NoLibrary, is_safe, library
+from harness.report.interactive.policy import policy
+from harness.report.plotting import load_matplotlib
+from harness.report.summary import by_remedy
+from harness.report.table.formats import one_line, plain
 from harness.report.table.tidy import EMULATED_MARK
+
+# For who runs no script: more rows would make a page that no browser opens quickly, and are in points.csv.
+MOST_ROWS = 1000
+
+# What is named beside the answer, since it puts the answer itself in doubt.
+URGENT = (warnings.QUIETER, warnings.FEWER, warnings.LONGER, warnings.REAL)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,13 +49,14 @@ def _number(value: float, whole: bool) -> str:
 
 
 def _full_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:
-    """Headers and rows as text, and the columns left out because no row has a value in them."""
+    """Headers and rows as text, of the first rows, and the columns left out because none of them has a value there."""
     headers, columns, empty = [], [], []
+    shown = table.head(MOST_ROWS)
     for name in (["run"] if (table["run"] != "").any() else []) + list(COLUMNS):
         if name == "run" or name in TEXT_COLUMNS:
-            cells = table[name].tolist()
+            cells = shown[name].tolist()
         else:
-            cells = [_number(value, name in INTEGER_COLUMNS) for value in table[name].tolist()]
+            cells = [_number(value, name in INTEGER_COLUMNS) for value in shown[name].tolist()]
         if any(cells):
             headers.append(name)
             columns.append(cells)
@@ -47,24 +66,44 @@ def _full_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[s
 
 
 def templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Of a page that runs no script; one that does says which.
+    made.globals["policy"] = policy()
+    return made
 
 
 def render(content: Content) -> str:
     headers, rows, empty = _full_table(content.table)
     numeric = [name != "run" and name not in TEXT_COLUMNS for name in headers]
+    groups = grouped(content.figures)
+    found = answer(content.told)
+    first = picture(groups, found.shown_by)
+    best = foremost(content.told)
+    remedies = by_remedy(content.warnings)
+    taken = {id(each.told) for each in best}
+    scripts, no_library = _scripts() if headers else ([], "")
     return (
         templates()
         .get_template("report.html.j2")
         .render(
             content=content,
             title=content.title,
+            policy=policy(scripts),
+            answer=found,
+            picture=first,
+            pictured=first.nearest(found.at) if first else 0,
+            groups=groups,
+            foremost=[{"question": each.question, **_sourced(each.told, groups)} for each in best],
+            rule=RULE,
+            others=[_sourced(told, groups) for told in content.told if id(told) not in taken],
+            remedies=remedies,
+            first_of_all=next((remedy for remedy, _ in remedies if remedy in URGENT), ""),
             images=[inline(figure.svg) for figure in content.figures],
             headers=headers,
             rows=rows,
@@ -72,5 +111,36 @@ def render(content: Content) -> str:
             empty=empty,
             definitions=COLUMNS,
             emulated_mark=EMULATED_MARK,
+            # Neither is text of anybody's: JSON without a character of HTML, and scripts known by their hashes.
+            points=Markup(points_json(content.table, _colours(content.table))) if headers else "",
+            scripts=[Markup(script) for script in scripts],
+            no_library=no_library,
         )
     )
+
+
+def _scripts() -> tuple[list[str], str]:
+    """What the page runs, in this order, and why the library is not among it."""
+    own = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    if not is_safe(own):
+        raise ValueError("report.js cannot stand in a page")
+    try:
+        return [library(), own], ""
+    except NoLibrary as error:
+        return [own], one_line(str(error), 200)
+
+
+def _colours(table: pd.DataFrame) -> dict[str, str]:
+    """Those of the figures."""
+    load_matplotlib()
+    from harness.report.figures.drawing.style import mode_styles
+
+    return {mode: style.colour for mode, style in mode_styles(table["mode"]).items()}
+
+
+def _sourced(told: Told, groups: Sequence[Group]) -> dict[str, str]:
+    """A sentence with where its figure is, and which rows it is about."""
+    by_kind = {group.kind: group for group in groups}
+    figure = next((by_kind[kind].link(told.at) for kind in told.shown_by if kind in by_kind), "")
+    rows = json.dumps([[name, str(value)] for name, value in told.at]) if told.shown_by else ""
+    return {"text": told.text, "figure": figure, "rows": rows}

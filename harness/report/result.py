@@ -32,6 +32,8 @@ class Figure:
     width: int
     height: int
     emulated: bool = False
+    # What tells it from others of its kind: `2 devices, train`; empty where it is the only one.
+    label: str = ""
 
 
 @dataclass(frozen=True)

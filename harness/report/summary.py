@@ -15,22 +15,25 @@ import pandas as pd
 from harness.analysis.run import Run
 from harness.core import axes
 from harness.core.schema import OK, STATUSES
-from harness.core.warnings import WARNINGS, names
+from harness.core.warnings import REMEDIES, WARNINGS, names
 from harness.report.table.formats import significant, times
 from harness.report.table.slices import autograd_words
 from harness.report.table.tidy import labels, tidy
 
 ONE_CELL_SWEEP = "hybridize"
 CALLS = 1000
+# Over warnings of another version.
+UNKNOWN = "Ask the version that measured"
 
 
 @dataclass(frozen=True)
 class Warned:
-    """A warning that occurred, on how many points, and what to do about it."""
+    """A warning that occurred, on how many points, and what to do about it, at length and as a heading."""
 
     name: str
     points: int
     advice: str
+    remedy: str = ""
 
 
 def statuses(table: pd.DataFrame) -> list[tuple[str, int]]:
@@ -46,7 +49,17 @@ def warned(table: pd.DataFrame) -> list[Warned]:
         for name in names(text):
             counts[name] = counts.get(name, 0) + 1
     ordered = [*(name for name in WARNINGS if name in counts), *sorted(set(counts) - set(WARNINGS))]
-    return [Warned(name, counts[name], _advice(name)) for name in ordered]
+    return [Warned(name, counts[name], _advice(name), _remedy(name)) for name in ordered]
+
+
+def by_remedy(found: Sequence[Warned]) -> list[tuple[str, list[Warned]]]:
+    """What there is to do, each with the warnings that ask for it."""
+    groups = [(remedy, [each for each in found if each.remedy == remedy]) for remedy in (*REMEDIES, UNKNOWN)]
+    return [(remedy, own) for remedy, own in groups if own]
+
+
+def _remedy(warning: str) -> str:
+    return WARNINGS[warning].remedy if warning in WARNINGS else UNKNOWN
 
 
 def _advice(warning: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html.parser
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +17,8 @@ from synthetic import failed, make_points, make_run
 
 from harness.core.files.made import Made
 from harness.core.schema import COLUMNS
+from harness.report.interactive.library import library
+from harness.report.page import TEMPLATES
 from harness.report.write import write_report
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n# head"
@@ -27,6 +32,32 @@ class Tags(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+
+def scripts(file: Path) -> list[str]:
+    """What stands between tags of scripts, data too, as a browser reads it."""
+    return re.findall(r"<script[^>]*>(.*?)</script", file.read_text("utf-8"), re.DOTALL | re.IGNORECASE)
+
+
+def ours(file: Path) -> list[str]:
+    """The scripts that a report has, whatever it is of; what is not run is data."""
+    (data,) = re.findall(
+        r'<script type="application/json" id="points">(.*?)</script>', file.read_text("utf-8"), re.DOTALL
+    )
+    json.loads(data)
+    return [data, library(), (TEMPLATES / "report.js").read_text()]
+
+
+def test_the_policy_allows_the_scripts_of_the_page_and_no_others(tmp_path: Path) -> None:
+    file = write_report([make_run()], tmp_path).html
+    page = Tags(file.read_text())
+    (said,) = [str(attrs["content"]) for _, attrs in page.tags if attrs.get("http-equiv")]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts(file)[1:]]
+    assert said.split("; ")[-1] == "script-src " + " ".join(f"'sha256-{each}'" for each in hashes)
+    assert scripts(file) == ours(file)
+    assert not any(
+        word in said for word in ("unsafe-eval", "http:", "https:", "*", "script-src 'unsafe-inline'")
+    )
 
 
 def test_a_report_has_all_its_files(tmp_path: Path) -> None:
@@ -50,7 +81,7 @@ def test_the_page_holds_its_figures_and_asks_for_nothing(tmp_path: Path) -> None
     for attrs in images:
         assert str(attrs["src"]).startswith("data:image/svg+xml;base64,")
         assert attrs["width"] and attrs["height"] and attrs["alt"]
-    assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")]
+    assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "object")]
     policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv"))
     assert str(policy).startswith("default-src 'none'; img-src data:")
 
@@ -75,7 +106,8 @@ def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     )
     paths = write_report([run], tmp_path)
     page = Tags(paths.html.read_text())
-    assert not [tag for tag, _ in page.tags if tag in ("script", "a")]
+    assert scripts(paths.html) == ours(paths.html)
+    assert all(str(attrs["href"]).startswith("#") for tag, attrs in page.tags if tag == "a")
     assert all(str(attrs["src"]).startswith("data:") for tag, attrs in page.tags if tag == "img")
     assert "&lt;script&gt;" in paths.html.read_text()
 
@@ -129,7 +161,8 @@ def test_runs_of_the_same_label_are_told_apart(tmp_path: Path) -> None:
 def test_emulated_points_are_marked_everywhere(tmp_path: Path) -> None:
     paths = write_report([make_run(make_points(device_kind="emulated"))], tmp_path)
     mark = "EMULATED - modelled, not measured"
-    assert paths.html.read_text().count(mark) == 1 + len(paths.figures)
+    # Above all, below each figure, and once for the script, which puts it on what it draws.
+    assert paths.html.read_text().count(mark) == 2 + len(paths.figures)
     assert mark in paths.markdown.read_text()
     assert all(figure.emulated for figure in paths.figures)
 

@@ -42,6 +42,7 @@ NAMES = (
         "hydra",
         "matplotlib",
         "triton",
+        "vl_convert",
     ),
     *("sitecustomize", "usercustomize", "emulator", "ground", "benchmarks"),
 )

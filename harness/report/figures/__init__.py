@@ -129,7 +129,8 @@ def _of_slices(
             taken.add(name)
             head = headline(choice.kind.title, part, choice.names)
             draw = partial(choice.kind.draw, part, head, context_of(part))
-            yield Task(choice.kind.name, head, draw, root, name)
+            label = ", ".join(words(part.values, choice.names))
+            yield Task(choice.kind.name, head, draw, root, name, label)
 
 
 def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root: Path) -> Iterator[Task]:
@@ -140,4 +141,4 @@ def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root:
             continue
         head = timeline.headline(own, run)
         name = file_name([timeline.KIND, str(place + 1) if run else ""])
-        yield Task(timeline.KIND, head, partial(timeline.draw, line, head), root, name)
+        yield Task(timeline.KIND, head, partial(timeline.draw, line, head), root, name, run)

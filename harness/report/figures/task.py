@@ -22,13 +22,14 @@ from harness.report.result import Figure
 @dataclass(frozen=True)
 class Task:
     """Holds only what can be sent to another process. draw: answers figure and caption. name: of the files in
-    figures/ below `root`."""
+    figures/ below `root`. label: as that of Figure."""
 
     kind: str
     headline: Headline
     draw: partial[tuple[matplotlib.figure.Figure, str]]
     root: Path
     name: str
+    label: str = ""
 
 
 def carried_out(task: Task) -> Figure | Failure:
@@ -41,4 +42,4 @@ def carried_out(task: Task) -> Figure | Failure:
             svg, png = save(picture, task.root, task.name)
     except Exception as error:
         return Failure.of(files_of(task.name)[0], error)
-    return Figure(task.kind, title, caption, svg, png, width, height, task.headline.emulated)
+    return Figure(task.kind, title, caption, svg, png, width, height, task.headline.emulated, task.label)

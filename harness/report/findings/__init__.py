@@ -7,6 +7,10 @@ beside others.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
 import pandas as pd
 
 from harness.report.findings import outcomes
@@ -27,6 +31,7 @@ from harness.report.findings.kinds import (
     scaling,
     utilisation,
 )
+from harness.report.findings.told import SPOILT, Told, told_of
 from harness.report.table.slices import Slice, split, varying
 from harness.report.table.tidy import tidy
 
@@ -56,13 +61,19 @@ def findings(points: pd.DataFrame) -> list[str]:
 
 def sentences(table: pd.DataFrame) -> list[str]:
     """As findings, from the tidy form of the points."""
+    return [each.text for each in told(table)]
+
+
+def told(table: pd.DataFrame) -> list[Told]:
+    """The sentences, with what they are about."""
     # Of equals the first is named: in a fixed order, so that a table says the same however it was sorted.
     table = table.sort_values([*ORDER], kind="stable", ignore_index=True)
     if table.empty:
-        return ["No point was planned or measured: the table is empty."]
+        return [Told("No point was planned or measured: the table is empty.")]
     failures = outcomes.failures(table)
     if not table["ok"].any():
-        return ["Nothing could be measured: no point of this report has a time.", *failures]
+        texts = ["Nothing could be measured: no point of this report has a time.", *failures]
+        return [Told(text) for text in texts]
     loaded = [text] if (text := outcomes.load(table)) else []
     crowded = [text] if (text := outcomes.oversubscription(table)) else []
     # Where all are, that comes first, since it is to be read into every sentence.
@@ -70,13 +81,16 @@ def sentences(table: pd.DataFrame) -> list[str]:
     opening = [*loaded, *(crowded if all_crowded else [])]
     closing = [*([] if all_crowded else crowded), *failures]
     claims = _claims(table, table if all_crowded else table[~table["oversubscribed"]])
-    kept = chosen(claims, max(MOST - len(opening) - len(closing), FEWEST))
-    left = sum(map(len, claims)) - len(kept)
+    kept = chosen([own for _, own in claims], max(MOST - len(opening) - len(closing), FEWEST))
+    of = {id(claim): finding for finding, own in claims for claim in own}
+    left = sum(len(own) for _, own in claims) - len(kept)
     more = [f"{left} more sentences of these kinds are left out: see the table."] if left else []
-    return [*opening, *(claim.text for claim in kept), *closing, *more]
+    made = [told_of(claim, of[id(claim)]) for claim in kept]
+    # What may spoil all figures answers how sure they are.
+    return [*(Told(text, SPOILT) for text in opening), *made, *map(Told, [*closing, *more])]
 
 
-def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[list[Claim]]:
+def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[tuple[Finding, list[Claim]]]:
     """The claims of each finding. uncrowded: the rows that most are made of."""
     differing = varying(table)
     slices: dict[tuple[frozenset[str], bool], list[Slice]] = {}
@@ -85,5 +99,19 @@ def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[list[Claim]]:
         cut = (finding.without, finding.crowded)
         if cut not in slices:
             slices[cut] = split(table if finding.crowded else uncrowded, finding.without)
-        claims.append(explained([claim for part in slices[cut] for claim in finding.claims(part, differing)]))
+        own = [
+            replace(claim, at=(*_where(part, differing), *claim.at))
+            for part in slices[cut]
+            for claim in finding.claims(part, differing)
+        ]
+        claims.append((finding, explained(own)))
     return claims
+
+
+def _where(part: Slice, differing: Collection[str]) -> tuple[tuple[str, Any], ...]:
+    """What tells the rows of a slice from the others, as far as a column of the table says it."""
+    return tuple(
+        (name, value)
+        for name, value in part.values.items()
+        if name in differing and name not in ("family", "emulated", "device_kind")
+    )

@@ -26,12 +26,17 @@ BESIDE = ("family", "width", "workload", "dtype", "autograd", "environment", "co
 @dataclass(frozen=True)
 class Claim:
     """weight: within a kind, the heavier first. group: run and device, so that every run gets its say before one run
-    gets a second. once: what explains the sentence, to be said with the first of its kind that has it."""
+    gets a second. once: what explains the sentence, to be said with the first of its kind that has it. at: axes of the
+    rows that it speaks of, beside those of its slice. brief, number: the sentence without what introduces it, and the
+    number it turns on, for who reads no more than that; empty where it has none."""
 
     weight: float
     group: tuple[Any, ...]
     text: str
     once: str = ""
+    at: tuple[tuple[str, Any], ...] = ()
+    brief: str = ""
+    number: str = ""
 
 
 def lead(values: Mapping[str, Any]) -> str:

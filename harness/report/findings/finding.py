@@ -18,10 +18,11 @@ class Finding:
 
     without: slice axes that its sentences compare or name themselves. claims: of one slice, given the slice axes
     with more than one value in the report. crowded: whether it wants oversubscribed points too, of which others
-    must claim nothing.
+    must claim nothing. shown_by: kinds of figures that show what is claimed, the best first.
     """
 
     name: str
     without: frozenset[str]
     claims: Callable[[Slice, Collection[str]], list[Claim]]
     crowded: bool = False
+    shown_by: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ know other kinds.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -69,13 +70,13 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
         why = _why_unknown(rows) if cpu else "dispatch_share was not measured"
-        return [Claim(0, group_of(values), f"{start}The table cannot tell: {why}.")]
+        return [_unknown(values, differing, start, why)]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
     if unknown and high < FREE:
         # "No" would speak of the few cells without a sign of a gain, and be silent about those with one.
-        text = f"{start}The table cannot tell: {_why_unknown(rows)} in {unknown} of {unknown + cells} cells."
-        return [Claim(0, group_of(values), text)]
+        why = f"{_why_unknown(rows)} in {unknown} of {unknown + cells} cells"
+        return [_unknown(values, differing, start, why)]
     inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
     of_all = f"{cells} of {cells + unknown}" if unknown else f"all {cells}"
     if cells == 1:
@@ -92,7 +93,25 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
             f"{answer}: {_waiting(mode, percent(high), cpu)} at {_spot(most)}, but only "
             f"{percent(low)} at {_spot(least)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
         )
-    return [Claim(high, group_of(values), start + text + _by_model(most), once=ON_CPU if cpu else "")]
+    return [
+        Claim(
+            *(high, group_of(values), start + text + _by_model(most)),
+            once=ON_CPU if cpu else "",
+            at=(("mode", mode),),
+            brief=_briefly(values, differing, text),
+            number=percent(high),
+        )
+    ]
+
+
+def _unknown(values: Mapping[str, Any], differing: Collection[str], start: str, why: str) -> Claim:
+    brief = _briefly(values, differing, f"Whether Python is the bottleneck here cannot be told: {why}.")
+    return Claim(0, group_of(values), f"{start}The table cannot tell: {why}.", brief=brief)
+
+
+def _briefly(values: Mapping[str, Any], differing: Collection[str], text: str) -> str:
+    """Without the question, of which only the place is kept."""
+    return f"{lead(values)}{text.rstrip('.')}{aside(values, differing)}."
 
 
 def _by_model(most: pd.Series) -> str:
@@ -134,4 +153,9 @@ def _spot(row: pd.Series) -> str:
     return f"{cell(row)} on {count(int(row['devices']), 'device')}"
 
 
-FINDING = Finding("bottleneck", WITHIN_WORKLOAD, claims)
+FINDING = Finding(
+    "bottleneck",
+    WITHIN_WORKLOAD,
+    claims,
+    shown_by=("crossover", "dispatch_share", "ladder", "speedup", "modes"),
+)

@@ -102,6 +102,10 @@ def _group(own: list[dict[Any, Any]], reason: str) -> str:
 
 # A kind for each controller, so that one of them does not push the others off the page.
 FINDINGS = tuple(
-    Finding(name, frozenset({"devices", "controller"}), partial(claims, of=name), crowded=True)
+    Finding(
+        *(name, frozenset({"devices", "controller"}), partial(claims, of=name)),
+        crowded=True,
+        shown_by=("controllers", "scaling"),
+    )
     for name in reversed(CONTROLLER_ORDER)
 )

@@ -52,4 +52,4 @@ def _energy_words(row: pd.Series) -> str:
     return f"{significant(millijoules / 1e-6)} nJ"
 
 
-FINDING = Finding("energy", WITHIN_DEVICE, claims)
+FINDING = Finding("energy", WITHIN_DEVICE, claims, shown_by=("energy",))

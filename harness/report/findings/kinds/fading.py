@@ -34,19 +34,20 @@ def _of_mode(own: pd.DataFrame, values: Mapping[str, Any], differing: Collection
     where = f"At depth {int(first['depth'])} on" if first["depth"] else "On"
     head = f"{lead(values)}{where} {count(int(first['devices']), 'device')}"
     head += f"{aside(first, differing)}, {first['mode']}"
+    at = (("mode", first["mode"]), ("depth", int(first["depth"])))
     small = (deepest["speedup_high"] < WORTHWHILE).tolist()
     if all(small):
         text = f"{head} gains less than 10 % over eager at every batch measured."
-        return [Claim(1.0, group_of(values), text)]
+        return [Claim(1.0, group_of(values), text, at=at)]
     if small[-1]:
         index = len(small) - small[::-1].index(False)
         text = f"{head} gains less than 10 % over eager from batch {int(deepest.iloc[index]['batch'])} on."
-        return [Claim(float(deepest["speedup_vs_eager"].max()), group_of(values), text)]
+        return [Claim(float(deepest["speedup_vs_eager"].max()), group_of(values), text, at=at)]
     last = deepest.iloc[-1]
     if last["speedup_low"] >= WORTHWHILE:
         text = f"{head} still gains 10 % or more at the largest batch ({int(last['batch'])}): {speedup_words(last)}."
-        return [Claim(float(last["speedup_low"]), group_of(values), text)]
+        return [Claim(float(last["speedup_low"]), group_of(values), text, at=at)]
     return []
 
 
-FINDING = Finding("fading", frozenset(), claims)
+FINDING = Finding("fading", frozenset(), claims, shown_by=("crossover", "speedup"))

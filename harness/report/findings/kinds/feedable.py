@@ -48,4 +48,4 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     return [Claim(1.0, group_of(values), text)]
 
 
-FINDING = Finding("feedable", WITHIN_WORKLOAD, claims)
+FINDING = Finding("feedable", WITHIN_WORKLOAD, claims, shown_by=("feedable",))

@@ -7,6 +7,7 @@ What counts as faster, slower or the same is core.stats.verdicts'.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from harness.report.findings.claim import Claim, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, speedup_words
 from harness.report.table.attribution import is_ladder
-from harness.report.table.formats import count
+from harness.report.table.formats import count, ratio
 from harness.report.table.slices import Slice
 
 
@@ -32,17 +33,27 @@ def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
     if one_cell and not is_ladder(part.rows):
         for _, row in gained.iterrows():
             text = f"At {place(row, differing)}, {row['mode']} runs {speedup_words(row)} as fast as eager."
-            made.append(Claim(float(row["speedup_vs_eager"]), group, start + text))
+            made.append(_gain(row, group, start + text, differing))
     elif len(gained):
         best = gained.loc[gained["speedup_vs_eager"].idxmax()]
         head = f"At {place(best, differing)}, {best['mode']} runs"
         text = f"{head} {speedup_words(best)} as fast as eager (largest gain)."
-        made.append(Claim(float(best["speedup_vs_eager"]), group, start + text))
+        made.append(_gain(best, group, start + text, differing))
     else:
         where = f"{count(int(part.values['devices']), 'device')}{aside(part.values, differing)}"
         text = f"On {where} no mode could be shown to be faster than eager in any of {len(rows)} comparisons."
         made.append(Claim(1.0, group, start + text))
     return made
+
+
+def _gain(row: pd.Series, group: tuple[Any, ...], text: str, differing: Collection[str]) -> Claim:
+    gain = float(row["speedup_vs_eager"])
+    brief = f"{row['mode']} runs {speedup_words(row)} as fast as eager at {place(row, differing)}."
+    return Claim(gain, group, text, at=_at(row), brief=brief, number=f"{ratio(gain)}x")
+
+
+def _at(row: pd.Series) -> tuple[tuple[str, Any], ...]:
+    return ("mode", row["mode"]), ("depth", int(row["depth"])), ("batch", int(row["batch"]))
 
 
 def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
@@ -52,7 +63,8 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
         worst = rows.loc[rows["speedup_vs_eager"].idxmin()]
         text = f"At {place(worst, differing)}, {worst['mode']} is slower than eager: {speedup_words(worst)} as fast"
         weight = float(1 / worst["speedup_high"])
-        made.append(Claim(weight, group_of(part.values), f"{lead(part.values)}{text}{_share(rows, own)}."))
+        said = f"{lead(part.values)}{text}{_share(rows, own)}."
+        made.append(Claim(weight, group_of(part.values), said, at=_at(worst)))
     return made
 
 
@@ -82,7 +94,8 @@ def _of_the_last(
     for rows, own in _with_verdict(part, verdict):
         last = rows.sort_values(["depth", "batch"]).iloc[-1]
         text = f"At {place(last, differing)}{words(last)}: {speedup_words(last)}{_share(rows, own)}."
-        made.append(Claim(len(rows) / len(own), group_of(part.values), lead(part.values) + text))
+        said = lead(part.values) + text
+        made.append(Claim(len(rows) / len(own), group_of(part.values), said, at=_at(last)))
     return made
 
 
@@ -98,9 +111,9 @@ def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
     return f" (so in {len(part)} of {count(len(whole), 'cell')})" if len(whole) > 1 else ""
 
 
-FINDINGS_FIRST = (Finding("faster", frozenset(), faster),)
+FINDINGS_FIRST = (Finding("faster", frozenset(), faster, shown_by=("speedup", "ladder", "modes")),)
 FINDINGS_LAST = (
-    Finding("slower", frozenset(), slower),
-    Finding("same", frozenset(), same),
-    Finding("unsure", frozenset(), unsure),
+    Finding("slower", frozenset(), slower, shown_by=("speedup", "ladder", "modes")),
+    Finding("same", frozenset(), same, shown_by=("speedup", "modes")),
+    Finding("unsure", frozenset(), unsure, shown_by=("speedup", "modes")),
 )

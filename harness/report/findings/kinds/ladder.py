@@ -133,5 +133,5 @@ def _interval(parts: Attribution, own: pd.DataFrame) -> tuple[str, bool]:
 
 
 SHOWN = frozenset({"devices", "controller"})
-ATTRIBUTION = Finding("attribution", SHOWN, attribution)
-RUNGS = Finding("rungs", SHOWN, rungs)
+ATTRIBUTION = Finding("attribution", SHOWN, attribution, shown_by=("ladder", "modes"))
+RUNGS = Finding("rungs", SHOWN, rungs, shown_by=("ladder", "speedup", "modes"))

@@ -46,4 +46,4 @@ def _less(own: pd.DataFrame) -> tuple[float, pd.Series, list[pd.Series]] | None:
     return (times, eager.iloc[0], [row for _, row in order.iterrows()]) if times >= DIFFERENT else None
 
 
-FINDING = Finding("memory", WITHIN_DEVICE, claims)
+FINDING = Finding("memory", WITHIN_DEVICE, claims, shown_by=("memory",))

@@ -55,4 +55,4 @@ def _once(rows: pd.DataFrame) -> str:
     )
 
 
-FINDING = Finding("noise", WITHIN_DEVICE, claims)
+FINDING = Finding("noise", WITHIN_DEVICE, claims, shown_by=("step_time", "modes"))

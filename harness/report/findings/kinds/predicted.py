@@ -31,4 +31,4 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     return [Claim(float(error.points), group_of(part.values), text)]
 
 
-FINDING = Finding("predicted", WITHIN_DEVICE, claims)
+FINDING = Finding("predicted", WITHIN_DEVICE, claims, shown_by=("predicted",))

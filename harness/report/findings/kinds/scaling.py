@@ -58,4 +58,4 @@ def _efficiency(row: pd.Series) -> str:
     return percent(row["scaling_efficiency"]) + ends
 
 
-FINDING = Finding("scaling", frozenset({"devices"}), claims)
+FINDING = Finding("scaling", frozenset({"devices"}), claims, shown_by=("scaling",))

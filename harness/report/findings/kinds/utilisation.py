@@ -45,4 +45,4 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     return [Claim(float(worst["apart"]), group_of(part.values), text)]
 
 
-FINDING = Finding("utilisation", WITHIN_DEVICE, claims)
+FINDING = Finding("utilisation", WITHIN_DEVICE, claims, shown_by=("utilisation",))

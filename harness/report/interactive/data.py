@@ -1,0 +1,93 @@
+"""The points as a page's script reads them.
+
+In: a tidy table. Out: JSON that may stand within a script tag. Must not know what is made of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from harness.core import axes
+from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, ends
+from harness.report.table.tidy import EMULATED_MARK, mode_rank
+
+# By which points are told apart, in the order of the filters.
+FILTERS = ("run", "device_name", *axes.AXES, "status")
+# Columns that a figure may show, in the order in which they are offered.
+MEASURES = (
+    *("step_us", "speedup_vs_eager", "dispatch_share", "throughput_samples_s", "issue_us", "device_us"),
+    *("scaling_efficiency", "feedable_devices", "speedup_vs_here", "tensor_peak_mib", "energy_mj_per_sample"),
+    *("util_mean_pct", "first_call_s"),
+)
+# Beside the axes: what a reader wants of a point first.
+MAIN = (
+    *("step_us", "step_us_low", "step_us_high", "speedup_vs_eager", "speedup_low", "speedup_high", "verdict"),
+    *("dispatch_share", "rounds", "warnings", "status", "key"),
+)
+# As many digits as in points.csv.
+DIGITS = 6
+# Characters that end a script tag, begin a comment in it, or end a line of JavaScript but not of JSON.
+_ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+
+
+def embedded(value: object) -> str:
+    """JSON in which no character can be taken for HTML."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPES)
+
+
+def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
+    """Columns that have a value anywhere, the modes in their order with their colours, and what to call them.
+
+    colours: of each mode, as in the figures.
+    """
+    names = [name for name in ("run", *COLUMNS) if name in table.columns]
+    columns = [column for name in names if (column := _column(name, table[name])) is not None]
+    modes = sorted(set(table["mode"]), key=mode_rank)
+    return embedded(
+        {
+            "rows": len(table),
+            "columns": columns,
+            "emulated": [int(value) for value in table["emulated"]],
+            "hollow": [int(value) for value in table["marked"]],
+            "modes": [[mode, colours.get(mode, "#888888")] for mode in modes],
+            "filters": FILTERS,
+            "measures": MEASURES,
+            "main": MAIN,
+            "ends": {name: _ends(name) for name in MEASURES},
+            "mark": EMULATED_MARK if table["emulated"].any() else "",
+        }
+    )
+
+
+def _ends(measure: str) -> list[str]:
+    """The columns of its interval; none for a measure without."""
+    names = ends(measure)
+    return list(names) if all(name in COLUMNS for name in names) else []
+
+
+def _column(name: str, cells: pd.Series) -> dict[str, Any] | None:
+    """Texts as places in a list of words, since most occur often; None for a column without any value."""
+    column: dict[str, Any] = {"name": name, "about": COLUMNS.get(name, "the run")}
+    if name == "run" or name in TEXT_COLUMNS:
+        codes, words = pd.factorize(cells)
+        if not any(words):
+            return None
+        return {**column, "words": [str(word) for word in words], "codes": codes.tolist()}
+    numbers = [_number(value, name in INTEGER_COLUMNS) for value in cells.tolist()]
+    if name in axes.AXES and name in INTEGER_COLUMNS and not any(numbers):
+        return None
+    if all(number is None for number in numbers):
+        return None
+    return {**column, "values": numbers}
+
+
+def _number(value: float, whole: bool) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if whole else float(f"{value:.{DIGITS}g}")

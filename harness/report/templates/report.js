@@ -1,0 +1,527 @@
+/* The interactive part of report.html: filters, figure, heat map and table over one set of points.
+
+In: the JSON in #points, Vega-Embed (where the page holds it). Out: what stands in #explore. Every text is set as text,
+never as HTML; nothing is requested; expressions of Vega are interpreted, not compiled, so that the page's policy need
+not allow `eval`.
+
+Filters say which points there are; a choice (a mode of the legend, a cell of the map) says which of them count: the
+figure fades the others, map and table leave them out; the current point is shown in all three. */
+"use strict";
+(() => {
+  const id = (name) => document.getElementById(name);
+  const data = JSON.parse(id("points").textContent);
+  if (!data.rows) return;
+
+  // What is drawn and set at once: above these an interval or a line could not be told from its neighbours.
+  const MOST_INTERVALS = 2000, MOST_SVG = 1500, MOST_TICKS = 12, MOST_PRINTED = 500;
+  const ROW = 26, SPARE = 12; // pixels of a row; rows set beyond those that are seen
+  const CELL = ["mode", "depth", "batch"]; // what can be chosen
+  const SHARES = ["dispatch_share", "scaling_efficiency"];
+  const PLACES = ["depth", "batch", "devices", "width"];
+
+  // ---- points: read by column
+  const columns = new Map();
+  for (const each of data.columns) {
+    each.isText = "words" in each;
+    each.at = each.isText ? (row) => each.words[each.codes[row]] : (row) => each.values[row];
+    columns.set(each.name, each);
+  }
+  const everything = Array.from({ length: data.rows }, (_, row) => row);
+  const at = (name, row) => { const own = columns.get(name); return own ? own.at(row) : null; };
+  const distinct = (name) => {
+    const own = columns.get(name);
+    if (!own) return [];
+    if (own.isText) return own.words.filter((word) => word !== "");
+    return [...new Set(own.values)].filter((value) => value !== null).sort((a, b) => a - b);
+  };
+  const number = (value) => {
+    if (value === null) return "";
+    const rounded = Number(value.toPrecision(4));
+    return Math.abs(rounded) >= 1e-4 || rounded === 0
+      ? rounded.toLocaleString("en", { maximumSignificantDigits: 6 }) : String(rounded);
+  };
+  const shown = (name, row) => {
+    const value = at(name, row);
+    return value === null ? "" : typeof value === "number" ? number(value) : value;
+  };
+  const interval = (name, row) => {
+    const [low, high] = (data.ends[name] || []).map((end) => at(end, row));
+    return low == null || high == null ? "" : ` [${number(low)}, ${number(high)}]`;
+  };
+  const make = (tag, attributes = {}, ...inside) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value !== false && value !== null) made.setAttribute(name, value);
+    }
+    made.append(...inside);
+    return made;
+  };
+
+  // ---- what is asked for
+  const sizes = new Set(everything.map((row) => `${at("depth", row)} ${at("width", row)}`));
+  const filters = data.filters.filter((name) => distinct(name).length > 1)
+    // Depth and width say what a uniform model's name says.
+    .filter((name) => name !== "model" || distinct("model").length !== sizes.size);
+  const measures = data.measures.filter((name) => columns.has(name));
+  const places = [...PLACES.filter((name) => distinct(name).length > 1), "mode"];
+  const state = {
+    filter: {}, words: "", choice: {}, current: -1, all: false, sort: null, down: false,
+    x: places.includes("batch") ? "batch" : places[0], y: measures[0] || "",
+  };
+  let filtered = everything, chosen = everything, order = everything;
+
+  let haystack = null;
+  const texts = () => {
+    if (!haystack) {
+      const named = [...columns.values()].filter((each) => each.isText || PLACES.includes(each.name));
+      haystack = everything.map((row) => named.map((each) => each.at(row)).join(" ").toLowerCase());
+    }
+    return haystack;
+  };
+  const passes = (wanted) => {
+    const asked = Object.entries(wanted).filter(([name, value]) => value !== "" && columns.has(name));
+    return (row) => asked.every(([name, value]) => String(at(name, row)) === value);
+  };
+
+  function select() {
+    const words = state.words.toLowerCase().split(/\s+/).filter(Boolean);
+    filtered = everything.filter(passes(state.filter));
+    if (words.length) {
+      const hay = texts();
+      filtered = filtered.filter((row) => words.every((word) => hay[row].includes(word)));
+    }
+    known.clear();
+    chosen = Object.keys(state.choice).length ? filtered.filter(passes(state.choice)) : filtered;
+    order = sorted(chosen);
+    if (!filtered.includes(state.current)) state.current = -1;
+  }
+
+  function sorted(rows) {
+    if (!state.sort) return rows;
+    const own = columns.get(state.sort), sign = state.down ? -1 : 1;
+    // Words are ranked once; what is not there comes last, whichever way it goes.
+    const ranks = own.isText && new Map([...own.words].sort().map((word, rank) => [word, word === "" ? null : rank]));
+    const value = own.isText ? (row) => ranks.get(own.at(row)) : own.at;
+    return [...rows].sort((a, b) => {
+      const left = value(a), right = value(b);
+      if (left === null || right === null) return (left === null) - (right === null) || a - b;
+      return sign * (left - right) || a - b;
+    });
+  }
+
+  // ---- the figure
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const known = new Map(); // of the points that are filtered: forgotten when others are
+  function axisOf(name) {
+    if (!known.has(name)) {
+      const seen = new Set();
+      let least = Infinity, most = -Infinity;
+      for (const row of filtered) {
+        const value = at(name, row);
+        if (value === null) continue;
+        if (seen.size <= MOST_TICKS) seen.add(value);
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+      const log = most > least && least > 0 && most / least >= 8 && !SHARES.includes(name);
+      known.set(name, { values: [...seen].sort((a, b) => a - b), least, most, log });
+    }
+    return known.get(name);
+  }
+
+  // 1, 10, 100; over less than two decades 1, 2, 5, 10 too.
+  function decades(least, most) {
+    const low = Math.floor(Math.log10(least)), high = Math.ceil(Math.log10(most));
+    const steps = high - low > 3 ? [1] : [1, 2, 5];
+    return Array.from({ length: high - low + 1 }, (_, place) => steps.map((one) => one * 10 ** (low + place))).flat();
+  }
+
+  function specification() {
+    const ink = style("--ink"), faint = style("--faint"), line = style("--line"), paper = style("--paper");
+    const modes = data.modes.map(([mode]) => mode);
+    const across = axisOf(state.x), up = axisOf(state.y);
+    const few = across.values.length <= MOST_TICKS ? { values: across.values } : {};
+    const x = state.x === "mode"
+      ? { field: "x", type: "nominal", sort: modes, title: "mode", axis: { labelAngle: -35 } }
+      : { field: "x", type: "quantitative", title: state.x, axis: { format: ",~g", ...few },
+          scale: across.log ? { type: "log", base: 2, nice: false, padding: 18 } : { zero: false, padding: 18 } };
+    const y = { field: "y", type: "quantitative", title: state.y,
+      axis: { format: SHARES.includes(state.y) ? ".0%" : ",~g", tickCount: 6,
+        ...(up.log ? { values: decades(up.least, up.most) } : {}) },
+      scale: up.log ? { type: "log", nice: false, padding: 12 } : { zero: SHARES.includes(state.y) } };
+    const color = { field: "mode", type: "nominal", legend: null,
+      scale: { domain: modes, range: data.modes.map(([, colour]) => colour) } };
+    const opacity = { field: "on", type: "quantitative", scale: null };
+    const fine = filtered.length <= MOST_INTERVALS;
+    const layers = [
+      fine && state.x !== "mode" && { transform: [{ filter: "datum.on == 1" }],
+        mark: { type: "line", strokeWidth: 1.3, strokeOpacity: 0.55 },
+        encoding: { x, y, color, detail: { field: "series" }, order: { field: "x" } } },
+      fine && { transform: [{ filter: "isValid(datum.low)" }], mark: { type: "rule", strokeWidth: 1.5 },
+        encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity } },
+      { mark: { type: "point", filled: false, size: fine ? 55 : 14, strokeWidth: 1.6, cursor: "pointer" },
+        encoding: { x, y, color, opacity,
+          fill: { condition: { test: "datum.hollow", value: paper }, ...color } } },
+      { transform: [{ filter: "datum.now" }], mark: { type: "point", size: 260, strokeWidth: 2.5, stroke: ink },
+        encoding: { x, y } },
+    ];
+    return {
+      width: "container", height: 340, background: "transparent",
+      data: { name: "points", values: pointsOfFigure() },
+      layer: layers.filter(Boolean),
+      config: { aria: false, font: "system-ui, sans-serif", view: { stroke: line },
+        axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: faint, tickColor: faint } },
+    };
+  }
+
+  function pointsOfFigure() {
+    const counts = passes(state.choice), [low, high] = data.ends[state.y] || [];
+    const apart = filters.filter((name) => name !== state.x && name !== "status");
+    const log = axisOf(state.y).log, lines = filtered.length <= MOST_INTERVALS;
+    const made = [];
+    for (const row of filtered) {
+      const x = at(state.x, row), y = at(state.y, row);
+      if (x === null || y === null || (log && y <= 0)) continue;
+      made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), mode: at("mode", row),
+        series: lines ? apart.map((name) => at(name, row)).join("|") : "", hollow: data.hollow[row] === 1,
+        on: counts(row) ? 1 : 0.2, now: row === state.current });
+    }
+    return made;
+  }
+
+  let figure = null, turn = 0;
+  async function draw(anew) {
+    const mark = filtered.some((row) => data.emulated[row]) ? data.mark : "";
+    for (const each of document.querySelectorAll("#explore .mark")) {
+      each.textContent = mark ? `${mark}.` : "";
+      each.hidden = !mark;
+    }
+    if (!window.vegaEmbed || !state.y) { id("live").hidden = true; return; }
+    const own = ++turn;
+    const ready = () => { if (own === turn) id("chart").dataset.ready = String(own); };
+    delete id("chart").dataset.ready;
+    if (figure && !anew) {
+      figure.view.data("points", pointsOfFigure());
+      await figure.view.runAsync();
+      ready();
+      return;
+    }
+    const made = await window.vegaEmbed(id("chart"), specification(), {
+      mode: "vega-lite", ast: true, actions: false, tooltip: false, defaultStyle: false,
+      logLevel: 1, renderer: filtered.length <= MOST_SVG ? "svg" : "canvas",
+    });
+    if (own !== turn) { made.finalize(); return; } // asked again meanwhile
+    if (figure) figure.finalize();
+    figure = made;
+    const of = (item) => (item && item.mark && item.mark.marktype === "symbol" ? item.datum.row : -1);
+    made.view.addEventListener("pointermove", (event, item) => hover(of(item), event));
+    made.view.addEventListener("click", (event, item) => { if (of(item) >= 0) go(of(item)); });
+    ready();
+  }
+
+  function lines(row) {
+    const told = [[state.y, shown(state.y, row) + interval(state.y, row)]];
+    for (const name of filters.length ? filters : ["mode"]) told.push([name, shown(name, row)]);
+    for (const name of ["rounds", "sessions", "verdict", "error"]) told.push([name, shown(name, row)]);
+    told.push(["warnings", shown("warnings", row) || "none"], ["key", shown("key", row)]);
+    const seen = new Set();
+    return told.filter(([name, value]) => value !== "" && !seen.has(name) && seen.add(name));
+  }
+
+  function hover(row, event) {
+    const tip = id("tip");
+    tip.hidden = row < 0;
+    if (row < 0) return;
+    tip.replaceChildren(...lines(row).map(([name, value]) => make("div", {}, make("b", {}, `${name} `), value)));
+    const width = Math.min(tip.offsetWidth, innerWidth), left = Math.min(event.clientX + 14, innerWidth - width - 8);
+    const below = event.clientY + 14 + tip.offsetHeight < innerHeight;
+    tip.style.left = `${Math.max(left, 4)}px`;
+    tip.style.top = `${below ? event.clientY + 14 : Math.max(event.clientY - 14 - tip.offsetHeight, 4)}px`;
+  }
+
+  // ---- legend and heat map: choices
+  function choose(wanted) {
+    const same = Object.entries(wanted).every(([name, value]) => state.choice[name] === value);
+    for (const [name, value] of Object.entries(wanted)) {
+      if (same) delete state.choice[name]; else state.choice[name] = value;
+    }
+    update();
+  }
+
+  function legend() {
+    const present = new Set(filtered.map((row) => at("mode", row)));
+    id("legend").replaceChildren(...data.modes.filter(([mode]) => present.has(mode)).map(([mode, colour]) => {
+      const patch = make("span", { class: "patch", "aria-hidden": "true" });
+      patch.style.background = colour;
+      return make("button", { type: "button", "data-focus": `mode ${mode}`,
+        "aria-pressed": String(state.choice.mode === mode), onclick: () => choose({ mode }) }, patch, mode);
+    }));
+  }
+
+  function map() {
+    const depths = distinct("depth"), batches = distinct("batch");
+    id("map-part").hidden = !state.y || batches.length * Math.max(depths.length, 1) < 2;
+    if (id("map-part").hidden) return;
+    const mode = state.choice.mode, cells = new Map();
+    for (const row of filtered) {
+      const value = at(state.y, row);
+      if (value === null || (mode && at("mode", row) !== mode)) continue;
+      const key = `${at("depth", row)} ${at("batch", row)}`;
+      if (!cells.has(key)) cells.set(key, []);
+      cells.get(key).push(value);
+    }
+    const median = (values) => { values.sort((a, b) => a - b); return values[values.length >> 1]; };
+    const medians = new Map([...cells].map(([key, values]) => [key, median(values)]));
+    const all = [...medians.values()], log = all.every((value) => value > 0);
+    const scale = (value) => (log ? Math.log(value) : value);
+    const least = Math.min(...all.map(scale)), span = Math.max(...all.map(scale)) - least || 1;
+    const head = make("tr", {}, make("th", { scope: "col" }, depths.length ? "depth \\ batch" : "batch"),
+      ...batches.map((batch) => make("th", { scope: "col" }, String(batch))));
+    const lines = (depths.length ? depths : [null]).map((depth) => make("tr", {},
+      make("th", { scope: "row" }, depth === null ? "" : String(depth)),
+      ...batches.map((batch) => {
+        const key = `${depth} ${batch}`;
+        if (!medians.has(key)) return make("td", {}, "");
+        const value = medians.get(key), wanted = { batch: String(batch) };
+        if (depth !== null) wanted.depth = String(depth);
+        const pressed = Object.entries(wanted).every(([name, text]) => state.choice[name] === text);
+        const where = Object.entries(wanted).map(([name, text]) => `${name} ${text}`).join(", ");
+        const here = state.current >= 0 && at("batch", state.current) === batch &&
+          (depth === null || at("depth", state.current) === depth);
+        const button = make("button", { type: "button", "aria-pressed": String(pressed), class: here ? "now" : false,
+          "data-focus": `cell ${key}`, onclick: () => choose(wanted),
+          "aria-label": `${where}: ${number(value)}, median of ${cells.get(key).length}` }, number(value));
+        // No darker than a text in the page's ink can be read on.
+        button.style.setProperty("--share", `${Math.round(5 + (40 * (scale(value) - least)) / span)}%`);
+        return make("td", {}, button);
+      })));
+    id("map").replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));
+    id("map-said").textContent = `Median ${state.y}${mode ? ` of ${mode}` : " over the modes and whatever else is shown"}` +
+      "; a cell chooses its points, once more lets them go.";
+  }
+
+  // ---- table: only the rows that are seen are set
+  const varied = filters.filter((name) => name !== "status");
+  const headers = () => {
+    const names = state.all ? [...columns.keys()] : [...varied, state.y, ...(data.ends[state.y] || []), ...data.main];
+    return [...new Set(names)].filter((name) => columns.has(name));
+  };
+  let names = [], widths = [];
+
+  function table() {
+    names = headers();
+    const some = order.slice(0, 200);
+    widths = names.map((name) => Math.min(Math.max(name.length + 3, ...some.map((row) => shown(name, row).length + 2)), 36));
+    id("rows-head").replaceChildren(make("tr", {}, ...names.map((name, place) => {
+      const own = state.sort === name, way = own ? (state.down ? "descending" : "ascending") : "none";
+      const cell = make("th", { scope: "col", "aria-sort": way, title: columns.get(name).about },
+        make("button", { type: "button", "data-focus": `sort ${name}`, onclick: () => sortBy(name) },
+          name + (own ? (state.down ? " ▼" : " ▲") : "")));
+      cell.style.width = `${widths[place]}ch`;
+      return cell;
+    })));
+    id("rows").style.width = `${widths.reduce((sum, width) => sum + width, 0)}ch`;
+    id("rows").setAttribute("aria-rowcount", String(order.length + 1));
+    body();
+  }
+
+  function body(whole) {
+    const box = id("rows-box");
+    const first = whole ? 0 : Math.max(0, Math.floor(box.scrollTop / ROW) - SPARE);
+    const last = whole ? Math.min(order.length, MOST_PRINTED)
+      : Math.min(order.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + SPARE);
+    const gap = (rows) => {
+      const cell = make("td", { colspan: names.length });
+      cell.style.height = `${rows * ROW}px`;
+      return make("tr", { "aria-hidden": "true", class: "gap" }, cell);
+    };
+    const set = [];
+    if (first) set.push(gap(first));
+    for (let place = first; place < last; place++) {
+      const row = order[place];
+      set.push(make("tr", { "aria-rowindex": place + 2, class: row === state.current ? "now" : false, "data-row": row },
+        ...names.map((name) => make("td", { class: columns.get(name).isText ? false : "number",
+          title: columns.get(name).isText && shown(name, row).length > 34 ? shown(name, row) : false }, shown(name, row)))));
+    }
+    if (last < order.length && !whole) set.push(gap(order.length - last));
+    id("rows-body").replaceChildren(...set);
+  }
+
+  function sortBy(name) {
+    if (state.sort !== name) [state.sort, state.down] = [name, false];
+    else if (!state.down) state.down = true;
+    else state.sort = null;
+    order = sorted(chosen);
+    keepingFocus(table);
+  }
+
+  function reveal() {
+    const place = order.indexOf(state.current), box = id("rows-box");
+    if (place < 0) return;
+    const top = place * ROW, inside = box.clientHeight - 3 * ROW;
+    if (top < box.scrollTop || top > box.scrollTop + inside) box.scrollTop = Math.max(0, top - inside / 2);
+  }
+
+  function csv() {
+    const cell = (name, row) => {
+      const value = at(name, row);
+      if (value === null) return "";
+      if (typeof value === "number") return String(value);
+      const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value; // else a spreadsheet takes it for a formula
+      return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    };
+    const all = [...columns.keys()];
+    const text = [all.join(","), ...order.map((row) => all.map((name) => cell(name, row)).join(","))].join("\n");
+    const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/csv" }));
+    make("a", { href: address, download: "points-shown.csv" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  }
+
+  // ---- the current point, in figure, map, table and words
+  function go(row) {
+    state.current = row;
+    point();
+    keepingFocus(() => { legend(); map(); });
+    reveal();
+    body();
+    draw(false);
+  }
+
+  function point() {
+    const row = state.current;
+    id("point").replaceChildren(...(row < 0 ? ["No point is picked: click one, or a row, or use the arrow keys."]
+      : lines(row).map(([name, value]) => make("span", {}, make("b", {}, name), ` ${value}`))));
+  }
+
+  function step(rows, by) {
+    if (!rows.length) return;
+    const place = rows.indexOf(state.current);
+    go(rows[place < 0 ? 0 : Math.min(Math.max(place + by, 0), rows.length - 1)]);
+  }
+
+  function keepingFocus(change) {
+    const before = document.activeElement && document.activeElement.dataset.focus;
+    change();
+    if (before) [...document.querySelectorAll("[data-focus]")].find((each) => each.dataset.focus === before)?.focus();
+  }
+
+  // ---- all together
+  function say() {
+    const picked = Object.entries(state.choice).map(([name, value]) => `${name} ${value}`).join(", ");
+    const few = filtered.length > MOST_INTERVALS
+      ? ` Lines and intervals are drawn up to ${MOST_INTERVALS.toLocaleString("en")} points.` : "";
+    id("said").textContent = `${filtered.length.toLocaleString("en")} of ${data.rows.toLocaleString("en")} points` +
+      (picked ? `; chosen: ${picked} (${chosen.length.toLocaleString("en")} points).` : ".") + few;
+  }
+
+  let drawnAs = "";
+  function update() {
+    select();
+    say();
+    keepingFocus(() => { legend(); map(); table(); });
+    point();
+    // Anew only where axes, looks or the kind of drawing change: else the points are replaced.
+    const as = [state.x, state.y, axisOf(state.x).values, axisOf(state.y).log, style("--paper"),
+      filtered.length <= MOST_INTERVALS, filtered.length <= MOST_SVG].join(" ");
+    draw(as !== drawnAs);
+    drawnAs = as;
+  }
+
+  function offer(name, values, label, change, value) {
+    const list = make("select", { "data-filter": name, onchange: (event) => change(event.target.value) },
+      ...values.map(([own, text]) => make("option", { value: own }, text)));
+    list.value = value;
+    return make("label", {}, label, list);
+  }
+
+  function controls() {
+    const asked = filters.map((name) => offer(name,
+      [["", "all"], ...distinct(name).map((value) => [String(value), String(value)])],
+      name, (value) => { state.filter[name] = value; update(); }, state.filter[name] || ""));
+    const same = (each) => [each, each];
+    asked.push(offer("x", places.map(same), "x axis", (value) => { state.x = value; update(); }, state.x));
+    if (state.y) asked.push(offer("y", measures.map(same), "y axis", (value) => { state.y = value; update(); }, state.y));
+    id("filters").replaceChildren(...asked);
+  }
+
+  function clear() {
+    Object.assign(state, { filter: {}, choice: {}, words: "", current: -1 });
+    id("search").value = "";
+    controls();
+  }
+
+  // A finding's rows: what a filter can say is filtered, a mode and a cell are chosen.
+  function follow(wanted) {
+    clear();
+    for (const [name, value] of wanted) {
+      if (CELL.includes(name)) state.choice[name] = value;
+      else if (filters.includes(name)) state.filter[name] = value;
+    }
+    controls();
+    update();
+  }
+
+  function keys(rows) {
+    return (event) => {
+      const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10,
+        Home: -data.rows, End: data.rows }[event.key];
+      if (by === undefined || event.target !== event.currentTarget) return;
+      event.preventDefault();
+      step(rows(), by);
+    };
+  }
+
+  function theme() {
+    const dark = document.documentElement.dataset.theme
+      ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    id("theme").textContent = dark ? "Light" : "Dark";
+    id("theme").setAttribute("aria-label", `Show the page ${dark ? "light" : "dark"}`);
+    return dark;
+  }
+
+  id("explore").hidden = false;
+  id("theme").hidden = false;
+  document.documentElement.classList.add("scripted");
+  controls();
+  theme();
+  id("theme").addEventListener("click", () => {
+    document.documentElement.dataset.theme = theme() ? "light" : "dark";
+    theme();
+    update();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme(); update(); });
+  id("clear").addEventListener("click", () => { clear(); update(); });
+  id("csv").addEventListener("click", csv);
+  id("all-columns").addEventListener("change", (event) => { state.all = event.target.checked; table(); });
+  let waiting = 0;
+  id("search").addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { state.words = event.target.value; update(); }, 120);
+  });
+  id("rows-box").addEventListener("scroll", () => requestAnimationFrame(() => body()), { passive: true });
+  id("rows-body").addEventListener("click", (event) => {
+    const line = event.target.closest("tr[data-row]");
+    if (line) go(Number(line.dataset.row));
+  });
+  const inFigure = () => [...chosen].filter((row) => at(state.y, row) !== null).sort((a, b) => {
+    const left = at(state.x, a), right = at(state.x, b);
+    return left < right ? -1 : left > right ? 1 : a - b;
+  });
+  id("chart-box").addEventListener("keydown", keys(inFigure));
+  id("rows-box").addEventListener("keydown", keys(() => order));
+  id("chart-box").addEventListener("pointerleave", () => hover(-1));
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hover(-1); });
+  for (const link of document.querySelectorAll("a[data-rows]")) {
+    link.addEventListener("click", () => follow(JSON.parse(link.dataset.rows)));
+  }
+  for (const link of document.querySelectorAll("a[data-figure]")) {
+    link.addEventListener("click", () => {
+      const found = document.querySelector(link.getAttribute("href"));
+      if (found && found.type === "radio") found.checked = true;
+    });
+  }
+  addEventListener("beforeprint", () => body(true));
+  addEventListener("afterprint", () => body());
+  update();
+})();

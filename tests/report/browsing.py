@@ -1,0 +1,25 @@
+"""What tests in a browser need, and what is said where it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+def missing(what: str) -> None:
+    """On a developer's machine a browser may be missing; in CI a test that never runs would hide a fault."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def executable() -> str | None:
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)

@@ -1,0 +1,70 @@
+"""The answer, and the five findings that matter most: one for each question, by a stated rule."""
+
+from __future__ import annotations
+
+import pytest
+from synthetic import failed, make_points
+
+from harness.report.findings import sentences, told
+from harness.report.findings.foremost import MOST, OTHERWISE, QUESTIONS, answer, foremost
+from harness.report.findings.told import Told
+from harness.report.table.tidy import tidy
+
+
+def test_the_first_sentence_that_answers_a_question_is_taken_in_the_order_of_questions() -> None:
+    said = [
+        Told("n", "noise"),
+        Told("f1", "faster"),
+        Told("b", "bottleneck"),
+        Told("f2", "faster"),
+        Told("z", "energy"),
+    ]
+    found = foremost(said)
+    assert [each.told.text for each in found] == ["b", "f1", "n", "f2", "z"]
+    assert [each.question for each in found] == [
+        *(QUESTIONS[place][0] for place in (0, 1, 4)),
+        *(OTHERWISE, OTHERWISE),
+    ]
+
+
+def test_there_are_five_at_most_and_all_are_sentences_of_the_report() -> None:
+    points = make_points(devices=(1, 2), workloads=("forward", "train"))
+    table = tidy(points)
+    found = foremost(told(table))
+    assert len(found) == MOST == 5
+    assert {each.told.text for each in found} <= {*sentences(table)}
+
+
+def test_the_answer_is_a_sentence_a_number_and_what_removes_it() -> None:
+    found = answer(told(tidy(make_points())))
+    assert found.number.endswith("%") and found.number in found.sentence
+    assert "trace runs" in found.removes and "as fast as eager" in found.removes
+    assert found.shown_by[0] == "crossover"
+
+
+def test_the_answer_of_an_emulated_device_says_so_first() -> None:
+    assert answer(told(tidy(make_points(device_kind="emulated")))).sentence.startswith(
+        "Emulated, not measured: "
+    )
+
+
+def test_where_the_share_is_not_known_no_number_is_made_up() -> None:
+    alone = answer(told(tidy(make_points(modes=("eager",)))))
+    assert "cannot be told" in alone.sentence
+    assert alone.number == alone.removes == ""
+
+
+@pytest.mark.parametrize("points", [make_points()[:0], make_points(change=lambda row: failed())])
+def test_a_report_of_nothing_has_an_answer_that_says_so(points: object) -> None:
+    said = told(tidy(points))  # type: ignore[arg-type]
+    assert answer(said).sentence == said[0].text and answer(said).number == ""
+    assert foremost(said)
+
+
+def test_a_sentence_knows_the_rows_that_it_speaks_of() -> None:
+    table = tidy(make_points(devices=(1, 2)))
+    (gain,) = [each for each in told(table) if each.kind == "faster"][:1]
+    rows = table
+    for name, value in gain.at:
+        rows = rows[rows[name] == value]
+    assert len(rows) == 1 and rows["mode"].iloc[0] in gain.text
