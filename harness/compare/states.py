@@ -1,0 +1,78 @@
+"""How fast the machine was in each session of two runs, by what other cells took there.
+
+In: what each session found of the reference mode's points, in both runs. Out: a point's times over that. Must not know
+rows, nor verdicts.
+
+A machine that is slow for an hour is slow for all cells of a run, and a change of one point is a change beside the
+others. So the state of a session is the median over other cells' reference points of their time there over what they
+took in the first run: the median, so that it stands while fewer than half of them have changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, median
+
+from harness.core.stats.intervals import Error, over_sessions
+from harness.core.stats.spread import Spread
+
+# Of fewer other cells the median is hardly more than one of them.
+FEWEST_OTHERS = 4
+# Of a normal distribution: its standard deviation over the median of what values are away from 0.
+_OVER_MEDIAN = 1.4826
+
+# Session -> time.
+Times = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class States:
+    """a, b: cell -> time of its reference point in each session, in both runs; the same cells in both."""
+
+    a: Mapping[str, Times]
+    b: Mapping[str, Times]
+
+    def speed(self, cell: str, of_a: Times, of_b: Times) -> Error | None:
+        """B's speed over A's of a point of this cell, beside all other cells; None where they are too few."""
+        error, further = self._beside(cell, of_a, of_b), self.between_cells
+        if error is None or further is None or not error.dof > 0:
+            return error
+        return error.further(further.sd, further.dof)
+
+    @cached_property
+    def between_cells(self) -> Spread | None:
+        """What cells differ by from one run to the other beyond what their sessions show: a component of variance, by
+        the median over cells, which a few that changed do not move. None where there are too few cells."""
+        errors = [self._beside(cell, self.a[cell], self.b[cell]) for cell in self.a]
+        found = [(math.log(error.estimate), error.standard) for error in errors if error and error.dof > 0]
+        if len(found) <= FEWEST_OTHERS:
+            return None
+        apart = _OVER_MEDIAN * median(abs(log) for log, _ in found)
+        own = median(standard**2 for _, standard in found)
+        return Spread(math.sqrt(max(apart**2 - own, 0.0)), len(found) - 1)
+
+    def _beside(self, cell: str, of_a: Times, of_b: Times) -> Error | None:
+        sides = []
+        for ours, references in ((of_a, self.a), (of_b, self.b)):
+            states = {session: self._state(references, cell, session) for session in ours}
+            beside = [ours[session] / state for session, state in states.items() if state is not None]
+            if not beside:
+                return None
+            sides.append(over_sessions(beside))
+        return sides[0].over(sides[1])
+
+    def _state(self, references: Mapping[str, Times], cell: str, session: str) -> float | None:
+        others = [
+            times[session] / self._usual[other]
+            for other, times in references.items()
+            if other != cell and session in times
+        ]
+        return median(others) if len(others) >= FEWEST_OTHERS else None
+
+    @cached_property
+    def _usual(self) -> dict[str, float]:
+        """Cell -> what its reference point took in A, the geometric mean over sessions."""
+        return {cell: math.exp(fmean(map(math.log, times.values()))) for cell, times in self.a.items()}
