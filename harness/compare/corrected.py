@@ -25,13 +25,14 @@ CHANCE = 2 / ONE_TAIL_IN
 CHANGED = (FASTER, SLOWER)
 
 
-def verdicts(ratios: Sequence[tuple[Error, float]]) -> list[str]:
-    """ratios: of speeds, each with its noise floor. One without an error is undecided, and counts for none."""
+def verdicts(ratios: Sequence[tuple[Error, float]], beside: int = 0) -> list[str]:
+    """ratios: of speeds, each with its noise floor. One without an error is undecided, and counts for none. beside:
+    further comparisons of which it is known that they stand out less."""
     chances = [_chance(error, floor) for error, floor in ratios]
     order = sorted(
         (place for place, chance in enumerate(chances) if not math.isnan(chance)), key=chances.__getitem__
     )
-    found, left, stopped = [UNDECIDED] * len(ratios), len(order), False
+    found, left, stopped = [UNDECIDED] * len(ratios), len(order) + beside, False
     for place in order:
         error, floor = ratios[place]
         interval = at_level(error, CHANCE / left)
