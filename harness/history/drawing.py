@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PANELS, COLUMNS = 24, 3
 WIDTH, HEIGHT = 3.4, 2.1
-TIME, CHANGE = "#0173b2", "#b00020"
+TIME, MEASURED, CHANGE = "#0173b2", "#b9c4cc", "#b00020"
 # Letters of a panel's title, and of what else changed.
 MOST_LETTERS, MOST_REASON = 46, 40
 
@@ -47,7 +47,8 @@ def draw(history: History, kind: str = "png") -> bytes:
         for ax in axes[len(lines) :]:
             ax.set_axis_off()
         left = len(history.lines) - len(lines)
-        title = "Step time in each run, in the order of time, with 95 % interval"
+        title = "Step time in each run, in the order of time, with 95 % interval (grey)\n"
+        title += "and at the usual state of the machine, as the other cells tell it (blue)"
         title += f"; {left} further lines are in history.csv" if left else ""
         if any(_is_emulated(line) for line in lines):
             title += f"\n{EMULATED_MARK}"
@@ -68,8 +69,9 @@ def _panel(ax: Axes, line: Line, changes: Sequence[Change]) -> None:
     for place, entry in enumerate(line.entries):
         step = entry.step
         if not math.isnan(step.low):
-            ax.plot([place, place], [step.low, step.high], color=TIME, alpha=0.4, linewidth=1.2)
-    ax.plot([entry.step.estimate for entry in line.entries], "o-", color=TIME, markersize=3, linewidth=0.6)
+            ax.plot([place, place], [step.low, step.high], color=MEASURED, linewidth=1.2, zorder=1)
+    ax.plot([entry.step.estimate for entry in line.entries], "_", color=MEASURED, markersize=5, zorder=1)
+    ax.plot([entry.beside for entry in line.entries], "o-", color=TIME, markersize=3, linewidth=0.8, zorder=2)
     for change in changes:
         place = line.entries.index(change.after) - 0.5
         ax.axvline(place, color=CHANGE, linewidth=1.0)
