@@ -23,6 +23,8 @@ from harness.core.stats.verdicts import FASTER, SLOWER, UNDECIDED, threshold, ve
 # Of all together: that of an interval of 95 %.
 CHANCE = 2 / ONE_TAIL_IN
 CHANGED = (FASTER, SLOWER)
+# Of a logarithm: a factor of 1e130, which is as good as no end at all.
+_WIDEST = 300.0
 
 
 def verdicts(ratios: Sequence[tuple[Error, float]], beside: int = 0) -> list[str]:
@@ -44,7 +46,7 @@ def verdicts(ratios: Sequence[tuple[Error, float]], beside: int = 0) -> list[str
 
 def at_level(error: Error, chance: float) -> Interval:
     """The interval that misses the truth with this chance."""
-    factor = math.exp(float(stdtrit(error.dof, 1 - chance / 2)) * error.standard)
+    factor = math.exp(min(float(stdtrit(error.dof, 1 - chance / 2)) * error.standard, _WIDEST))
     return Interval(error.estimate, error.estimate / factor, error.estimate * factor)
 
 

@@ -9,10 +9,12 @@ rounds; and eager beside the eager of all other cells, in the same sessions. An 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.analysis.by_session import STEP
+from harness.compare.moderated import moderated
 from harness.compare.side import Side
 from harness.compare.states import States
 from harness.core import axes
@@ -23,6 +25,9 @@ from harness.core.stats.verdicts import FASTER, SLOWER, verdict
 # By what a ratio was had: EAGER, of the same cell; OTHER_CELLS, their eager; TIMES, both step times, with how far the
 # machine drifts from one sweep to the next.
 EAGER, OTHER_CELLS, TIMES = "eager", "other cells", "step times"
+
+# Of the logarithm: beyond it nothing is known (a factor of 20,000), and ends of intervals are no numbers.
+_MOST_STANDARD = 10.0
 
 Values = Mapping[str, object]
 Place = tuple[object, ...]
@@ -61,7 +66,7 @@ def ratios(a: Side, b: Side, pairs: list[Pair], floors: Mapping[str, float], pai
     """By key; of points without a step time none. floors: by key. paired: whether what was measured beside them may be
     held against each other; if not, step times alone are."""
     if not paired:
-        return dict(_direct(a, b, pairs))
+        return _bounded(dict(_direct(a, b, pairs)))
     states = _states(a, b, pairs)
     found: dict[str, Ratio] = {}
     changed: set[Place] = set()
@@ -74,7 +79,24 @@ def ratios(a: Side, b: Side, pairs: list[Pair], floors: Mapping[str, float], pai
             interval = ratio.error.interval()
             if verdict(interval.low, interval.high, floors.get(pair.key, float("nan"))) in (FASTER, SLOWER):
                 changed.add(pair.ladder)
-    return found
+    return _leaning_on_each_other(_bounded(found))
+
+
+def _bounded(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
+    """What a file of anybody's says may be no number of ours."""
+    return {
+        key: ratio if ratio.error.standard < _MOST_STANDARD else Ratio(Error(ratio.error.estimate, math.nan, 0), ratio.through)
+        for key, ratio in found.items()
+    }
+
+
+def _leaning_on_each_other(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
+    """Of those that were had in the same way, whose noise is alike."""
+    result = dict(found)
+    for way in (EAGER, OTHER_CELLS):
+        errors = moderated({key: ratio.error for key, ratio in found.items() if ratio.through == way})
+        result |= {key: Ratio(error, way) for key, error in errors.items()}
+    return result
 
 
 def _of_pair(a: Side, b: Side, pair: Pair, states: States, *, use_reference: bool) -> Ratio | None:

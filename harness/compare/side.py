@@ -26,8 +26,8 @@ from harness.core.stats.spread import ASSUMED_DRIFT, Spread
 from harness.report.table.formats import one_line
 from harness.report.table.tidy import tidy
 
-# points.csv of 50,000 points has some 30 MB; a table a few times as large is none of ours.
-LARGEST_CSV = 2**27
+# points.csv of 50,000 points has some 30 MB, and 80 columns.
+LARGEST_CSV, MOST_COLUMNS = 2**26, 1000
 # What an interval is known by that stands in a table, where it was borrowed of earlier sweeps: one of five sessions, as
 # conf/timing/normal.yaml has it.
 _BORROWED_DOF = 4
@@ -102,7 +102,11 @@ def side_of_table(key: str, path: Path) -> Side:
     """Of points.csv alone."""
     try:
         content = beneath.read(path.parent, path.name, LARGEST_CSV)
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding_errors="replace")
+        if content.partition(b"\n")[0].count(b",") > MOST_COLUMNS:
+            raise ValueError(f"more than {MOST_COLUMNS} columns")
+        table = pd.read_csv(
+            io.BytesIO(content), dtype=str, keep_default_na=False, encoding_errors="replace", index_col=False
+        )
     except (OSError, ValueError) as error:  # pandas' own are ValueErrors
         raise _refused(key, path, error) from None
     missing = [name for name in ("key", MODE, "status", STEP) if name not in table.columns]
@@ -123,7 +127,7 @@ def printed(row: Mapping[str, object], figure: str) -> Error | None:
     if not 0 < low <= high:
         return Error(value, float("nan"), 0)
     sessions = _number(row["sessions"])
-    dof = sessions - 1 if sessions > 1 else float(_BORROWED_DOF)
+    dof = max(sessions - 1, 1.0) if sessions > 1 else float(_BORROWED_DOF)
     return Error(value, math.log(high / low) / 2 / t_quantile(dof), dof)
 
 

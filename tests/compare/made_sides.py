@@ -35,12 +35,14 @@ def made_side(
     own_sd: float = 0.006,
     null_sd: float = 0.002,
     cell_sd: float = 0.0,
+    disturbed: float = 0.0,
     slower: Mapping[str, float] | None = None,
     facts: Mapping[str, str] | None = None,
     changes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Side:
     """All of it relative standard deviations: drift of the whole run; session_sd of a whole session; cell_sd of a cell
-    in the run; own_sd of one mode in one session. slower: point key -> factor of its step time. changes: point key ->
+    in the run; own_sd of one mode in one session. disturbed: share of a mode's sessions in which it is 5 times as noisy.
+    slower: point key -> factor of its step time. changes: point key ->
     columns of its row."""
     chance = np.random.default_rng(seed)
     state = chance.normal(0, drift)
@@ -52,7 +54,7 @@ def made_side(
         times: dict[str, np.ndarray] = {}
         for mode, share in MODES.items():
             key = key_of(cell, mode)
-            logs = state + of_cell + of_sessions + chance.normal(0, own_sd, sessions)
+            logs = state + of_cell + of_sessions + _own(chance, own_sd, sessions, disturbed)
             times[mode] = 100.0 * 2**cell * share * (slower or {}).get(key, 1.0) * np.exp(logs)
         null = math.exp(chance.normal(0, null_sd))
         for mode, of_mode in times.items():
@@ -62,6 +64,11 @@ def made_side(
             rows.append({**_row(key, cell, mode, found[key], sessions, null), **(changes or {}).get(key, {})})
     points = tidy(pd.DataFrame(rows, columns=list(schema.COLUMNS)))
     return Side(label, points, FACTS if facts is None else facts, found)
+
+
+def _own(chance: np.random.Generator, sd: float, sessions: int, disturbed: float) -> np.ndarray:
+    times = np.where(chance.random(sessions) < disturbed, 5.0, 1.0)
+    return chance.normal(0, sd, sessions) * times
 
 
 def _by_session(times: np.ndarray, speedups: np.ndarray | None, earlier: Earlier) -> BySession:
