@@ -1,7 +1,7 @@
 """How often is `harness compare` right? Runs of one sweep against each other, and with a planted change.
 
-Nothing changed: of all points of all pairs of runs at most 1 in 20 may be called faster or slower. Planted: in a copy of
-one run the times of one point are 5 % longer; it must be called slower in 57 of 60. With --real the change is a counted
+Nothing changed: of all points of all pairs of runs at most 1 in 20 may be called faster or slower. Planted: in a copy
+of one run the times of one point are 5 % longer; it must be called slower in 57 of 60. With --real the change is a counted
 Python loop in a mode of its own, calibrated to 5 % of the step, and both runs are measured.
 Run: python -m benchmarks.compared [--runs DIR...] [--times 6] [--planted 60] [--real 3]
 """
@@ -36,7 +36,13 @@ CHANGE = 0.05
 MOST_CALLED, LEAST_FOUND = 1 / 20, 57 / 60
 # Cells enough that each has four others beside it; five sessions as conf/timing/normal.yaml has them, shorter.
 SWEEP = ("depth=[5,20,48,96]", "width=[48]", "batch=[1,64]", "devices=[1]", "device=cpu", "monitor=none")
-TIMING = ("timing=quick", "timing.sessions=5", "timing.max_sessions=5", "timing.rounds=8", "timing.block_ms=4")
+TIMING = (
+    "timing=quick",
+    "timing.sessions=5",
+    "timing.max_sessions=5",
+    "timing.rounds=8",
+    "timing.block_ms=4",
+)
 
 
 def main() -> int:
@@ -45,7 +51,9 @@ def main() -> int:
     options.add_argument("--runs", type=Path, nargs="+", help="compare these runs, and measure none")
     options.add_argument("--times", type=int, default=6, help="runs to measure (default 6)")
     options.add_argument("--planted", type=int, default=60, help="planted changes of each kind (default 60)")
-    options.add_argument("--real", type=int, default=0, help="pairs of runs with a loop that spins (default 0)")
+    options.add_argument(
+        "--real", type=int, default=0, help="pairs of runs with a loop that spins (default 0)"
+    )
     options.add_argument("--keep", type=Path, help="folder that the run directories stay in")
     options.add_argument("overrides", nargs="*", help="further overrides of the sweep")
     given = options.parse_args()
@@ -76,8 +84,18 @@ def _unchanged(sides: Sequence[Side], out: Path) -> bool:
         (found,) = compared([a, b])
         rows += [
             {
-                **{"a": a.label, "b": b.label, "key": row.key, "mode": row.axes["mode"], "through": row.through},
-                **{"ratio": row.judged.ratio.estimate, "low": row.judged.ratio.low, "high": row.judged.ratio.high},
+                **{
+                    "a": a.label,
+                    "b": b.label,
+                    "key": row.key,
+                    "mode": row.axes["mode"],
+                    "through": row.through,
+                },
+                **{
+                    "ratio": row.judged.ratio.estimate,
+                    "low": row.judged.ratio.low,
+                    "high": row.judged.ratio.high,
+                },
                 **{"verdict": row.judged.verdict, "floor": found.floor},
             }
             for row in found.rows
@@ -122,7 +140,13 @@ def _of(found: Comparison, key: str) -> dict[str, Any]:
     called = sum(other.judged.verdict in CHANGED for other in found.rows if other.key != key)
     ratio = row.judged.ratio
     return {
-        **{"key": key, "verdict": row.judged.verdict, "ratio": ratio.estimate, "low": ratio.low, "high": ratio.high},
+        **{
+            "key": key,
+            "verdict": row.judged.verdict,
+            "ratio": ratio.estimate,
+            "low": ratio.low,
+            "high": ratio.high,
+        },
         **{"through": row.through, "others_called": called, "floor": found.floor},
     }
 
@@ -152,7 +176,14 @@ def _longer(block: Mapping[str, Any], key: str, factor: float) -> dict[str, Any]
 def _real(times: int, folder: Path, overrides: Sequence[str], out: Path) -> bool:
     """Of the cells whose step a loop of that length is 5 % of: the deepest of one sample."""
     cell = ["depth=[96]", "width=[48]", "batch=[1]", "devices=[1]", "device=cpu", "monitor=none"]
-    own = [*cell, *TIMING, "mode=[eager,spinning]", "plugins=[benchmarks.spinning]", "timing.null_every=1", *overrides]
+    own = [
+        *cell,
+        *TIMING,
+        "mode=[eager,spinning]",
+        "plugins=[benchmarks.spinning]",
+        "timing.null_every=1",
+        *overrides,
+    ]
     rows: list[dict[str, Any]] = []
     passes = 0
     for number in range(times):

@@ -14,8 +14,8 @@ from harness.commands.shared.parser import Parser
 from harness.core.errors import ConfigError, HarnessError, UsageError
 from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
 
-DESCRIPTION = """Which points changed from run A to run B? Each point of both with the ratio of its speeds, an interval, and a
-verdict that is corrected for the number of points. docs/compare.md"""
+DESCRIPTION = """Which points changed from run A to run B? Each point of both with the ratio of its speeds, an interval,
+and a verdict that is corrected for the number of points. docs/compare.md"""
 EPILOG = """\
 A, B, ... are run directories, or the points.csv of one. All are compared with A.
 
@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", nargs="+", type=Path, metavar="RUN", help="a run directory or a points.csv; A first")
+    parser.add_argument(
+        "run", nargs="+", type=Path, metavar="RUN", help="a run directory or a points.csv; A first"
+    )
     parser.add_argument(
         "--fail-on",
         default="",

@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.commands.shared.parser import Parser
 from harness.core.errors import HarnessError
 
-DESCRIPTION = """Every point over all runs below a folder: its step time in each, where it changed, and which versions (torch,
-Python, harness, driver) changed with it. docs/history.md"""
+DESCRIPTION = """Every point over all runs below a folder: its step time in each, where it changed, and which versions
+(torch, Python, harness, driver) changed with it. docs/history.md"""
 TABLE, CHANGES, PAGE, SVG, PNG = "history.csv", "changes.csv", "history.html", "history.svg", "history.png"
 FILES = (TABLE, CHANGES, PAGE, SVG, PNG)
 
@@ -33,7 +33,9 @@ def main(arguments: list[str]) -> int:
             Made(given.out).check(*FILES)
         found = runs_below(given.results)
         lines = lines_of(found.sides)
-        history = History(given.results.name or "results", tuple(lines), tuple(changes_of(lines)), found.left_out)
+        history = History(
+            given.results.name or "results", tuple(lines), tuple(changes_of(lines)), found.left_out
+        )
         print(history.as_text())
         folder = given.out if given.out is not None else reserved(default_path("history"))
         made = Made(folder)
@@ -53,6 +55,8 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="harness history", description=DESCRIPTION)
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="a folder with run directories at any depth")
+    parser.add_argument(
+        "results", type=Path, metavar="RESULTS", help="a folder with run directories at any depth"
+    )
     parser.add_argument("--out", type=Path, help="folder to write to (default results/history/<UTC time>)")
     return parser

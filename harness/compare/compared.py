@@ -23,6 +23,7 @@ from harness.core import axes
 from harness.core.errors import HarnessError
 from harness.core.stats.intervals import Error, Interval
 from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
+from harness.core.warnings import names
 
 # In the order in which they are counted.
 VERDICTS = (SLOWER, FASTER, SAME, UNDECIDED)
@@ -135,7 +136,9 @@ class _Draft:
 
     def judged(self, verdicts: Sequence[str]) -> Comparison:
         each = iter(verdicts)
-        rows = tuple(replace(row, judged=replace(row.judged, verdict=next(each))) for row in self.comparison.rows)
+        rows = tuple(
+            replace(row, judged=replace(row.judged, verdict=next(each))) for row in self.comparison.rows
+        )
         together = {
             name: replace(judged, verdict=next(each))
             for name in ("overall", "common")
@@ -172,13 +175,17 @@ def _draft(a: Side, b: Side) -> _Draft:
 
 
 def _row(pair: Pair, ratio: Ratio) -> Row:
-    from harness.core.warnings import names
-
     warnings = dict.fromkeys((*names(pair.a["warnings"]), *names(pair.b["warnings"])))
     values = {name: pair.a[name] for name in axes.AXES}
     a_us, b_us = float(str(pair.a["step_us"])), float(str(pair.b["step_us"]))
     return Row(
-        pair.key, values, a_us, b_us, Judged(ratio.error.interval(), UNDECIDED), ratio.through, tuple(warnings)
+        pair.key,
+        values,
+        a_us,
+        b_us,
+        Judged(ratio.error.interval(), UNDECIDED),
+        ratio.through,
+        tuple(warnings),
     )
 
 
@@ -203,6 +210,7 @@ def _common(a: Side, b: Side, pairs: Sequence[Pair]) -> Error | None:
 def _floors(a: Side, b: Side, pairs: Sequence[Pair]) -> dict[str, float]:
     """Key -> the noise floor of its like, by the nulls of both runs: where ranks wait for cores, it is higher."""
     both = pd.concat([a.points, b.points], ignore_index=True)
+    both = both[~(both["null_ratio"] <= 0)]  # a table of anybody's may say so
     crowded = {word: noise_floor(both[both["oversubscribed"] == word]).relative for word in (False, True)}
     return {pair.key: crowded[bool(pair.a["oversubscribed"])] for pair in pairs}
 

@@ -19,7 +19,13 @@ from harness.report.table.formats import listed
 # conditions.
 OF_CONDITIONS: tuple[PointWarning, ...] = (OVERSUBSCRIBED, SHARED, THROTTLED)
 # What most points have.
-_USUAL = {"devices": "1", "workload": "forward", "dtype": "float32", "autograd": "inference", "environment": "here"}
+_USUAL = {
+    "devices": "1",
+    "workload": "forward",
+    "dtype": "float32",
+    "autograd": "inference",
+    "environment": "here",
+}
 _USUAL |= {"controller": "processes"}
 
 
@@ -72,7 +78,11 @@ def _why(a: Mapping[str, object] | None, b: Mapping[str, object] | None) -> str:
     """ "" where they can be compared."""
     if a is None or b is None:
         return "not in A" if a is None else "not in B"
-    broken = [f"{row['status'] or 'no status'} in {name}" for name, row in (("A", a), ("B", b)) if row["status"] != OK]
+    broken = [
+        f"{row['status'] or 'no status'} in {name}"
+        for name, row in (("A", a), ("B", b))
+        if row["status"] != OK
+    ]
     if broken:
         return listed(broken)
     if any(a[name] != b[name] for name in axes.AXES):

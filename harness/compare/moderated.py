@@ -2,9 +2,9 @@
 
 In: errors of many points. Out: the same estimates, with errors that lean on each other. Must not know what is compared.
 
-Five sessions know a point's own noise badly: by 4 degrees of freedom a variance is easily half or twice what it is, and an
-interval that must hold after a correction for many points is then several times as wide as it need be. Points of one
-run are much alike in it. So each variance is taken for a draw from a scaled inverse chi-squared distribution, whose
+Five sessions know a point's own noise badly: by 4 degrees of freedom a variance is easily half or twice what it is, and
+an interval that must hold after a correction for many points is then far wider than it need be. Points of one run are
+much alike in it. So each variance is taken for a draw from a scaled inverse chi-squared distribution, whose
 parameters are found from all of them, and replaced by its mean given the point's own: Smyth's moderated t (Statistical
 Applications in Genetics and Molecular Biology 3, 2004). Where points differ in their noise by more than chance, little
 is left of that by itself.

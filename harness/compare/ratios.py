@@ -62,7 +62,9 @@ class Ratio:
     through: str
 
 
-def ratios(a: Side, b: Side, pairs: list[Pair], floors: Mapping[str, float], paired: bool) -> dict[str, Ratio]:
+def ratios(
+    a: Side, b: Side, pairs: list[Pair], floors: Mapping[str, float], paired: bool
+) -> dict[str, Ratio]:
     """By key; of points without a step time none. floors: by key. paired: whether what was measured beside them may be
     held against each other; if not, step times alone are."""
     if not paired:
@@ -85,7 +87,9 @@ def ratios(a: Side, b: Side, pairs: list[Pair], floors: Mapping[str, float], pai
 def _bounded(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
     """What a file of anybody's says may be no number of ours."""
     return {
-        key: ratio if ratio.error.standard < _MOST_STANDARD else Ratio(Error(ratio.error.estimate, math.nan, 0), ratio.through)
+        key: ratio
+        if ratio.error.standard < _MOST_STANDARD
+        else Ratio(Error(ratio.error.estimate, math.nan, 0), ratio.through)
         for key, ratio in found.items()
     }
 

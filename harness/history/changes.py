@@ -20,8 +20,8 @@ import numpy as np
 
 from harness.compare.corrected import CHANGED, verdicts
 from harness.compare.facts import ABSENT, differing
-from harness.history.lines import Entry, Line
 from harness.core.stats.intervals import Interval, over_sessions
+from harness.history.lines import Entry, Line
 
 # Runs before and after a change, at least: by fewer its size has hardly an interval. So with fewer than twice as many
 # nothing is called a change; two more, since one run that was disturbed is none either.
@@ -60,14 +60,19 @@ def changes_of(lines: Sequence[Line]) -> list[Change]:
     candidates = [(line, start, place, end) for line in long for start, place, end in _candidates(line)]
     errors = []
     for line, start, place, end in candidates:
-        was, now = (over_sessions([entry.beside for entry in line.entries[i:j]]) for i, j in ((start, place), (place, end)))
+        was, now = (
+            over_sessions([entry.beside for entry in line.entries[i:j]])
+            for i, j in ((start, place), (place, end))
+        )
         errors.append(was.over(now))
     found = verdicts([(error, math.nan) for error in errors], beside=places - len(errors))
     changes = []
     for (line, _, place, _), error, verdict in zip(candidates, errors, found, strict=True):
         if verdict in CHANGED:
             before, after = line.entries[place - 1], line.entries[place]
-            versions = [row for row in differing(before.side.facts, after.side.facts) if ABSENT not in row[1:]]
+            versions = [
+                row for row in differing(before.side.facts, after.side.facts) if ABSENT not in row[1:]
+            ]
             changes.append(Change(line, before, after, error.interval(), verdict, tuple(versions)))
     return changes
 

@@ -77,7 +77,14 @@ def _panel(ax: Axes, line: Line, changes: Sequence[Change]) -> None:
         ax.axvline(place, color=CHANGE, linewidth=1.0)
         told = f"{100 * (change.ratio.estimate - 1):+.1f} %  {one_line(change.reason, MOST_REASON)}"
         ax.text(
-            place, 1.0, told, color=CHANGE, fontsize="x-small", transform=ax.get_xaxis_transform(), ha="center", va="bottom"
+            place,
+            1.0,
+            told,
+            color=CHANGE,
+            fontsize="x-small",
+            transform=ax.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
         )
     several = "\n" if changes else ""
     ax.set_title(one_line(line.label, MOST_LETTERS) + several, fontsize="small")

@@ -84,7 +84,11 @@ class _States:
 
     def __init__(self, rows: Sequence[Mapping[str, Mapping[str, object]]]) -> None:
         self._times: list[dict[str, tuple[str, float]]] = [
-            {key: (_cell(row), _number(row[STEP])) for key, row in of_run.items() if row[axes.MODE] == REFERENCE_MODE}
+            {
+                key: (_cell(row), _number(row[STEP]))
+                for key, row in of_run.items()
+                if row[axes.MODE] == REFERENCE_MODE
+            }
             for of_run in rows
         ]
         every: dict[str, list[float]] = {}
@@ -101,9 +105,7 @@ class _States:
         return self._median(number, None)
 
     def _median(self, number: int, cell: str | None) -> float | None:
-        others = [
-            time / self._usual[key] for key, (own, time) in self._times[number].items() if own != cell
-        ]
+        others = [time / self._usual[key] for key, (own, time) in self._times[number].items() if own != cell]
         return median(others) if len(others) >= FEWEST_OTHERS else None
 
 

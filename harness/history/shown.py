@@ -28,11 +28,33 @@ HEADER = ("point", "from run", "speed after / before", "interval", "verdict", "w
 # A page, or a terminal, of more is none that one reads.
 MOST_ROWS, MOST_ON_TERMINAL = 2000, 40
 OF_LINES = (
-    *("key", *axes.AXES, "machine", "run", "began", "step_us", "step_us_low", "step_us_high", "beside", "through"),
+    *(
+        "key",
+        *axes.AXES,
+        "machine",
+        "run",
+        "began",
+        "step_us",
+        "step_us_low",
+        "step_us_high",
+        "beside",
+        "through",
+    ),
     *(name.replace(" ", "_") for name in VERSIONS),
 )
 OF_CHANGES = (
-    *("key", *axes.AXES, "machine", "before", "after", "began", "ratio", "ratio_low", "ratio_high", "verdict"),
+    *(
+        "key",
+        *axes.AXES,
+        "machine",
+        "before",
+        "after",
+        "began",
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+        "verdict",
+    ),
     "versions",
 )
 
@@ -131,7 +153,12 @@ def _runs(history: History) -> Iterator[list[str]]:
 def _of_entry(line: Line, entry: Entry) -> Mapping[str, object]:
     facts = {name.replace(" ", "_"): entry.side.facts.get(name, "") for name in VERSIONS}
     step = entry.step
-    numbers = {"step_us": step.estimate, "step_us_low": step.low, "step_us_high": step.high, "beside": entry.beside}
+    numbers = {
+        "step_us": step.estimate,
+        "step_us_low": step.low,
+        "step_us_high": step.high,
+        "beside": entry.beside,
+    }
     if not line.axes:  # of all cells together there is no step
         numbers = {"beside": entry.beside}
     return {

@@ -115,7 +115,11 @@ class Figures(Mapping[str, LoadedFigure]):
             )
             return {
                 figure.svg.stem: LoadedFigure(
-                    figure.svg.stem, figure.title, figure.caption, figure.svg.read_bytes(), figure.png.read_bytes()
+                    figure.svg.stem,
+                    figure.title,
+                    figure.caption,
+                    figure.svg.read_bytes(),
+                    figure.png.read_bytes(),
                 )
                 for figure in drawn.figures
             }
@@ -159,7 +163,9 @@ class LoadedRun:
         """Findings, notes and the table of points; figures by their names, since drawing them takes seconds."""
         title = f"{self._run.label}: {len(self._run.points)} points"
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        table = self._run.points.dropna(axis="columns", how="all").to_html(max_rows=20, index=False, escape=True)
+        table = self._run.points.dropna(axis="columns", how="all").to_html(
+            max_rows=20, index=False, escape=True
+        )
         return (
             f"<h3>{html.escape(title)}</h3>{self.findings._repr_html_()}"
             f"<details><summary>Notes</summary><ul>{notes}</ul></details>{table}"
@@ -174,4 +180,6 @@ def load(run: str | os.PathLike[str]) -> LoadedRun:
     try:
         return LoadedRun(load_run(directory))
     except OSError as error:
-        raise ConfigError("RUN", directory, f"a run directory that can be read ({error.strerror or error})") from error
+        raise ConfigError(
+            "RUN", directory, f"a run directory that can be read ({error.strerror or error})"
+        ) from error

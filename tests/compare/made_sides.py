@@ -81,7 +81,14 @@ def _by_session(times: np.ndarray, speedups: np.ndarray | None, earlier: Earlier
 def _row(key: str, cell: int, mode: str, found: BySession, sessions: int, null: float) -> dict[str, Any]:
     step, speedup = found.interval(STEP), found.interval(SPEEDUP)
     assert step is not None
-    place = {"model": f"mlp-64x{2**cell}", "depth": 2**cell, "width": 64, "batch": 1, "devices": 1, "nodes": 1}
+    place = {
+        "model": f"mlp-64x{2**cell}",
+        "depth": 2**cell,
+        "width": 64,
+        "batch": 1,
+        "devices": 1,
+        "nodes": 1,
+    }
     names = dict(zip(axes.NAMES, ("processes", "forward", "float32", "inference", "here", mode), strict=True))
     return {
         **{"key": key, "status": "ok", "warnings": "", "device_kind": "cpu", "device_name": "A CPU"},

@@ -95,7 +95,9 @@ def test_the_drift_of_both_runs_is_in_the_interval_of_step_times() -> None:
 
 
 def test_one_session_has_no_interval_and_no_verdict() -> None:
-    found = beside(made_side(0, sessions=1, drift=0.0), made_side(1, sessions=1, slower={key_of(3, "script"): 3.0}))
+    found = beside(
+        made_side(0, sessions=1, drift=0.0), made_side(1, sessions=1, slower={key_of(3, "script"): 3.0})
+    )
     assert set(found.all_verdicts) == {UNDECIDED}
     assert found.overall is None
 

@@ -82,7 +82,9 @@ def _bars(ax: Axes, found: Comparison, rows: list[Row]) -> None:
                 linewidth=1.0,
                 zorder=3,
             )
-    widest = [abs(_percent(e)) for row in rows for e in (row.judged.ratio.low, row.judged.ratio.high) if e == e]
+    widest = [
+        abs(_percent(e)) for row in rows for e in (row.judged.ratio.low, row.judged.ratio.high) if e == e
+    ]
     side = min(max([far, *widest]), end) * 1.08
     ax.set_xlim(-side, side)
     ax.set_yticks(range(len(rows)), [one_line(label(row.axes), MOST_LETTERS) for row in rows])
@@ -103,7 +105,9 @@ def _legend(ax: Axes, rows: list[Row]) -> None:
     there = [verdict for verdict in VERDICTS if any(row.judged.verdict == verdict for row in rows)]
     if there:
         handles = [Patch(color=COLOURS[verdict], label=verdict) for verdict in there]
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), borderaxespad=0.2)
+        ax.legend(
+            handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), borderaxespad=0.2
+        )
 
 
 def _percent(ratio: float) -> float:

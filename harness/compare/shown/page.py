@@ -41,9 +41,12 @@ def _part(found: Comparison, figure: bytes) -> dict[str, Any]:
         "differences": (words.DIFFERENCES_HEADER, list(found.differences)),
         "summary": list(words.summary(found)),
         "movers": [
-            f"{label(row.axes)}: {row.judged.verdict}, {row.impact_us:+.3g} us a step" for row in found.movers[:10]
+            f"{label(row.axes)}: {row.judged.verdict}, {row.impact_us:+.3g} us a step"
+            for row in found.movers[:10]
         ],
-        "image": f"data:image/svg+xml;base64,{base64.b64encode(figure).decode('ascii')}" if found.rows else "",
+        "image": f"data:image/svg+xml;base64,{base64.b64encode(figure).decode('ascii')}"
+        if found.rows
+        else "",
         "table": (words.HEADER, words.table(rows[:MOST_ROWS])),
         "more": max(0, len(rows) - MOST_ROWS),
         "why_left_out": words.why_left_out(found),

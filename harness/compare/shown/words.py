@@ -107,5 +107,3 @@ def why_left_out(found: Comparison) -> str:
         counts[each.why] = counts.get(each.why, 0) + 1
     told = [f"{number} {why}" for why, number in sorted(counts.items(), key=lambda item: -item[1])]
     return f"Left out: {listed(told)}." if told else ""
-
-
