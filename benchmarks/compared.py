@@ -1,8 +1,8 @@
 """How often is `harness compare` right? Runs of one sweep against each other, and with a planted change.
 
 Nothing changed: of all points of all pairs of runs at most 1 in 20 may be called faster or slower. Planted: in a copy
-of one run the times of one point are 5 % longer; it must be called slower in 57 of 60. With --real the change is a counted
-Python loop in a mode of its own, calibrated to 5 % of the step, and both runs are measured.
+of one run the times of one point are 5 % longer; it must be called slower in 57 of 60. With --real the change is a
+counted Python loop in a mode of its own, calibrated to 5 % of the step, and both runs are measured.
 Run: python -m benchmarks.compared [--runs DIR...] [--times 6] [--planted 60] [--real 3]
 """
 

@@ -68,9 +68,14 @@ def differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, str
     return sorted(rows, key=lambda row: order.index(row[0]) if row[0] in order else len(order))
 
 
+def both_say(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Those of differing that are known of both."""
+    return [row for row in differing(a, b) if ABSENT not in row[1:]]
+
+
 def apart(a: Mapping[str, str], b: Mapping[str, str]) -> str:
     """Why the two are not of one machine, in words; "" where nothing says so."""
-    found = [row for row in differing(a, b) if row[0] in OF_THE_MACHINE and ABSENT not in row[1:]]
+    found = [row for row in both_say(a, b) if row[0] in OF_THE_MACHINE]
     for name, of_a, of_b in found:
         if name == DEVICE_KIND and EMULATED in (of_a, of_b):
             return f"{of_a} in A, {of_b} in B: one is modelled, the other measured"

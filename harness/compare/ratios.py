@@ -2,9 +2,10 @@
 
 In: two Sides. Out: a Ratio a point. Must not know verdicts of points, nor how they are shown.
 
-A shared machine is some per cent slower in one hour than in the next, so that two step times say little of each other. What
-was measured beside the same thing in both runs does: a mode beside the eager of its cell, whose blocks were in the same
-rounds; and eager beside the eager of all other cells, in the same sessions. An eager that changed itself is no reference.
+A shared machine is some per cent slower in one hour than in the next, so that two step times say little of each other.
+What was measured beside the same thing in both runs does: a mode beside the eager of its cell, whose blocks were in the
+same rounds; and eager beside the eager of all other cells, in the same sessions. An eager that changed itself is no
+reference.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def ratios(
     """By key; of points without a step time none. floors: by key. paired: whether what was measured beside them may be
     held against each other; if not, step times alone are."""
     if not paired:
-        return _bounded(dict(_direct(a, b, pairs)))
+        return {key: _bounded(ratio) for key, ratio in _direct(a, b, pairs)}
     states = _states(a, b, pairs)
     found: dict[str, Ratio] = {}
     changed: set[Place] = set()
@@ -76,22 +77,19 @@ def ratios(
         ratio = _of_pair(a, b, pair, states, use_reference=pair.ladder not in changed)
         if ratio is None:
             continue
-        found[pair.key] = ratio
+        found[pair.key] = ratio = _bounded(ratio)
         if pair.is_reference and ratio.through == OTHER_CELLS:
             interval = ratio.error.interval()
             if verdict(interval.low, interval.high, floors.get(pair.key, float("nan"))) in (FASTER, SLOWER):
                 changed.add(pair.ladder)
-    return _leaning_on_each_other(_bounded(found))
+    return _leaning_on_each_other(found)
 
 
-def _bounded(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
+def _bounded(ratio: Ratio) -> Ratio:
     """What a file of anybody's says may be no number of ours."""
-    return {
-        key: ratio
-        if ratio.error.standard < _MOST_STANDARD
-        else Ratio(Error(ratio.error.estimate, math.nan, 0), ratio.through)
-        for key, ratio in found.items()
-    }
+    if ratio.error.standard < _MOST_STANDARD:
+        return ratio
+    return Ratio(Error(ratio.error.estimate, math.nan, 0), ratio.through)
 
 
 def _leaning_on_each_other(found: Mapping[str, Ratio]) -> dict[str, Ratio]:

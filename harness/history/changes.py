@@ -4,9 +4,9 @@ In: Lines. Out: Changes. Must not know how they are shown.
 
 Change points are looked for by ruptures' PELT (Killick, Fearnhead and Eckley, Journal of the American Statistical
 Association 107, 2012) in the logarithms, over the noise between runs that follow each other. The penalty of a further
-one is that of Yao (Statistics and Probability Letters 6, 1988), by half more since the noise is estimated. What it finds
-is where a change would be, not whether there is one: so each is judged as a comparison is, with the run as the level
-that is repeated, corrected for all places at which one could have been found.
+one is that of Yao (Statistics and Probability Letters 6, 1988), by half more since the noise is estimated. What it
+finds is where a change would be, not whether there is one: so each is judged as a comparison is, with the run as the
+level that is repeated, corrected for all places at which one could have been found.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from statistics import median
 import numpy as np
 
 from harness.compare.corrected import CHANGED, verdicts
-from harness.compare.facts import ABSENT, differing
-from harness.core.stats.intervals import Interval, over_sessions
+from harness.compare.facts import both_say
+from harness.core.stats.intervals import Error, Interval, over_sessions
 from harness.history.lines import Entry, Line
 
 # Runs before and after a change, at least: by fewer its size has hardly an interval. So with fewer than twice as many
@@ -60,21 +60,20 @@ def changes_of(lines: Sequence[Line]) -> list[Change]:
     candidates = [(line, start, place, end) for line in long for start, place, end in _candidates(line)]
     errors = []
     for line, start, place, end in candidates:
-        was, now = (
-            over_sessions([entry.beside for entry in line.entries[i:j]])
-            for i, j in ((start, place), (place, end))
-        )
-        errors.append(was.over(now))
+        was, now = line.entries[start:place], line.entries[place:end]
+        errors.append(_over_runs(was).over(_over_runs(now)))
     found = verdicts([(error, math.nan) for error in errors], beside=places - len(errors))
     changes = []
     for (line, _, place, _), error, verdict in zip(candidates, errors, found, strict=True):
         if verdict in CHANGED:
             before, after = line.entries[place - 1], line.entries[place]
-            versions = [
-                row for row in differing(before.side.facts, after.side.facts) if ABSENT not in row[1:]
-            ]
-            changes.append(Change(line, before, after, error.interval(), verdict, tuple(versions)))
+            versions = tuple(both_say(before.side.facts, after.side.facts))
+            changes.append(Change(line, before, after, error.interval(), verdict, versions))
     return changes
+
+
+def _over_runs(entries: Sequence[Entry]) -> Error:
+    return over_sessions([entry.beside for entry in entries])
 
 
 def _candidates(line: Line) -> list[tuple[int, int, int]]:

@@ -73,19 +73,11 @@ def _panel(ax: Axes, line: Line, changes: Sequence[Change]) -> None:
     ax.plot([entry.step.estimate for entry in line.entries], "_", color=MEASURED, markersize=5, zorder=1)
     ax.plot([entry.beside for entry in line.entries], "o-", color=TIME, markersize=3, linewidth=0.8, zorder=2)
     for change in changes:
-        place = line.entries.index(change.after) - 0.5
-        ax.axvline(place, color=CHANGE, linewidth=1.0)
+        at = line.entries.index(change.after) - 0.5
+        ax.axvline(at, color=CHANGE, linewidth=1.0)
         told = f"{100 * (change.ratio.estimate - 1):+.1f} %  {one_line(change.reason, MOST_REASON)}"
-        ax.text(
-            place,
-            1.0,
-            told,
-            color=CHANGE,
-            fontsize="x-small",
-            transform=ax.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-        )
+        above = ax.get_xaxis_transform()
+        ax.text(at, 1.0, told, color=CHANGE, fontsize="x-small", transform=above, ha="center", va="bottom")
     several = "\n" if changes else ""
     ax.set_title(one_line(line.label, MOST_LETTERS) + several, fontsize="small")
     ax.set_ylabel("us" if line.axes else "over what is usual", fontsize="small")

@@ -1,7 +1,7 @@
 """`harness.load(RUN)`: what a report says of a run, as objects.
 
-In: a run directory, which may be anybody's. Out: a LoadedRun, each part of which is made when it is asked for. Nothing is
-written anywhere but to a private folder. Must not know torch, nor how figures are drawn.
+In: a run directory, which may be anybody's. Out: a LoadedRun, each part of which is made when it is asked for. Nothing
+is written anywhere but to a private folder. Must not know torch, nor how figures are drawn.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ class Figures(Mapping[str, LoadedFigure]):
 
 
 class LoadedRun:
-    """points: a row a point (docs/columns.md). findings, figures: as the report has them. notes: what a reader must know
-    of the run. config, environment: as the run has them."""
+    """points: a row a point (docs/columns.md). findings, figures: as the report has them. notes: what a reader must
+    know of the run. config, environment: as the run has them."""
 
     def __init__(self, run: Run) -> None:
         self._run = run

@@ -41,9 +41,8 @@ def made_side(
     changes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Side:
     """All of it relative standard deviations: drift of the whole run; session_sd of a whole session; cell_sd of a cell
-    in the run; own_sd of one mode in one session. disturbed: share of a mode's sessions in which it is 5 times as noisy.
-    slower: point key -> factor of its step time. changes: point key ->
-    columns of its row."""
+    in the run; own_sd of one mode in one session. disturbed: share of a mode's sessions in which it is 5 times as
+    noisy. slower: point key -> factor of its step time. changes: point key -> columns of its row."""
     chance = np.random.default_rng(seed)
     state = chance.normal(0, drift)
     of_sessions = chance.normal(0, session_sd, sessions)

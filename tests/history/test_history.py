@@ -20,7 +20,7 @@ HISTORIES = 12
 
 
 def sides(
-    seed: int, runs: int, *, slower: dict[str, float] | None = None, at: int = 0, **noise: float
+    seed: int, runs: int, *, slower: dict[str, float] | None = None, at: int = 0
 ) -> list[Side]:
     """slower: from the run `at` on, which has another torch."""
     made = []

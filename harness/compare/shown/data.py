@@ -53,7 +53,7 @@ def _rows(found: Comparison) -> Iterator[dict[str, object]]:
 def _point(row: Row) -> dict[str, object]:
     return {
         "key": row.key,
-        **{name: value for name, value in row.axes.items()},
+        **row.axes,
         **{"a_us": _digits(row.a_us), "b_us": _digits(row.b_us), "impact_us": _digits(row.impact_us)},
         **{"through": row.through, "warnings": ";".join(row.warnings)},
     }

@@ -41,8 +41,8 @@ def summary(found: Comparison) -> Iterator[str]:
         yield f"All together, B's speed over A's: {judged(found.overall)}."
     if found.common:
         yield (
-            f"What the step times have in common: {judged(found.common)}. It is the machine's state, or a change of all; "
-            "`harness duel` tells them apart."
+            f"What the step times have in common: {judged(found.common)}. It is the machine's state, or a change of "
+            "all; `harness duel` tells them apart."
         )
     if not found.rows:
         return
