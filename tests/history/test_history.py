@@ -32,8 +32,7 @@ def sides(
             label=f"r{number}",
             facts=facts,
             slower=slower if is_after else None,
-            **noise,
-        )  # type: ignore[arg-type]
+        )
         made.append(replace(side, began=f"2026-01-{number + 1:02d}T00:00:00+00:00"))
     return made
 
