@@ -24,4 +24,6 @@ def test_one_point_is_made_slower_by_as_much_and_no_other(mode: str, tmp_path: P
     factor = after["step_us"] / before["step_us"]
     assert factor[point_key(2, mode)] == pytest.approx(1.05, rel=1e-3)
     assert factor.drop(point_key(2, mode)).tolist() == pytest.approx([1.0] * (len(factor) - 1))
-    assert after["null_ratio"].dropna().tolist() == pytest.approx(before["null_ratio"].dropna().tolist(), rel=1e-3)
+    assert after["null_ratio"].dropna().tolist() == pytest.approx(
+        before["null_ratio"].dropna().tolist(), rel=1e-3
+    )

@@ -19,9 +19,7 @@ from harness.history.lines import COMMON, lines_of
 HISTORIES = 12
 
 
-def sides(
-    seed: int, runs: int, *, slower: dict[str, float] | None = None, at: int = 0
-) -> list[Side]:
+def sides(seed: int, runs: int, *, slower: dict[str, float] | None = None, at: int = 0) -> list[Side]:
     """slower: from the run `at` on, which has another torch."""
     made = []
     for number in range(runs):

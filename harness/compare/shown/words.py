@@ -42,7 +42,7 @@ def summary(found: Comparison) -> Iterator[str]:
     if found.common:
         yield (
             f"What the step times have in common: {judged(found.common)}. It is the machine's state, or a change of "
-            "all; `harness duel` tells them apart."
+            "all; a duel tells them apart."
         )
     if not found.rows:
         return
