@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.analysis.noise import noise_floor
 from harness.compare import facts
-from harness.compare.corrected import CHANGED, verdicts
+from harness.compare.corrected import CHANCE, CHANGED, at_level, verdicts
 from harness.compare.left_out import LeftOut, differing_warnings, left_out
 from harness.compare.ratios import TIMES, Pair, Ratio, ratios
 from harness.compare.side import Side
@@ -183,7 +183,7 @@ def _row(pair: Pair, ratio: Ratio) -> Row:
         values,
         a_us,
         b_us,
-        Judged(ratio.error.interval(), UNDECIDED),
+        Judged(at_level(ratio.error, CHANCE), UNDECIDED),
         ratio.through,
         tuple(warnings),
     )
@@ -216,7 +216,7 @@ def _floors(a: Side, b: Side, pairs: Sequence[Pair]) -> dict[str, float]:
 
 
 def _undecided(error: Error | None) -> Judged | None:
-    return None if error is None else Judged(error.interval(), UNDECIDED)
+    return None if error is None else Judged(at_level(error, CHANCE), UNDECIDED)
 
 
 def _alarms(a: Side, b: Side) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.analysis.by_session import STEP
+from harness.compare.corrected import CHANCE, at_level
 from harness.compare.moderated import moderated
 from harness.compare.side import Side
 from harness.compare.states import States
@@ -79,7 +80,7 @@ def ratios(
             continue
         found[pair.key] = ratio = _bounded(ratio)
         if pair.is_reference and ratio.through == OTHER_CELLS:
-            interval = ratio.error.interval()
+            interval = at_level(ratio.error, CHANCE)
             if verdict(interval.low, interval.high, floors.get(pair.key, float("nan"))) in (FASTER, SLOWER):
                 changed.add(pair.ladder)
     return _leaning_on_each_other(found)

@@ -11,6 +11,7 @@ took in the first run: the median, so that it stands while fewer than half of th
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,23 +57,46 @@ class States:
 
     def _beside(self, cell: str, of_a: Times, of_b: Times) -> Error | None:
         sides = []
-        for ours, references in ((of_a, self.a), (of_b, self.b)):
-            states = {session: self._state(references, cell, session) for session in ours}
-            beside = [ours[session] / state for session, state in states.items() if state is not None]
+        for ours, states in zip((of_a, of_b), self._of_sessions, strict=True):
+            found = {session: states[session].without(cell) for session in ours if session in states}
+            beside = [ours[session] / state for session, state in found.items() if state is not None]
             if not beside:
                 return None
             sides.append(over_sessions(beside))
         return sides[0].over(sides[1])
 
-    def _state(self, references: Mapping[str, Times], cell: str, session: str) -> float | None:
-        others = [
-            times[session] / self._usual[other]
-            for other, times in references.items()
-            if other != cell and session in times
-        ]
-        return median(others) if len(others) >= FEWEST_OTHERS else None
+    @cached_property
+    def _of_sessions(self) -> tuple[dict[str, _Session], dict[str, _Session]]:
+        """Of both runs: session -> its cells' times over what is usual."""
+        found: list[dict[str, dict[str, float]]] = [{}, {}]
+        for references, sessions in zip((self.a, self.b), found, strict=True):
+            for cell, times in references.items():
+                for session, time in times.items():
+                    sessions.setdefault(session, {})[cell] = time / self._usual[cell]
+        of_a, of_b = ({name: _Session(times) for name, times in sessions.items()} for sessions in found)
+        return of_a, of_b
 
     @cached_property
     def _usual(self) -> dict[str, float]:
         """Cell -> what its reference point took in A, the geometric mean over sessions."""
         return {cell: math.exp(fmean(map(math.log, times.values()))) for cell, times in self.a.items()}
+
+
+class _Session:
+    """times: cell -> time over what is usual. Sorted once: of thousands of cells each is left out in turn."""
+
+    def __init__(self, times: Mapping[str, float]) -> None:
+        self._times, self._sorted = times, sorted(times.values())
+
+    def without(self, cell: str) -> float | None:
+        """The median over the other cells; None where they are too few."""
+        values, own = self._sorted, self._times.get(cell)
+        left = len(values) - (own is not None)
+        if left < FEWEST_OTHERS:
+            return None
+        place = len(values) if own is None else bisect_left(values, own)
+
+        def at(rank: int) -> float:
+            return values[rank if rank < place else rank + 1]
+
+        return (at((left - 1) // 2) + at(left // 2)) / 2

@@ -13,6 +13,7 @@ from harness.compare.corrected import verdicts
 from harness.compare.moderated import moderated
 from harness.compare.ratios import EAGER, OTHER_CELLS, TIMES
 from harness.compare.side import Side
+from harness.compare.states import States
 from harness.core.stats.intervals import Error
 from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
 
@@ -216,3 +217,18 @@ def test_points_lend_each_other_degrees_of_freedom_where_their_noise_is_alike() 
     assert all(error.dof < 5.5 for error in moderated(apart).values())
     few = dict(list(alike.items())[:3])
     assert moderated(few) == few
+
+
+@pytest.mark.parametrize("count", [5, 6, 9, 20])
+def test_the_state_of_a_session_is_the_median_over_all_other_cells(count: int) -> None:
+    from statistics import median
+
+    import numpy as np
+
+    values = np.random.default_rng(count).integers(1, 8, count).astype(float)
+    times = {str(cell): {"s": float(value)} for cell, value in enumerate(values)}
+    usual = {cell: {"s": 1.0} for cell in times}
+    for cell, own in times.items():
+        others = [each["s"] for name, each in times.items() if name != cell]
+        error = States(usual, times)._beside(cell, {"s": 1.0}, own)
+        assert error is not None and error.estimate == pytest.approx(median(others) / own["s"])
