@@ -29,6 +29,26 @@ _OVER_MEDIAN = 1.4826
 Times = Mapping[str, float]
 
 
+class Others:
+    """times: cell -> time over what is usual. Sorted once: of thousands of cells each is left out in turn."""
+
+    def __init__(self, times: Mapping[str, float]) -> None:
+        self._times, self._sorted = times, sorted(times.values())
+
+    def without(self, cell: str) -> float | None:
+        """The median over the other cells; None where they are too few."""
+        values, own = self._sorted, self._times.get(cell)
+        left = len(values) - (own is not None)
+        if left < FEWEST_OTHERS:
+            return None
+        place = len(values) if own is None else bisect_left(values, own)
+
+        def at(rank: int) -> float:
+            return values[rank if rank < place else rank + 1]
+
+        return (at((left - 1) // 2) + at(left // 2)) / 2
+
+
 @dataclass(frozen=True)
 class States:
     """a, b: cell -> time of its reference point in each session, in both runs; the same cells in both."""
@@ -66,37 +86,17 @@ class States:
         return sides[0].over(sides[1])
 
     @cached_property
-    def _of_sessions(self) -> tuple[dict[str, _Session], dict[str, _Session]]:
+    def _of_sessions(self) -> tuple[dict[str, Others], dict[str, Others]]:
         """Of both runs: session -> its cells' times over what is usual."""
         found: list[dict[str, dict[str, float]]] = [{}, {}]
         for references, sessions in zip((self.a, self.b), found, strict=True):
             for cell, times in references.items():
                 for session, time in times.items():
                     sessions.setdefault(session, {})[cell] = time / self._usual[cell]
-        of_a, of_b = ({name: _Session(times) for name, times in sessions.items()} for sessions in found)
+        of_a, of_b = ({name: Others(times) for name, times in sessions.items()} for sessions in found)
         return of_a, of_b
 
     @cached_property
     def _usual(self) -> dict[str, float]:
         """Cell -> what its reference point took in A, the geometric mean over sessions."""
         return {cell: math.exp(fmean(map(math.log, times.values()))) for cell, times in self.a.items()}
-
-
-class _Session:
-    """times: cell -> time over what is usual. Sorted once: of thousands of cells each is left out in turn."""
-
-    def __init__(self, times: Mapping[str, float]) -> None:
-        self._times, self._sorted = times, sorted(times.values())
-
-    def without(self, cell: str) -> float | None:
-        """The median over the other cells; None where they are too few."""
-        values, own = self._sorted, self._times.get(cell)
-        left = len(values) - (own is not None)
-        if left < FEWEST_OTHERS:
-            return None
-        place = len(values) if own is None else bisect_left(values, own)
-
-        def at(rank: int) -> float:
-            return values[rank if rank < place else rank + 1]
-
-        return (at((left - 1) // 2) + at(left // 2)) / 2

@@ -15,7 +15,7 @@ from harness.compare.facts import OF_THE_MACHINE
 from harness.compare.left_out import OF_CONDITIONS, label
 from harness.compare.ratios import OTHER_CELLS, TIMES
 from harness.compare.side import Side
-from harness.compare.states import FEWEST_OTHERS
+from harness.compare.states import Others
 from harness.core import axes, schema, warnings
 from harness.core.schema import REFERENCE_MODE
 from harness.core.stats.intervals import Interval
@@ -83,30 +83,23 @@ class _States:
     """How slow each run was by its reference points: the median of their times over what is usual of each."""
 
     def __init__(self, rows: Sequence[Mapping[str, Mapping[str, object]]]) -> None:
-        self._times: list[dict[str, tuple[str, float]]] = [
-            {
-                key: (_cell(row), _number(row[STEP]))
-                for key, row in of_run.items()
-                if row[axes.MODE] == REFERENCE_MODE
-            }
+        times = [
+            {_cell(row): _number(row[STEP]) for row in of_run.values() if row[axes.MODE] == REFERENCE_MODE}
             for of_run in rows
         ]
         every: dict[str, list[float]] = {}
-        for of_run in self._times:
-            for key, (_, time) in of_run.items():
-                every.setdefault(key, []).append(time)
-        self._usual = {key: median(times) for key, times in every.items()}
+        for of_run in times:
+            for cell, time in of_run.items():
+                every.setdefault(cell, []).append(time)
+        usual = {cell: median(of_cell) for cell, of_cell in every.items()}
+        self._runs = [Others({cell: time / usual[cell] for cell, time in of_run.items()}) for of_run in times]
 
     def without(self, number: int, row: Mapping[str, object]) -> float | None:
         """Of a run, by the cells that this point is not of; None where they are too few."""
-        return self._median(number, _cell(row))
+        return self._runs[number].without(_cell(row))
 
     def of_all(self, number: int) -> float | None:
-        return self._median(number, None)
-
-    def _median(self, number: int, cell: str | None) -> float | None:
-        others = [time / self._usual[key] for key, (own, time) in self._times[number].items() if own != cell]
-        return median(others) if len(others) >= FEWEST_OTHERS else None
+        return self._runs[number].without("")
 
 
 def _common(machine: str, sides: Sequence[Side], states: _States) -> list[Line]:
