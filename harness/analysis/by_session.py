@@ -54,11 +54,16 @@ class BySession:
         a value."""
         return self._together(list(self.values[quantity].values()), quantity)
 
-    def interval(self, quantity: str) -> Interval | None:
+    def error_beside_sweeps(self, quantity: str) -> Error | None:
         """To be compared with other sweeps: that of a time holds how they drift, as far as it is known."""
         error, drift = self.error(quantity), self.earlier.drift
         if error is not None and error.dof > 0 and drift is not None and quantity in OF_THE_HOST:
-            error = error.further(drift.sd, drift.dof)
+            return error.further(drift.sd, drift.dof)
+        return error
+
+    def interval(self, quantity: str) -> Interval | None:
+        """Of error_beside_sweeps."""
+        error = self.error_beside_sweeps(quantity)
         return error.interval() if error is not None else None
 
     def share(self, quantity: str, of: BySession, whole: str) -> Error | None:

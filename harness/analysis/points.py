@@ -5,11 +5,12 @@ In: raw records and samples of a run. Out: a PointTable. Must not know files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from harness.analysis.by_session import BySession
 from harness.analysis.collected.collect import Collected
 from harness.analysis.noise import between_sessions
 from harness.analysis.planned import planned_points
@@ -29,7 +30,7 @@ class PointTable:
     TEXT_COLUMNS ("" where empty), float64 for the rest (NaN where empty). missing: planned points that have no row
     yet. unplanned: points that were measured, and of which no plan is known; given_up: likewise, that were not.
     sampled: how each measured point was sampled. drift: of the machine between earlier sweeps, as far as it is in the
-    intervals. spreads: between the sessions of this run."""
+    intervals. spreads: between the sessions of this run. by_session: point key -> what each session found of it."""
 
     frame: pd.DataFrame
     missing: int
@@ -38,6 +39,7 @@ class PointTable:
     sampled: list[Sampled]
     drift: Spread | None = None
     spreads: Spreads | None = None
+    by_session: Mapping[str, BySession] = field(default_factory=dict)
 
 
 def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -> PointTable:
@@ -63,7 +65,8 @@ def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -
         if key in rows
     ]
     frame = _typed(pd.DataFrame(table, columns=[*schema.COLUMNS, axes.SCALING]))
-    add_relations(frame, {key: row.by_session for key, row in rows.items() if row.by_session})
+    by_session = {key: row.by_session for key, row in rows.items() if row.by_session}
+    add_relations(frame, by_session)
     sampled = [
         Sampled(row.steady, planned[key].axes, row.values["threads"])
         for key, row in rows.items()
@@ -77,7 +80,9 @@ def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -
         [each for is_reference, each in found if each and is_reference == wanted] for wanted in (True, False)
     )
     spreads = between_sessions(references, others)
-    return PointTable(frame, missing, len(unplanned), len(given_up), sampled, earlier.drift, spreads)
+    return PointTable(
+        frame, missing, len(unplanned), len(given_up), sampled, earlier.drift, spreads, by_session
+    )
 
 
 def _outcomes(launcher: Launcher) -> Iterator[Word]:

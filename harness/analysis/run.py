@@ -6,13 +6,14 @@ Must not know torch, nor how anything was launched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from harness.analysis.by_session import BySession
 from harness.analysis.collected.collect import Collected, collect, sessions_worth
 from harness.analysis.device_model import add_device_model
 from harness.analysis.environments import notes_on_environments
@@ -42,7 +43,8 @@ class Run:
     notes: sentences about the run as a whole that a reader must know (skipped lines, missing points).
     timeline: what was sampled beside the run, over time; empty where nothing was.
     speeds: ns that the reference work took in each session. spreads: between the sessions; None where they are few.
-    worth: point key -> how many whole sessions what was measured of it makes.
+    worth: point key -> how many whole sessions what was measured of it makes. by_session: point key -> what each
+    session found of it. began: when it was first started, UTC in ISO 8601; empty where that is not known.
     """
 
     label: str
@@ -56,6 +58,8 @@ class Run:
     speeds: tuple[float, ...] = ()
     spreads: Spreads | None = None
     worth: dict[str, float] = field(default_factory=dict)
+    by_session: Mapping[str, BySession] = field(default_factory=dict)
+    began: str = ""
 
 
 def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
@@ -95,6 +99,8 @@ def load_run(directory: Path, planned: Iterable[Point] = ()) -> Run:
         speeds=tuple(collected.speeds),
         spreads=table.spreads,
         worth=sessions_worth(collected.measured),
+        by_session=table.by_session,
+        began=launcher.starts[0].time_utc if launcher.starts else "",
     )
 
 

@@ -1,4 +1,5 @@
-"""The command line: `harness diagnose|duel|sweep|report|merge|predict|export|doctor|submit|trace|passport|environment`.
+"""The command line: `harness diagnose|duel|compare|history|sweep|report|merge|predict|export|doctor|submit|trace|
+passport|environment`.
 
 In: arguments. Out: exit status. Must not know how a command does its work: each is imported
 when it is called, so that `--help` is quick and `report` needs no torch.
@@ -36,6 +37,8 @@ EPILOG = """examples:
   harness diagnose my_module:build --verify       your own model or step, in about a minute
   harness predict results/dispatch/... --profile h100x8 --devices 1,8,64
   harness duel here "torch==2.13.0"               another torch, or Python, in the same rounds as this one
+  harness compare RUN_A RUN_B --fail-on slower    which points changed from one run to another
+  harness history results/                        every point over all runs there, and where it changed
   harness passport                                what a call, an operator, a launch cost on this machine
   harness environment create torch-2.13           another torch, in a folder of its own
   harness export depth=64 width=64 batch=1 --mode script --out model.pt
@@ -148,6 +151,18 @@ def _duel() -> Command:
     return duel
 
 
+def _compare() -> Command:
+    from harness.commands.compare import main as compare
+
+    return compare
+
+
+def _history() -> Command:
+    from harness.commands.history import main as history
+
+    return history
+
+
 _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "sweep": _sweep,
     "merge": _merge,
@@ -159,6 +174,8 @@ _OWN_PARSERS: dict[str, Callable[[], Command]] = {
     "environment": _environment,
     "diagnose": _diagnose,
     "duel": _duel,
+    "compare": _compare,
+    "history": _history,
 }
 
 
@@ -176,6 +193,12 @@ def _parse_and_run(arguments: list[str]) -> int:
     )
     commands.add_parser(
         "duel", help="is one Python or torch slower than another? measured in turn (harness duel --help)"
+    )
+    commands.add_parser(
+        "compare", help="which points changed from one run to another (harness compare --help)"
+    )
+    commands.add_parser(
+        "history", help="points over all runs of a folder, and where they changed (harness history --help)"
     )
     commands.add_parser("merge", help="one run from those of a sweep's shards (harness merge --help)")
     commands.add_parser(

@@ -16,7 +16,7 @@ PAGE = (TESTS.parent / "docs" / "architecture.md").read_text()
 ALLOWED = allowed(PAGE)
 
 # Entry points in the top folder: `python -m harness`.
-TOP = {"": {"commands", "diagnosis"}, "__main__": {"commands"}}
+TOP = {"": {"commands", "diagnosis", "notebook"}, "__main__": {"commands"}}
 
 # What a module that does not know it imports from nowhere, by the words of the docstrings. A name that ends in a dot
 # stands for all below it. What is not here (what it means, who reads it) is for people.
