@@ -118,7 +118,7 @@ def _at(at: At) -> list[Any]:
 
 
 def _short(number: float) -> float | None:
-    return float(f"{number:.4g}") if math.isfinite(number) else None
+    return float(f"{number:.6g}") if math.isfinite(number) else None
 
 
 def rows(found: Iterable[Crossover]) -> pd.DataFrame:

@@ -25,6 +25,8 @@ GROUP = ("run", "device_kind", "device_name", "family", "width", "devices", *axe
 COLUMN = {SHARE: "dispatch_share", GAIN: "speedup_vs_eager"}
 # A share of all of the step is a time of 0, which is noise.
 MOST_SHARE = 0.999
+# Nor is any step so many times as long as another; what says so is no measurement.
+MOST_LOG = math.log(1e4)
 # A table may be anybody's: more values of an axis than this are thinned out evenly, both ends kept.
 MOST_VALUES = 40
 MOST_GRIDS = 400
@@ -106,7 +108,11 @@ def _cell(row: Mapping[Hashable, Any], kind: str) -> Cell:
 
 
 def _log_ratio(value: float, kind: str) -> float:
-    return math.log(value) if kind == GAIN and value > 0 else as_log_ratio(SHARE, min(value, MOST_SHARE))
+    if kind == GAIN:
+        found = math.log(value) if value > 0 else math.nan
+    else:
+        found = as_log_ratio(SHARE, min(value, MOST_SHARE))
+    return min(max(found, -MOST_LOG), MOST_LOG) if found == found else math.nan
 
 
 def _pooled(cells: Sequence[Cell]) -> Iterable[Cell]:

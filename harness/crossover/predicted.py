@@ -33,7 +33,7 @@ PROFILES = ("v100x8", "a100x8", "h100x8", "h200x8")
 LARGEST_BATCH = 2**20
 # Depths between the least and the most that were fitted; beyond them nothing is said.
 DEPTHS = 9
-MOST_WIDTHS = 3
+MOST_WIDTHS, MOST_DEPTHS = 3, 16
 # What a CPU run's issue time was off beside an emulated device's (docs/cost-model.md, "When to distrust it").
 CPU_ISSUE_ERROR = 0.19
 MODEL = "eager's host time as fitted in this run, device time by the profile's kernel times"
@@ -53,13 +53,13 @@ def predicted_crossovers(
     if eager.empty:
         return []
     costs = [cost for cost in fit(eager).costs if cost.seen["depth"][0] < cost.seen["depth"][1]]
-    widths = _widths(eager)
+    widths, measured = _widths(eager), _depths(eager)
     found = []
     for profile in of:
         target = target_of(run, profile)
         for cost in costs:
             for width in widths:
-                found += [_crossover(cost, width, target, profile, threshold) for threshold in thresholds]
+                found += [_crossover(cost, width, target, profile, each, measured) for each in thresholds]
     return found
 
 
@@ -77,11 +77,23 @@ def _widths(rows: pd.DataFrame) -> list[int]:
     return [widths[round(place)] for place in np.linspace(0, len(widths) - 1, MOST_WIDTHS)]
 
 
-def _crossover(cost: ModeCost, width: int, target: Target, profile: Profile, threshold: float) -> Crossover:
+def _depths(rows: pd.DataFrame) -> set[int]:
+    """At most MOST_DEPTHS, both ends among them."""
+    depths = sorted({int(depth) for depth in rows["depth"].dropna() if depth >= 1})
+    if len(depths) <= MOST_DEPTHS:
+        return set(depths)
+    return {depths[round(place)] for place in np.linspace(0, len(depths) - 1, MOST_DEPTHS)}
+
+
+def _crossover(
+    cost: ModeCost, width: int, target: Target, profile: Profile, threshold: float, measured: set[int]
+) -> Crossover:
+    """measured: the depths of the run; those that the cost was fitted on count."""
     low, high = cost.seen["depth"]
-    depths = sorted({round(depth) for depth in np.geomspace(low, high, DEPTHS)})
-    contour = tuple(_at(_Line(cost, width, depth, target, profile), threshold) for depth in depths)
-    # At both ends, as those of measured maps: nothing here was.
+    seen = {depth for depth in measured if low <= depth <= high}
+    depths = sorted({round(depth) for depth in np.geomspace(low, high, DEPTHS)} | seen)
+    lines = (_Line(cost, width, depth, target, profile) for depth in depths)
+    contour = tuple(_at(line, threshold, line.depth in seen) for line in lines)
     of = {
         "run": "",
         "device_kind": "predicted",
@@ -128,7 +140,7 @@ class _Line:
         return math.exp(-low), math.exp(high)
 
 
-def _at(line: _Line, threshold: float) -> At:
+def _at(line: _Line, threshold: float, measured: bool) -> At:
     case = line.case()
 
     def least(factor: float) -> float:
@@ -138,7 +150,7 @@ def _at(line: _Line, threshold: float) -> At:
     batch = least(1.0)
     low, high = line.error(batch)
     ends = (least(high), least(low)) if math.isfinite(low + high) else (0.0, math.inf)
-    return At(float(line.depth), batch, *ends, 1.0, float(LARGEST_BATCH), True)
+    return At(float(line.depth), batch, *ends, 1.0, float(LARGEST_BATCH), measured)
 
 
 def _first(holds: Callable[[int], bool]) -> float:

@@ -16,12 +16,15 @@ from scipy.optimize import nnls
 
 from harness.crossover.lattice import Floats
 
-PLAIN, ADDITIVE, HINGE = "plain", "additive", "hinge"
-SHAPES = (PLAIN, ADDITIVE, HINGE)
+PLAIN, ADDITIVE, HINGE, CORNER = "plain", "additive", "hinge", "corner"
+SHAPES = (PLAIN, ADDITIVE, HINGE, CORNER)
+# Of these work hides behind issuing.
+HIDING = (HINGE, CORNER)
 WORDS = {
     PLAIN: "a straight line between neighbours on logarithmic axes",
     ADDITIVE: "the cost model's formula where host and device add up",
     HINGE: "the cost model's formula where the longer of host and device decides",
+    CORNER: "the cost model's formula where the longer of host and device decides, with a floor under the device's time",
 }
 # Times it is solved again, with the weights that follow from the last solution.
 PASSES = 4
@@ -33,7 +36,8 @@ ROBUST_FROM = 0.05
 
 @dataclass(frozen=True)
 class Shape:
-    """name: one of SHAPES. over, under: coefficients of 1, 1 / depth and batch / unit of both sums."""
+    """name: one of SHAPES. over, under: coefficients of 1, 1 / depth and batch / unit of both sums; of a CORNER the larger of
+    the first and the last counts under the line."""
 
     name: str = PLAIN
     over: tuple[float, float, float] = (1.0, 0.0, 0.0)
@@ -44,16 +48,26 @@ class Shape:
         """Of places that broadcast against each other."""
         if self.name == PLAIN:
             return np.zeros(np.broadcast_shapes(depths.shape, batches.shape))
-        sums = [a + b / depths + c * (batches / self.unit) for a, b, c in (self.over, self.under)]
-        found = np.log(np.maximum(sums[0], 1e-12) / np.maximum(sums[1], 1e-12))
-        return np.asarray(np.maximum(found, 0.0) if self.name == HINGE else found, dtype=np.float64)
+        found = np.log(np.maximum(self._sum(self.over, depths, batches), 1e-12))
+        found = found - np.log(np.maximum(self.divided_by(depths, batches), 1e-12))
+        return np.asarray(np.maximum(found, 0.0) if self.name in HIDING else found, dtype=np.float64)
+
+    def divided_by(self, depths: Floats, batches: Floats) -> Floats:
+        """The sum under the line."""
+        if self.name == CORNER:
+            floor, _, work = self.under
+            return np.maximum(floor + 0 * depths, work * batches / self.unit)
+        return self._sum(self.under, depths, batches)
+
+    def _sum(self, of: tuple[float, float, float], depths: Floats, batches: Floats) -> Floats:
+        return of[0] + of[1] / depths + of[2] * (batches / self.unit)
 
 
 def fit_shape(name: str, depths: Floats, batches: Floats, log_ratios: Floats, sds: Floats) -> Shape | None:
     """The least squares fit of log ratios, outliers counting less; None where there are too few cells for it."""
     if name == PLAIN:
         return Shape()
-    used = log_ratios > LEAST_RATIO if name == HINGE else np.ones(len(log_ratios), dtype=bool)
+    used = log_ratios > LEAST_RATIO if name in HIDING else np.ones(len(log_ratios), dtype=bool)
     d, b, y, sd = (each[used] for each in (depths, batches, log_ratios, sds))
     several = len(np.unique(d)) > 1
     if len(y) < 4 + (2 if several else 0) or len(np.unique(b)) < 3:
@@ -78,7 +92,11 @@ def fit_shape(name: str, depths: Floats, batches: Floats, log_ratios: Floats, sd
         full = np.zeros(len(columns))
         full[kept] = solved
         shape = _shape(name, full, unit)
-        sums = shape.under[0] + shape.under[1] * layer + shape.under[2] * work
+        if name == CORNER:  # each cell belongs to the part that is longer by what is known so far
+            floored = shape.under[0] > shape.under[2] * work
+            columns = [-layer, ratio * floored, np.zeros_like(d), ratio * work * ~floored]
+            design = np.column_stack([columns[place] for place in kept])
+        sums = shape.divided_by(d, b)
         off = np.abs(shape.log_ratio(d, b) - y) / ROBUST_FROM
         weight = 1 / (ratio * np.maximum(sums, 1e-6) * sd * np.sqrt(1 + off**2))
     return shape if np.isfinite(shape.log_ratio(depths, batches)).all() else None

@@ -11,20 +11,23 @@ from dataclasses import replace
 
 import matplotlib.figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from harness.core.axes import AUTOGRAD
-from harness.crossover.values import At, Crossover
+from harness.core.axes import AUTOGRAD, DEFAULTS
+from harness.crossover.values import Crossover
 from harness.report.figures.drawing.contours import draw_band, draw_contour, draw_ends, log_panel
 from harness.report.figures.drawing.sheet import Headline, sheet
-from harness.report.figures.drawing.style import PALETTE
+from harness.report.figures.drawing.style import INK
 from harness.report.table.formats import percent
 
 KIND = "crossover_devices"
 TITLE = "Predicted, not measured: where the interpreter would stop mattering"
-SIZE = (3.7, 2.5)
-MOST_PANELS = 4
-# Beyond the last thing that there is to see, a factor of so much.
-ROOM = 4.0
+BAND = "#d3dcea"
+SIZE = (2.15, 1.9)
+# Of workload and width, a row of panels each.
+MOST_ROWS = 3
+# The panels end so many times beyond the last thing that there is to see.
+ROOM = 1.5
 
 
 def drawable(found: Sequence[Crossover]) -> bool:
@@ -33,51 +36,51 @@ def drawable(found: Sequence[Crossover]) -> bool:
 
 
 def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.figure.Figure, str]:
-    """A panel for each workload and width, a contour for each device."""
-    panels: dict[tuple[str, ...], list[Crossover]] = {}
+    """A panel for each device, a row of them for each workload and width."""
+    parts: dict[str, list[Crossover]] = {}
     for each in found:
         of = each.of
-        words = (str(of["workload"]), f"width {of['width']}", str(of["dtype"]))
-        forward = of["workload"] != "train"
-        panels.setdefault((*words, f"autograd {of[AUTOGRAD]}" if forward else ""), []).append(each)
-    shown = dict(list(panels.items())[:MOST_PANELS])
-    devices = list(dict.fromkeys(str(each.of["device_name"]) for each in found))
-    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(devices)}
-    handles = [Line2D([], [], color=colour, linewidth=1.8, label=name) for name, colour in colours.items()]
-    paper = sheet(headline, len(shown), SIZE, columns=2, handles=handles, gaps=(0.2, 0.36))
+        words = [str(of["workload"]), f"width {of['width']}", str(of["dtype"])]
+        parts.setdefault(", ".join([*words, *autograd(each)]), []).append(each)
+    shown = dict(list(parts.items())[:MOST_ROWS])
+    across = max(len(part) for part in shown.values())
+    entries = [
+        Line2D([], [], color=INK, linewidth=1.8, label=f"below {percent(found[0].threshold)} from here on"),
+        Patch(facecolor=BAND, label="where it may lie"),
+        Line2D([], [], color=INK, marker="<", linestyle="none", label="at no batch"),
+    ]
+    paper = sheet(headline, across * len(shown), SIZE, columns=across, handles=entries, gaps=(0.16, 0.5))
     batches = _reach([each for part in shown.values() for each in part])
-    for words, panel in zip(shown, paper.panels, strict=True):
-        part = shown[words]
-        log_panel(panel, batches, [at.depth for each in part for at in each.contour])
-        for each in part:
-            draw_band(panel, _within(each, batches[-1]), facecolor=colours[str(each.of["device_name"])], alpha=0.13, zorder=2)
-        for place, each in enumerate(part):
-            colour = colours[str(each.of["device_name"])]
-            draw_contour(panel, each.contour, color=colour, linewidth=1.8, zorder=3)
-            # Those at one edge beside each other.
-            ends = _within(each, batches[-1])
-            draw_ends(panel, ends, color=colour, markersize=6 - place, zorder=3 + place / 10)
-        panel.title(", ".join(word for word in words if word))
+    for (words, part), panels in zip(shown.items(), paper.rows, strict=True):
+        for panel, each in zip(panels, part, strict=False):
+            measured = [at.depth for at in each.contour if at.measured] or [at.depth for at in each.contour]
+            log_panel(panel, batches, measured)
+            cut = [replace(at, most=min(at.most, batches[-1])) for at in each.contour]
+            draw_band(panel, cut, facecolor=BAND, zorder=0.6)
+            draw_contour(panel, cut, color=INK, linewidth=1.8, zorder=3)
+            draw_ends(panel, cut, color=INK, markersize=6, zorder=3)
+            panel.title(f"{each.of['device_name']}" if len(shown) == 1 else f"{each.of['device_name']}\n{words}")
     paper.name_axes("batch (samples per device)", "depth (layers)")
-    return paper.figure, _caption(found, len(panels) - len(shown))
+    return paper.figure, _caption(found, len(parts) - len(shown))
+
+
+def autograd(each: Crossover) -> list[str]:
+    """Only where it is not the usual one."""
+    value = each.of[AUTOGRAD]
+    return [] if value == DEFAULTS[AUTOGRAD] else [f"autograd {value}"]
 
 
 def _reach(found: Sequence[Crossover]) -> list[float]:
     """Powers of four from 1 to beyond all that is known of the contours."""
-    known = [end for each in found for at in each.contour for end in (at.batch, at.low, at.high) if 1 < end < math.inf]
-    last = min(ROOM * max(known, default=64.0), max(at.most for each in found for at in each.contour))
+    ends = (end for each in found for at in each.contour for end in (at.batch, at.low, at.high))
+    last = min(ROOM * max((end for end in ends if 1 < end < math.inf), default=16.0), found[0].contour[0].most)
     return [float(4**power) for power in range(math.ceil(math.log(last, 4)) + 1)]
-
-
-def _within(each: Crossover, most: float) -> list[At]:
-    """The contour, cut where the panel ends."""
-    return [replace(at, most=min(at.most, most)) for at in each.contour]
 
 
 def _caption(found: Sequence[Crossover], left: int) -> str:
     threshold = found[0].threshold
     said = list(dict.fromkeys(note for each in found for note in each.notes))
-    more = f" {left} more panels are left out." if left else ""
+    more = f" {left} more of workload and width are left out." if left else ""
     return (
         f"Predicted, not measured: the batch from which on one device waits during less than {percent(threshold)} of eager's step, "
         "for the depths of this run. Device time by each device's profile (docs/kernel-times.md), host time by the cost model "

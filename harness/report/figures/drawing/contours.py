@@ -50,6 +50,7 @@ def paint_surface(panel: Panel, values: Floats, known: Bools, depths: Floats, ba
     picture = across_d @ values @ across_b.T
     hidden = (across_d > 0).astype(float) @ (~known).astype(float) @ (across_b > 0).astype(float).T > 0
     axes = bare_axes(panel)
+    axes.set_zorder(0.6)  # over the grid, under the frame
     left, right = panel.x.share([batches[0], batches[-1]]).tolist()
     bottom, top = panel.y.share([depths[0], depths[-1]]).tolist()
     axes.imshow(

@@ -19,7 +19,7 @@ FONT = 8.5
 
 # seaborn's colour-blind-safe palette in an order in which neighbours differ in lightness too; its yellow
 # comes last, since it is hardest to see on white.
-PALETTE = [sns.color_palette("colorblind").as_hex()[index] for index in (0, 1, 2, 4, 3, 9, 5, 6, 7, 8)]
+_PALETTE = [sns.color_palette("colorblind").as_hex()[index] for index in (0, 1, 2, 4, 3, 9, 5, 6, 7, 8)]
 _MARKERS = "os^Dv<>phX"
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 
@@ -41,14 +41,14 @@ def mode_styles(modes: Iterable[str]) -> dict[str, ModeStyle]:
     unknown = [name for name in names if name not in MODE_ORDER]
     places = {name: index for index, name in enumerate(MODE_ORDER)}
     taken = {places[name] for name in names if name in places}
-    free = [place for place in range(len(PALETTE) * len(_DASHES)) if place not in taken]
+    free = [place for place in range(len(_PALETTE) * len(_DASHES)) if place not in taken]
     # Unknown modes first take the places that no known mode owns, so that a colour seldom changes hands.
-    free.sort(key=lambda place: (place >= len(PALETTE), place < len(MODE_ORDER), place))
+    free.sort(key=lambda place: (place >= len(_PALETTE), place < len(MODE_ORDER), place))
     places |= dict(zip(unknown, free, strict=False))
-    count = len(PALETTE)
+    count = len(_PALETTE)
     return {
         name: ModeStyle(
-            PALETTE[places.get(name, 0) % count],
+            _PALETTE[places.get(name, 0) % count],
             _MARKERS[places.get(name, 0) % count],
             _DASHES[places.get(name, 0) // count % len(_DASHES)],
         )

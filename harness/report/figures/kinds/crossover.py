@@ -5,6 +5,8 @@ In: a slice. Out: figure and caption. Must not know other kinds, nor how contour
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.figure
 import numpy as np
 import pandas as pd
@@ -35,9 +37,13 @@ TICKS = {share / 4: f"{25 * share} %" for share in range(5)}
 FURTHER = {0.25: (0, (4, 1.5)), 0.5: (0, (1, 1.2))}
 TITLES = {SHARE: "dispatch share of eager", GAIN: "gain of the fastest mode"}
 SIZE = (3.7, 2.5)
+DOT: dict[str, Any] = {
+    **{"marker": "o", "markersize": 3.6, "linestyle": "none"},
+    **{"color": "white", "markeredgecolor": INK, "markeredgewidth": 0.7},
+}
 # Numbers of cells that still have room.
 MOST_NUMBERS = 42
-LEFT = 0.72
+LEFT, BAR = 0.72, 3.2
 
 
 def drawable(rows: pd.DataFrame) -> bool:
@@ -76,7 +82,9 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         said.append(f"{main.said} Between the cells: {main.model}.")
         said += [note for note in main.notes if note not in said]
     paper.name_axes(context.batch_label, "depth (layers)")
-    colour_bar(paper.figure, SHADES, TICKS, LEFT, 0.7, 3.2)
+    colour_bar(paper.figure, SHADES, TICKS, LEFT, 0.7, BAR)
+    beside = paper.panels[0]
+    beside.text(LEFT + BAR + 0.25, 0.75, "part of eager's step that would be saved", ha="left", va="center", size=FONT - 0.5)
     return paper.figure, _caption(part, said)
 
 
@@ -93,8 +101,7 @@ def _draw_map(panel: Panel, grid: Grid, found: Surface, main: Crossover, further
     draw_ends(panel, main.contour, color=INK, markersize=6, markeredgecolor="white", zorder=3.2)
     for cell in grid.cells:
         colour = ink(shade_of(SHADES, min(max(as_value(SHARE, cell.log_ratio), 0.0), 1.0)))
-        look = {"color": colour, "markersize": 3.2, "linestyle": "none", "zorder": 3}
-        panel.line([cell.batch], [cell.depth], marker="o", **look)
+        panel.line([cell.batch], [cell.depth], zorder=3, **DOT)
         if len(grid.cells) <= MOST_NUMBERS:
             _number(panel, grid, cell, colour)
 
@@ -105,7 +112,7 @@ def _number(panel: Panel, grid: Grid, cell: Cell, colour: str) -> None:
     top = cell.depth == max(each.depth for each in grid.cells)
     batches = sorted({each.batch for each in grid.cells})
     ha = {batches[0]: "left", batches[-1]: "right"}.get(cell.batch, "center")
-    text = f"{100 * as_value(grid.kind, cell.log_ratio):.0f} %"
+    text = f"{round(100 * as_value(grid.kind, cell.log_ratio))} %"
     look = {"size": FONT - 2, "color": colour, "zorder": 3.1}
     panel.text(x, y - 0.06 if top else y + 0.06, text, ha=ha, va="top" if top else "bottom", **look)
 
@@ -119,7 +126,7 @@ def _handles() -> list[Line2D | Patch]:
             Line2D([], [], color=INK, linewidth=0.9, linestyle=dash, label=f"{100 * value:g} %")
             for value, dash in FURTHER.items()
         ),
-        Line2D([], [], color=INK, marker="o", markersize=3.2, linestyle="none", label="measured"),
+        Line2D([], [], label="measured", **DOT),
         Line2D([], [], color=INK, marker=">", linestyle="none", label="lies beyond"),
     ]
 
