@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def _compared(
 def _step(grid: Grid) -> float:
     """By what factor neighbouring batches differ, in the median."""
     batches = sorted({cell.batch for cell in grid.cells})
-    return statistics.median(high / low for low, high in zip(batches[:-1], batches[1:], strict=True))
+    return statistics.median(high / low for low, high in pairwise(batches))
 
 
 def _row(run: str, grid: Grid, found: list[tuple[float, bool | None]]) -> dict[str, Any]:

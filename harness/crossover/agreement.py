@@ -22,8 +22,11 @@ def between(contour: Sequence[At], depth: float) -> At | None:
         return None
     one, other = below[-1], above[0]
     part = math.log(depth / one.depth) / math.log(other.depth / one.depth)
-    ends = (_mixed(getattr(one, name), getattr(other, name), part) for name in ("batch", "low", "high", "least", "most"))
-    return At(depth, *ends, False)
+    batch, low, high, least, most = (
+        _mixed(getattr(one, name), getattr(other, name), part)
+        for name in ("batch", "low", "high", "least", "most")
+    )
+    return At(depth, batch, low, high, least, most, False)
 
 
 def _mixed(one: float, other: float, part: float) -> float:

@@ -44,9 +44,7 @@ COLUMNS: dict[str, str] = {
 }
 
 
-def crossovers(
-    points: pd.DataFrame, thresholds: Sequence[float] = (DEFAULT_THRESHOLD,)
-) -> list[Crossover]:
+def crossovers(points: pd.DataFrame, thresholds: Sequence[float] = (DEFAULT_THRESHOLD,)) -> list[Crossover]:
     """Of every grid of a table of points (of one run, or of several with a column `run`), tidy or not; for each
     threshold one."""
     return [found for grid in grids(points).grids for found in crossings(grid, thresholds)]
@@ -100,7 +98,13 @@ def _predicted(found: Iterable[Crossover]) -> list[dict[str, Any]]:
         key = (each.kind, *each.of.values())
         made = maps.setdefault(
             key,
-            {"kind": each.kind, "of": dict(each.of), "model": each.model, "notes": list(each.notes), "contours": []},
+            {
+                "kind": each.kind,
+                "of": dict(each.of),
+                "model": each.model,
+                "notes": list(each.notes),
+                "contours": [],
+            },
         )
         made["contours"].append(_contour(each))
     return list(maps.values())

@@ -17,17 +17,16 @@ from harness.crossover.words import deepest, said
 
 # 95 % of the draws.
 ENDS = (0.025, 0.975)
-RISES = "The value is shown to rise with the batch somewhere: the crossover is the last one, after which it stays below."
-ASSUMED = (
-    "No cell was measured in several sessions: 2 % is assumed for what sessions would differ by (one standard deviation)."
+RISES = (
+    "The value is shown to rise with the batch somewhere: the crossover is the last one, "
+    "after which it stays below."
 )
-TOO_FEW = (
-    "Too few cells lie between others to say how far the line between them is off: the interval is from cell to cell."
-)
+ASSUMED = "No cell was measured in several sessions: 2 % is assumed as the standard deviation between them."
+TOO_FEW = "Too few cells lie between others to say how far a line between them is off: the interval is from cell to cell."
 
 
 def crossover(grid: Grid, threshold: float = DEFAULT_THRESHOLD) -> Crossover:
-    """The contour over the measured depths and between them. Raises ValueError for a threshold that is not in (0, 1)."""
+    """The contour over the measured depths and between them. Raises ValueError for a threshold outside (0, 1)."""
     return crossings(grid, [threshold])[0]
 
 

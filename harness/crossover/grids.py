@@ -16,12 +16,21 @@ import pandas as pd
 
 from harness.analysis.families import family_of
 from harness.core import axes, warnings
-from harness.core.schema import OK, REFERENCE_MODE, ends
+from harness.core.schema import NO, OK, REFERENCE_MODE, ends
 from harness.core.stats.intervals import t_quantile
 from harness.core.stats.spread import ASSUMED_DRIFT
 from harness.crossover.values import GAIN, KINDS, SHARE, Cell, Grid, as_log_ratio
 
-GROUP = ("run", "device_kind", "device_name", "family", "width", "devices", *axes.CELL_NAMES, axes.ENVIRONMENT)
+GROUP = (
+    "run",
+    "device_kind",
+    "device_name",
+    "family",
+    "width",
+    "devices",
+    *axes.CELL_NAMES,
+    axes.ENVIRONMENT,
+)
 COLUMN = {SHARE: "dispatch_share", GAIN: "speedup_vs_eager"}
 # A share of all of the step is a time of 0, which is noise.
 MOST_SHARE = 0.999
@@ -71,7 +80,9 @@ def _prepared(points: pd.DataFrame) -> pd.DataFrame:
     rows = rows[(rows["batch"] >= 1) & (rows["devices"] >= 1) & (rows["step_us"] > 0) & (rows["depth"] >= 0)]
     if "family" not in rows:
         pairs = zip(rows["model"], rows["depth"], strict=True)
-        rows["family"] = pd.Series([family_of(str(m), int(d)) for m, d in pairs], index=rows.index, dtype=object)
+        rows["family"] = pd.Series(
+            [family_of(str(m), int(d)) for m, d in pairs], index=rows.index, dtype=object
+        )
     for name in GROUP:
         if name not in rows:
             rows[name] = axes.DEFAULTS.get(name, "")
@@ -88,6 +99,12 @@ def _cells(rows: pd.DataFrame, kind: str) -> list[Cell]:
     own = rows[(rows["mode"] == REFERENCE_MODE) == (kind == SHARE)]
     if kind == SHARE:
         own = own[own[column] < 1]
+        # On CPU a mode without Python is the measure: without one there is nothing to compare with.
+        free = rows[rows["needs_python"] == NO]
+        beside = pd.MultiIndex.from_frame(free[["depth", "batch"]])
+        own = own[
+            (own["device_kind"] != "cpu") | pd.MultiIndex.from_frame(own[["depth", "batch"]]).isin(beside)
+        ]
     else:
         # The fastest of each cell; of equals the first by name, however the table is sorted.
         own = own[own[column] > 0].sort_values([column, "mode"], ascending=[False, True], kind="stable")
@@ -103,7 +120,13 @@ def _cell(row: Mapping[Hashable, Any], kind: str) -> Cell:
     known = math.isfinite(sd) and sd >= 0
     mode = str(row["mode"]) if kind == GAIN else ""
     return Cell(
-        int(row["depth"]), int(row["batch"]), value, sd if known else math.nan, dof if known else 0.0, known, mode
+        int(row["depth"]),
+        int(row["batch"]),
+        value,
+        sd if known else math.nan,
+        dof if known else 0.0,
+        known,
+        mode,
     )
 
 

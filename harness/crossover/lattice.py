@@ -68,8 +68,8 @@ def neighbours(values: Floats, depths: Floats, batches: Floats, row: int, column
 def falling(values: Floats, trust: Floats) -> Floats:
     """The nearest values (weighted least squares) that never rise along the last axis. trust: their weights.
 
-    Pool adjacent violators by its max-min formula (Barlow et al., Statistical Inference under Order Restrictions, 1972),
-    which works on all lines at once.
+    Pool adjacent violators by its max-min formula (Barlow et al., Statistical Inference under Order Restrictions,
+    1972), which works on all lines at once.
     """
     size = values.shape[-1]
     heavy = np.cumsum(np.broadcast_to(trust, values.shape), axis=-1)

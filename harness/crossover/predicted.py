@@ -1,7 +1,7 @@
 """Where the interpreter would stop mattering on devices that were not measured: by the cost model and their profiles.
 
-In: an analysed run, profiles. Out: crossovers of eager's dispatch share, marked as predicted, with the error of model and
-profile. Must not know files, figures or the command line.
+In: an analysed run, profiles. Out: crossovers of eager's dispatch share, marked as predicted, with the error of model
+and profile. Must not know files, figures or the command line.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def _widths(rows: pd.DataFrame) -> list[int]:
     known = {
         int(width)
         for model, depth, width in named
-        if not pd.isna(depth) and not pd.isna(width) and width >= 1 and "x*" in family_of(str(model), int(depth))
+        if not pd.isna(depth)
+        and not pd.isna(width)
+        and width >= 1
+        and "x*" in family_of(str(model), int(depth))
     }
     widths = sorted(known)
     if len(widths) <= MOST_WIDTHS:
@@ -169,10 +172,11 @@ def _first(holds: Callable[[int], bool]) -> float:
 def _notes(cost: ModeCost, profile: Profile) -> tuple[str, ...]:
     name = profile.name.removeprefix("Emulated ")
     error = cost.error
-    host = f"Host time: fitted to eager of this run, whose steps it predicts within {100 * error.p90:.0f} % (90th percentile)"
+    within = f"{100 * error.p90:.0f} % (90th percentile)"
+    host = f"Host time: fitted to eager of this run, whose steps it predicts within {within}"
     if cost.device_kind == SYNCHRONOUS:
         host += f", and {100 * CPU_ISSUE_ERROR:.0f} % more for what a CPU run lacks of the path to a device"
-    own = [each for each in profile.errors.values()]
+    own = list(profile.errors.values())
     unseen = bool(own) and not any(each.shapes for each in own)
     kernels = f"Kernel times of {name}: " + (
         "nobody has published any; another device's constants and errors stand for them"

@@ -24,7 +24,7 @@ WORDS = {
     PLAIN: "a straight line between neighbours on logarithmic axes",
     ADDITIVE: "the cost model's formula where host and device add up",
     HINGE: "the cost model's formula where the longer of host and device decides",
-    CORNER: "the cost model's formula where the longer of host and device decides, with a floor under the device's time",
+    CORNER: "the cost model's formula where the longer of host and device decides, and the device has a shortest time",
 }
 # Times it is solved again, with the weights that follow from the last solution.
 PASSES = 4
@@ -36,8 +36,8 @@ ROBUST_FROM = 0.05
 
 @dataclass(frozen=True)
 class Shape:
-    """name: one of SHAPES. over, under: coefficients of 1, 1 / depth and batch / unit of both sums; of a CORNER the larger of
-    the first and the last counts under the line."""
+    """name: one of SHAPES. over, under: coefficients of 1, 1 / depth and batch / unit of both sums; of a CORNER the
+    larger of the first and the last counts under the line."""
 
     name: str = PLAIN
     over: tuple[float, float, float] = (1.0, 0.0, 0.0)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from harness.crossover.lattice import Bools, Floats, falling, filled, neighbours, weights
 from harness.crossover.shapes import SHAPES, Shape, fit_shape
-from harness.crossover.values import Grid
+from harness.crossover.values import Cell, Grid
 
 # Draws of all cells within their intervals: their 2.5th and 97.5th percentile are known to a few per cent.
 DRAWS = 300
@@ -24,8 +26,8 @@ BETWEEN_DEPTHS, MOST_DEPTHS = 4, 49
 # Left-out cells below which they say nothing of a model.
 FEWEST_LEFT_OUT = 3
 MOST_LEFT_OUT = 120
-# An error of the ratio is one of the batch times the share that is dispatch (ln r falls with ln batch at that rate, where
-# nothing but dispatch is saved): errors are kept in that unit, so that those of steep places count as those of flat ones.
+# An error of the ratio is one of the batch times the share that is dispatch (ln r falls with ln batch at that rate,
+# where nothing but dispatch is saved): errors are kept in that unit, so that steep places count as flat ones do.
 LEAST_SHARE = 0.05
 # A cell may be moved so far by what must not rise, in standard errors; else the rise is real.
 MOST_MOVED = 3.0
@@ -35,7 +37,7 @@ MOST_MOVED = 3.0
 class Surface:
     """log_ratio: depths x batches, the estimate. draws: the same, many times, of what it may be. known: where it rests
     on cells beside it. nodes: log ratios at the measured depths and batches. model_error: of left-out cells, NaN where
-    there are too few; in the unit of LEAST_SHARE. rises: whether the value is shown to rise with the batch somewhere."""
+    there are too few; in the unit of LEAST_SHARE. rises: whether the value is shown to rise with the batch."""
 
     depths: Floats
     batches: Floats
@@ -52,15 +54,8 @@ class Surface:
 def surface(grid: Grid, draws: int = DRAWS) -> Surface:
     """The same grid always gives the same draws."""
     cells = grid.cells
-    depths = np.array(sorted({max(cell.depth, 1) for cell in cells}), dtype=np.float64)
-    batches = np.array(sorted({cell.batch for cell in cells}), dtype=np.float64)
-    values, sds = (np.full((len(depths), len(batches)), np.nan) for _ in range(2))
-    dofs = np.ones_like(values)
-    for cell in cells:
-        at = int(np.searchsorted(depths, max(cell.depth, 1))), int(np.searchsorted(batches, cell.batch))
-        values[at], sds[at], dofs[at] = cell.log_ratio, cell.sd, cell.dof
-    values, rises = _without_rises(values[None], sds)
-    shape, error = _chosen(values[0], sds, depths, batches)
+    depths, batches, values, sds, dofs, rises = _arrays(cells)
+    shape, error = _model(cells)
     chance = np.random.default_rng(zlib.crc32(repr([(c.depth, c.batch) for c in cells]).encode()))
     noise = chance.standard_t(np.broadcast_to(dofs, (draws, *dofs.shape))) * sds
     drawn = values + noise
@@ -91,6 +86,27 @@ def surface(grid: Grid, draws: int = DRAWS) -> Surface:
     return Surface(
         fine_d, fine_b, between[0], between[1:], covered, depths, batches, shape, error, bool(rises)
     )
+
+
+def _arrays(cells: tuple[Cell, ...]) -> tuple[Floats, Floats, Floats, Floats, Floats, bool]:
+    """Depths, batches, and over them (NaN where there is no cell) log ratios, with one more axis before, their errors
+    and degrees of freedom; and whether they rise."""
+    depths = np.array(sorted({max(cell.depth, 1) for cell in cells}), dtype=np.float64)
+    batches = np.array(sorted({cell.batch for cell in cells}), dtype=np.float64)
+    values, sds = (np.full((len(depths), len(batches)), np.nan) for _ in range(2))
+    dofs = np.ones_like(values)
+    for cell in cells:
+        at = int(np.searchsorted(depths, max(cell.depth, 1))), int(np.searchsorted(batches, cell.batch))
+        values[at], sds[at], dofs[at] = cell.log_ratio, cell.sd, cell.dof
+    fallen, rises = _without_rises(values[None], sds)
+    return depths, batches, fallen, sds, dofs, rises
+
+
+# A report asks for each map three times: for its table, its figure and its sentence.
+@lru_cache(maxsize=1024)
+def _model(cells: tuple[Cell, ...]) -> tuple[Shape, float]:
+    depths, batches, values, sds, _, _ = _arrays(cells)
+    return _chosen(values[0], sds, depths, batches)
 
 
 def _share(log_ratio: Floats) -> Floats:
@@ -169,6 +185,6 @@ def _fine_batches(batches: Floats) -> Floats:
 def _fine_depths(depths: Floats) -> Floats:
     between = int(min(BETWEEN_DEPTHS, max(MOST_DEPTHS // len(depths) - 1, 0)))
     found = [depths]
-    for low, high in zip(depths[:-1], depths[1:], strict=True):
+    for low, high in pairwise(depths):
         found.append(np.geomspace(low, high, between + 2)[1:-1])
     return np.unique(np.concatenate(found).round(9))

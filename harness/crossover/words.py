@@ -14,8 +14,14 @@ from harness.crossover.values import BELOW, BEYOND, GAIN, At
 def said(kind: str, threshold: float, at: At, *, predicted: bool = False) -> str:
     """`At depth 48 the interpreter stops mattering (dispatch share below 10 %) from batch 910 [700, 1,200] on.`"""
     where = f"At depth {at.depth:.0f} the" if at.depth > 0 else "The"
-    limit = f"fastest mode less than {1 + threshold:g}x eager" if kind == GAIN else f"dispatch share below {100 * threshold:g} %"
-    reach = f"every batch {'asked about' if predicted else 'measured'}, {rounded(at.least)} to {rounded(at.most)}"
+    limit = (
+        f"fastest mode less than {1 + threshold:g}x eager"
+        if kind == GAIN
+        else f"dispatch share below {100 * threshold:g} %"
+    )
+    reach = (
+        f"every batch {'asked about' if predicted else 'measured'}, {rounded(at.least)} to {rounded(at.most)}"
+    )
     if not at.known:
         return f"{where} interpreter may or may not matter ({limit}): the intervals cannot tell."
     if at.side == BELOW:
@@ -24,7 +30,8 @@ def said(kind: str, threshold: float, at: At, *, predicted: bool = False) -> str
             return f"{text}, though the intervals reach beyond."
         return f"{text}{f', surely from batch {rounded(at.high)} on' if at.high > at.least else ''}."
     if at.side == BEYOND:
-        text = f"{where} interpreter still matters at {reach}; where it stops ({limit}) lies beyond batch {rounded(at.most)}"
+        text = f"{where} interpreter still matters at {reach}; "
+        text += f"where it stops ({limit}) lies beyond batch {rounded(at.most)}"
         return f"{text}{f', perhaps from batch {rounded(at.low)}' if 0 < at.low < at.most else ''}."
     return f"{where} interpreter stops mattering ({limit}) from batch {batch_words(at)} on."
 

@@ -1,7 +1,7 @@
 """The report on one or more runs, whole.
 
-In: analysed runs. Out: points.csv, crossover.csv, figures, report.html, report.md, and text for the terminal. Must not know
-torch, nor how anything was measured. Importing it is cheap: what draws is imported when it draws.
+In: analysed runs. Out: points.csv, crossover.csv, figures, report.html, report.md, and text for the terminal. Must not
+know torch, nor how anything was measured. Importing it is cheap: what draws is imported when it draws.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def prepare() -> None:
 
 
 def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -> ReportPaths:
-    """Write the whole report into `out`: points.csv, crossover.csv, the figures, the pages that show them. Each fails alone.
+    """Write the whole report into `out`: points.csv, crossover.csv, figures, pages that show them. Each fails alone.
 
-    all_figures: draw every slice; else at most three of a kind and ten in all (or one of each kind), and the page
+    all_figures: draw every slice; else at most three of a kind and twelve in all (or one of each kind), and the page
         names the rest.
     Raises ConfigError where `out` holds somebody else's files of these names, OSError where nothing can be written
     there.

@@ -47,7 +47,15 @@ from harness.report.table.slices import Slice, words
 
 # In the order of the page: what the report is about first.
 KINDS: tuple[Kind, ...] = (
-    *(modes.KIND, ladder.KIND, controllers.KIND, speedup.KIND, crossover.KIND, dispatch_share.KIND, step_time.OF_STEP),
+    *(
+        modes.KIND,
+        ladder.KIND,
+        controllers.KIND,
+        speedup.KIND,
+        crossover.KIND,
+        dispatch_share.KIND,
+        step_time.OF_STEP,
+    ),
     *(
         scaling.KIND,
         feedable.KIND,

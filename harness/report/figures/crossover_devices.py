@@ -51,7 +51,7 @@ def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.fig
     ]
     paper = sheet(headline, across * len(shown), SIZE, columns=across, handles=entries, gaps=(0.16, 0.5))
     batches = _reach([each for part in shown.values() for each in part])
-    for (words, part), panels in zip(shown.items(), paper.rows, strict=True):
+    for (title, part), panels in zip(shown.items(), paper.rows, strict=True):
         for panel, each in zip(panels, part, strict=False):
             measured = [at.depth for at in each.contour if at.measured] or [at.depth for at in each.contour]
             log_panel(panel, batches, measured)
@@ -59,7 +59,9 @@ def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.fig
             draw_band(panel, cut, facecolor=BAND, zorder=0.6)
             draw_contour(panel, cut, color=INK, linewidth=1.8, zorder=3)
             draw_ends(panel, cut, color=INK, markersize=6, zorder=3)
-            panel.title(f"{each.of['device_name']}" if len(shown) == 1 else f"{each.of['device_name']}\n{words}")
+            panel.title(
+                f"{each.of['device_name']}" if len(shown) == 1 else f"{each.of['device_name']}\n{title}"
+            )
     paper.name_axes("batch (samples per device)", "depth (layers)")
     return paper.figure, _caption(found, len(parts) - len(shown))
 
@@ -73,7 +75,9 @@ def autograd(each: Crossover) -> list[str]:
 def _reach(found: Sequence[Crossover]) -> list[float]:
     """Powers of four from 1 to beyond all that is known of the contours."""
     ends = (end for each in found for at in each.contour for end in (at.batch, at.low, at.high))
-    last = min(ROOM * max((end for end in ends if 1 < end < math.inf), default=16.0), found[0].contour[0].most)
+    last = min(
+        ROOM * max((end for end in ends if 1 < end < math.inf), default=16.0), found[0].contour[0].most
+    )
     return [float(4**power) for power in range(math.ceil(math.log(last, 4)) + 1)]
 
 
@@ -82,9 +86,10 @@ def _caption(found: Sequence[Crossover], left: int) -> str:
     said = list(dict.fromkeys(note for each in found for note in each.notes))
     more = f" {left} more of workload and width are left out." if left else ""
     return (
-        f"Predicted, not measured: the batch from which on one device waits during less than {percent(threshold)} of eager's step, "
-        "for the depths of this run. Device time by each device's profile (docs/kernel-times.md), host time by the cost model "
-        "fitted to this run, so by this machine's host (docs/cost-model.md). Bands: the profile's error on kernels it was not fitted to (5th to "
-        "95th percentile), and the model's on cells it was not fitted on, as if they were independent. An arrow at the left edge: no "
-        f"batch at which dispatch matters that much. {' '.join(said)}{more}"
+        "Predicted, not measured: the batch from which on one device waits during less than "
+        f"{percent(threshold)} of eager's step, for the depths of this run. Device time by each device's profile "
+        "(docs/kernel-times.md), host time by the cost model fitted to this run, so by this machine's host "
+        "(docs/cost-model.md). Where it may lie: the profile's error on kernels it was not fitted to (5th to 95th "
+        "percentile), and the model's on cells it was not fitted on, as if they were independent. An arrow at the left "
+        f"edge: at no batch does dispatch matter that much. {' '.join(said)}{more}"
     )

@@ -33,7 +33,7 @@ def table(
     intervals: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
-    """Shares and speed-ups with errors of `noise` (of the ratio's logarithm), and intervals of NOISE, or of what it is."""
+    """Shares and speed-ups with errors of `noise` (of the ratio's logarithm), and intervals of it, NOISE at least."""
     chance = random.Random(seed)
     half = t_quantile(SESSIONS - 1) * max(noise, NOISE)
 

@@ -69,7 +69,14 @@ def test_a_noisier_map_has_a_wider_interval() -> None:
 def test_the_contour_from_half_of_the_cells_lies_within_one_step_of_that_from_all() -> None:
     chance, apart = random.Random(0), []
     for seed in range(8):
-        whole = grid(table(noise=NOISE, seed=seed, depths=(2, 4, 8, 16, 32, 64), batches=(1, 4, 16, 64, 256, 1024, 4096, 16384)))
+        whole = grid(
+            table(
+                noise=NOISE,
+                seed=seed,
+                depths=(2, 4, 8, 16, 32, 64),
+                batches=(1, 4, 16, 64, 256, 1024, 4096, 16384),
+            )
+        )
         contour = crossover(whole)
         for _ in range(5):
             cells = chance.sample(list(whole.cells), len(whole.cells) // 2)
@@ -93,7 +100,9 @@ def test_a_grid_that_does_not_reach_the_crossover_says_beyond_and_draws_no_line(
 def test_a_grid_without_a_crossover_says_so() -> None:
     found = crossover(grid(table(batches=(16384, 65536, 262144))))
     assert {there.side for there in found.contour} == {BELOW}
-    assert "does not matter (dispatch share below 10 %) at every batch measured, 16,384 to 262,144" in found.said
+    assert (
+        "does not matter (dispatch share below 10 %) at every batch measured, 16,384 to 262,144" in found.said
+    )
 
 
 def test_what_is_measured_once_says_what_it_assumes() -> None:
@@ -145,7 +154,11 @@ def test_where_work_hides_behind_issuing_the_corner_is_found() -> None:
         issue, device = 5.0 + 9.0 * row["depth"], row["depth"] * max(2.0, 0.02 * row["batch"])
         step = max(issue, device)
         share = 1 - device / step
-        return {"dispatch_share": share, "dispatch_share_low": max(share - 0.01, 0), "dispatch_share_high": share + 0.01}
+        return {
+            "dispatch_share": share,
+            "dispatch_share_low": max(share - 0.01, 0),
+            "dispatch_share_high": share + 0.01,
+        }
 
     points = table(batches=(1, 4, 16, 64, 256, 1024, 4096), device_kind="cuda")
     changed = [asynchronous(row) if row["mode"] == "eager" else {} for row in points.to_dict("records")]
@@ -221,7 +234,7 @@ def test_the_first_map_is_of_the_share_on_the_fewest_devices() -> None:
 def test_a_table_of_any_size_takes_bounded_work() -> None:
     count = 120
     batches = [1 + 3 * place for place in range(count)]
-    each = table().iloc[:1]
+    each = table(device_kind="cuda").iloc[:1]
     points = pd.concat([each] * count**2, ignore_index=True)
     points["depth"] = np.repeat(np.arange(1, count + 1), count)
     points["model"] = [f"mlp-64x{depth}" for depth in points["depth"]]

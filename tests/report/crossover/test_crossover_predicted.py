@@ -1,4 +1,4 @@
-"""Predicted crossovers: where the profile's device takes as long as the host issues, with both errors, never measured."""
+"""Predicted crossovers: where the profile's device takes as long as the host issues, with both errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_a_device_without_kernel_times_of_its_own_says_so_and_the_others_do_not(
 
 def test_a_larger_error_of_the_profile_makes_a_wider_band() -> None:
     profile = load_profile("h100x8")
-    loose = replace(profile, errors={name: replace(e, low=0.1, high=10.0) for name, e in profile.errors.items()})
+    loose = replace(
+        profile, errors={name: replace(e, low=0.1, high=10.0) for name, e in profile.errors.items()}
+    )
     unknown = replace(profile, errors={})
     (narrow,), (wide,), (none,) = (predicted_crossovers(RUN, [each]) for each in (profile, loose, unknown))
     assert wide.contour[0].high > narrow.contour[0].high
@@ -78,6 +80,10 @@ def test_a_device_that_is_slow_or_fast_enough_has_no_crossover_and_says_so() -> 
     assert all(math.isinf(at.batch) for at in beyond.contour)
 
 
-@pytest.mark.parametrize("options", [{"modes": ("script",)}, {"depths": (4,)}, {"batches": (1,), "depths": (4, 16)}])
-def test_where_the_host_time_cannot_be_fitted_nothing_is_predicted(options: dict[str, tuple[object, ...]]) -> None:
+@pytest.mark.parametrize(
+    "options", [{"modes": ("script",)}, {"depths": (4,)}, {"batches": (1,), "depths": (4, 16)}]
+)
+def test_where_the_host_time_cannot_be_fitted_nothing_is_predicted(
+    options: dict[str, tuple[object, ...]],
+) -> None:
     assert predicted_crossovers(make_run(table(**options)), profiles()) == []  # type: ignore[arg-type]

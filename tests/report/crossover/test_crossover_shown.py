@@ -40,6 +40,7 @@ def test_of_an_emulated_device_the_map_is_marked(tmp_path: Path) -> None:
 def test_a_model_without_depth_has_no_map_of_depths(tmp_path: Path) -> None:
     figures, _ = drawn(table(depths=(4,)).assign(depth=pd.NA, width=pd.NA, model="convnet"), tmp_path)
     assert "crossover" not in kinds(figures)
+    assert "predicted" not in {figure.kind for figure in figures}
 
 
 def test_predicted_devices_are_one_figure_that_says_predicted(tmp_path: Path) -> None:
@@ -49,12 +50,15 @@ def test_predicted_devices_are_one_figure_that_says_predicted(tmp_path: Path) ->
     assert picture.title.startswith("Predicted, not measured")
     assert picture.caption.startswith("Predicted, not measured")
     assert "another device's constants" in picture.caption
-    assert not drawn(run.points, tmp_path / "none", predicted={"": []})[0] == []
+    none, _ = drawn(run.points, tmp_path / "none", predicted={"": []})
+    assert "crossover_devices" not in kinds(none)
 
 
 def test_a_sentence_says_from_which_batch_on_with_its_interval() -> None:
     (text,) = said(findings(table(noise=0.005)), "the interpreter stops mattering")
-    assert text.startswith("On 1 device, at depth 64 the interpreter stops mattering (dispatch share below 10 %) from batch ")
+    assert text.startswith(
+        "On 1 device, at depth 64 the interpreter stops mattering (dispatch share below 10 %) from batch "
+    )
     assert "[" in text
     (emulated,) = said(findings(table(device_kind="emulated")), "the interpreter stops mattering")
     assert emulated.startswith("Emulated, not measured: ")
@@ -70,7 +74,9 @@ def test_a_report_has_the_table_of_crossovers_beside_its_points(tmp_path: Path) 
     write_report([make_run(table(batches=(1, 16, 256, 4096)))], tmp_path)
     made = pd.read_csv(tmp_path / "crossover.csv")
     assert set(made["measured"]) == {"measured", "predicted"}
-    crossed = made[(made["side"] == "crossed") & (made["measured"] == "measured") & (made["threshold"] == 0.1)]
+    crossed = made[
+        (made["side"] == "crossed") & (made["measured"] == "measured") & (made["threshold"] == 0.1)
+    ]
     assert set(crossed["depth"]) == {4, 16, 64}
     assert (crossed["batch_low"] <= crossed["batch"]).all()
     assert made.loc[made["side"] != "crossed", "batch"].map(math.isnan).all()

@@ -41,7 +41,9 @@ def log_panel(panel: Panel, batches: Sequence[float], depths: Sequence[float]) -
     panel.grid_y(kept)
 
 
-def paint_surface(panel: Panel, values: Floats, known: Bools, depths: Floats, batches: Floats, shades: Shades) -> None:
+def paint_surface(
+    panel: Panel, values: Floats, known: Bools, depths: Floats, batches: Floats, shades: Shades
+) -> None:
     """values, known: depths x batches; what is not known stays white."""
     fine_b, fine_d = (
         np.geomspace(axis[0], axis[-1], count) for axis, count in zip((batches, depths), PIXELS, strict=True)
@@ -69,7 +71,7 @@ def paint_surface(panel: Panel, values: Floats, known: Bools, depths: Floats, ba
 
 def draw_band(panel: Panel, contour: Sequence[At], **look: Any) -> None:
     """The interval at each depth, cut where nothing is known; where it holds everything there is none."""
-    for part in _stretches([at for at in contour], lambda at: at.known):
+    for part in _stretches(list(contour), lambda at: at.known):
         if len(part) > 1:
             lows = [min(max(at.low, at.least), at.most) for at in part]
             highs = [max(min(at.high, at.most), at.least) for at in part]

@@ -84,7 +84,14 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     paper.name_axes(context.batch_label, "depth (layers)")
     colour_bar(paper.figure, SHADES, TICKS, LEFT, 0.7, BAR)
     beside = paper.panels[0]
-    beside.text(LEFT + BAR + 0.25, 0.75, "part of eager's step that would be saved", ha="left", va="center", size=FONT - 0.5)
+    beside.text(
+        LEFT + BAR + 0.25,
+        0.75,
+        "part of eager's step that would be saved",
+        ha="left",
+        va="center",
+        size=FONT - 0.5,
+    )
     return paper.figure, _caption(part, said)
 
 
@@ -95,7 +102,9 @@ def _draw_map(panel: Panel, grid: Grid, found: Surface, main: Crossover, further
     paint_surface(panel, saved.clip(0, 1), found.known, found.depths, found.batches, SHADES)
     draw_band(panel, main.contour, facecolor=(1, 1, 1, 0.5), edgecolor=INK, linewidth=0.6, zorder=2.2)
     for each in further:
-        draw_contour(panel, each.contour, color=INK, linewidth=0.9, linestyle=FURTHER[each.threshold], zorder=2.4)
+        draw_contour(
+            panel, each.contour, color=INK, linewidth=0.9, linestyle=FURTHER[each.threshold], zorder=2.4
+        )
     draw_contour(panel, main.contour, color="white", linewidth=3.4, zorder=2.5)
     draw_contour(panel, main.contour, color=INK, linewidth=1.8, zorder=2.6)
     draw_ends(panel, main.contour, color=INK, markersize=6, markeredgecolor="white", zorder=3.2)
@@ -138,10 +147,10 @@ def _caption(part: Slice, said: list[str]) -> str:
         else "of which the device waits"
     )
     return (
-        f"Where the interpreter stops mattering. Colour: the part of eager's step that would be saved (dispatch share: {how}; "
-        "gain: by the cell's fastest mode). Dots are measured cells, with their share or gain; between them a model, and "
-        "white where nothing was measured on both sides. An arrow at the edge: the contour lies beyond what was measured. "
-        f"{' '.join(said)} docs/crossover.md.{warned(part.rows)}"
+        "Where the interpreter stops mattering. Colour: the part of eager's step that would be saved (dispatch share: "
+        f"{how}; gain: by the cell's fastest mode). Dots are measured cells, with their share or gain; between them a "
+        "model, and white where nothing was measured on both sides. An arrow at the edge: the contour lies beyond what "
+        f"was measured. {' '.join(said)}{warned(part.rows)}"
     )
 
 
