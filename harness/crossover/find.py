@@ -22,7 +22,7 @@ RISES = (
     "after which it stays below."
 )
 ASSUMED = "No cell was measured in several sessions: 2 % is assumed as the standard deviation between them."
-TOO_FEW = "Too few cells lie between others to say how far a line between them is off: the interval is from cell to cell."
+TOO_FEW = "Few cells lie between others to say how far lines between them are off: the interval is from cell to cell."
 
 
 def crossover(grid: Grid, threshold: float = DEFAULT_THRESHOLD) -> Crossover:
