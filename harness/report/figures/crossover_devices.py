@@ -49,6 +49,8 @@ def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.fig
         Patch(facecolor=BAND, label="where it may lie"),
         Line2D([], [], color=INK, marker="<", linestyle="none", label="at no batch"),
     ]
+    if len(shown) == 1:  # else it stands over the panels
+        headline = replace(headline, subtitle=f"{next(iter(shown))}; {headline.subtitle}")
     paper = sheet(headline, across * len(shown), SIZE, columns=across, handles=entries, gaps=(0.16, 0.5))
     batches = _reach([each for part in shown.values() for each in part])
     for (title, part), panels in zip(shown.items(), paper.rows, strict=True):
