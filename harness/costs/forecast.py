@@ -77,7 +77,7 @@ class _Moment:
         return self.issue_us * self.times > self.device_us + exposed
 
 
-class _Case:
+class Case:
     """One mode and model on one number of devices under one controller, at any batch."""
 
     def __init__(self, cost: ModeCost, shape: Shape, devices: int, controller: str, target: Target) -> None:
@@ -154,7 +154,7 @@ def forecast(
         if cost.workload == "train" and count > 1 and target.links is None:
             continue
         shape = Shape(sizes, 1, cost.workload, ITEM_BYTES.get(cost.dtype, 4))
-        case = _Case(cost, shape, count, controller, target)
+        case = Case(cost, shape, count, controller, target)
         cases.append((case, count, case.bound_until()))
     chosen = batches or _batches(costs, [until for *_, until in cases])
     rows = [_row(case, count, until, batch) for case, count, until in cases for batch in chosen]
@@ -169,7 +169,7 @@ def _batches(costs: Sequence[ModeCost], until: Sequence[int | None]) -> list[int
     return [*found, 2 ** (last - 1).bit_length()]
 
 
-def _row(case: _Case, devices: int, until: int | None, batch: int) -> dict[str, object]:
+def _row(case: Case, devices: int, until: int | None, batch: int) -> dict[str, object]:
     cost, shape, moment = case.cost, case.shape.at(batch), case.at(batch)
     width = max(shape.sizes[1:-1], default=max(shape.sizes))
     places = {"depth": shape.depth}

@@ -37,7 +37,7 @@ def shapes_of(rows: pd.DataFrame) -> list[Shape]:
 
 def usable(points: pd.DataFrame) -> pd.DataFrame:
     """Rows with a step time, with helper columns; a training step on several devices holds the links' time too."""
-    rows = points[(points["status"] == OK) & (points["step_us"] > 0) & points["depth"].notna()]
+    rows = points[(points["status"] == OK) & (points["step_us"] > 0) & (points["depth"].fillna(0) > 0)]
     if axes.ENVIRONMENT in rows:  # what a step costs is asked of the environment that one has
         rows = rows[rows[axes.ENVIRONMENT].isin(["", HERE])]
     rows = rows[(rows["workload"] != "train") | (rows["devices"] == 1)].copy()

@@ -31,8 +31,13 @@ def defused(cell: object) -> object:
 def write_csv(points: pd.DataFrame, made: Made, file: str = "points.csv") -> Path:
     """Columns of schema.COLUMNS in their order, after a column `run` where the table has one. Answers the path."""
     names = [*(["run"] if "run" in points.columns else []), *COLUMNS]
-    table = points.reindex(columns=names)
-    for name in names:
+    return write_table(points.reindex(columns=names), made, file)
+
+
+def write_table(table: pd.DataFrame, made: Made, file: str) -> Path:
+    """Any table, its texts made safe in the same way. Answers the path."""
+    table = table.copy()
+    for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name].dtype):
             table[name] = pd.Series([defused(cell) for cell in table[name]], index=table.index, dtype=object)
     return made.write_text(file, table.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n"))

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from harness.costs.prediction import Prediction
 from harness.costs.step import ModeCost, of_cost
+from harness.crossover.predicted import predicted_crossovers
 from harness.report.table.accuracy import error_words
 from harness.report.table.formats import listed, one_line, percent, significant
 
@@ -64,10 +65,20 @@ def print_prediction(console: Console, prediction: Prediction, paths: Sequence[P
     _say(console, "free from: samples per device from which on the mode is not dispatch-bound.")
     if len(chosen) < len(table):
         _say(console, f"Shown: {len(chosen)} of {len(table)} rows; predicted.csv has all.")
+    for text in _crossovers(prediction):
+        _say(console, text)
     for note in [*_extrapolated(table), *prediction.notes]:
         console.print(Text(one_line(note), style="yellow"))
     for path in paths:
         console.print(Text(str(path)), soft_wrap=True)
+
+
+def _crossovers(prediction: Prediction) -> list[str]:
+    """Where the interpreter would stop mattering on the device of a profile, a sentence a workload and width."""
+    if prediction.target.profile is None:
+        return []
+    found = predicted_crossovers(prediction.run, [prediction.target.profile])
+    return [f"{each.of['workload']}, width {each.of['width']}: {each.said}" for each in found]
 
 
 def _grid(table: pd.DataFrame, chosen: pd.DataFrame) -> Table:

@@ -13,10 +13,11 @@ from harness.report.failures import Failure
 # Where figures lie in a report's folder.
 FIGURES = "figures/"
 # How the names of figures begin that a prediction leaves there, beside a report's.
-UTILISATION, BOUND, AGAINST_MEASURED = OF_PREDICTION = (
+UTILISATION, BOUND, AGAINST_MEASURED, CROSSOVERS = OF_PREDICTION = (
     "predicted-utilisation-",
     "predicted-bound-",
     "predicted-against-measured",
+    "predicted-crossover",
 )
 
 

@@ -1,12 +1,12 @@
 """The report on one or more runs, whole.
 
-In: analysed runs. Out: points.csv, figures, report.html, report.md, and text for the terminal. Must not know
-torch, nor how anything was measured. Importing it is cheap: what draws is imported when it draws.
+In: analysed runs. Out: points.csv, crossover.csv, figures, report.html, report.md, and text for the terminal. Must not
+know torch, nor how anything was measured. Importing it is cheap: what draws is imported when it draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import pandas as pd
 from harness.analysis.run import Run
 from harness.core.errors import HarnessError
 from harness.core.files.made import Made
-from harness.report.csvfile import write_csv
+from harness.report.csvfile import write_csv, write_table
 from harness.report.destination import destination
 from harness.report.failures import Failure, alone
 from harness.report.plotting import load_matplotlib
@@ -24,9 +24,10 @@ from harness.report.table.formats import one_line
 from harness.report.table.tidy import combined, labels, tidy
 
 if TYPE_CHECKING:
+    from harness.crossover.values import Crossover
     from harness.report.content import Content
 
-CSV, HTML, MARKDOWN = "points.csv", "report.html", "report.md"
+CSV, CROSSOVER, HTML, MARKDOWN = "points.csv", "crossover.csv", "report.html", "report.md"
 
 
 def prepare() -> None:
@@ -42,20 +43,23 @@ def prepare() -> None:
 
 
 def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -> ReportPaths:
-    """Write the whole report into `out`: points.csv, the figures, the pages that show them. Each fails alone.
+    """Write the whole report into `out`: points.csv, crossover.csv, figures, pages that show them. Each fails alone.
 
-    all_figures: draw every slice; else at most three of a kind and ten in all (or one of each kind), and the page
+    all_figures: draw every slice; else at most three of a kind and twelve in all (or one of each kind), and the page
         names the rest.
     Raises ConfigError where `out` holds somebody else's files of these names, OSError where nothing can be written
     there.
     """
     points = combined(runs)
-    made = destination(runs, out, CSV, HTML, MARKDOWN, FIGURES)
+    made = destination(runs, out, CSV, CROSSOVER, HTML, MARKDOWN, FIGURES)
     failed: list[Failure] = []
     with alone(CSV, failed):
         write_csv(points, made)
     table = tidy(points)
-    figures, omitted = _draw(runs, table, made, failed, all_figures)
+    predicted: dict[str, list[Crossover]] = {}
+    with alone(CROSSOVER, failed):
+        predicted = _crossovers(runs, table, made)
+    figures, omitted = _draw(runs, table, made, failed, all_figures, predicted)
     said = None
     with alone(f"{HTML}, {MARKDOWN}", failed):
         from harness.report.content import assembled
@@ -69,8 +73,28 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
     return ReportPaths(out / CSV, out / HTML, out / MARKDOWN, figures, failed, said)
 
 
+def _crossovers(runs: Sequence[Run], table: pd.DataFrame, made: Made) -> dict[str, list[Crossover]]:
+    """Write crossover.csv; answers what is predicted of other devices, by label of the run."""
+    from harness.crossover.data import crossovers, rows
+    from harness.crossover.predicted import of_run, predicted_crossovers, profiles
+    from harness.crossover.values import THRESHOLDS
+
+    devices, predicted = profiles(), {}
+    for label, run in zip(labels(runs), runs, strict=True):
+        label = label if len(runs) > 1 else ""
+        predicted[label] = of_run(predicted_crossovers(run, devices), label)
+    found = [*crossovers(table, THRESHOLDS), *(each for of in predicted.values() for each in of)]
+    write_table(rows(found), made, CROSSOVER)
+    return predicted
+
+
 def _draw(
-    runs: Sequence[Run], table: pd.DataFrame, made: Made, failed: list[Failure], all_figures: bool
+    runs: Sequence[Run],
+    table: pd.DataFrame,
+    made: Made,
+    failed: list[Failure],
+    all_figures: bool,
+    predicted: Mapping[str, Sequence[Crossover]],
 ) -> tuple[list[Figure], list[str]]:
     """The figures, and sentences on those that there are not."""
     drawn = None
@@ -86,6 +110,7 @@ def _draw(
             strong=[label for label, run in named if is_strong(run)],
             installed={label: count for label, run in named if (count := devices_present(run))},
             timelines={label: run.timeline for label, run in named},
+            predicted=predicted,
         )
     if drawn is None:
         return [], [f"The figures could not be drawn: {failed[-1].why}."]

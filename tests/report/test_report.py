@@ -66,6 +66,7 @@ def test_a_report_has_all_its_files(tmp_path: Path) -> None:
         assert path.stat().st_size > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".harness-made",
+        "crossover.csv",
         "figures",
         "points.csv",
         "report.html",

@@ -23,7 +23,7 @@ from harness.report.result import ReportPaths
 from harness.report.write import prepare, write_report
 from harness.sweep import outcome
 
-FILES = ("points.csv", "report.html", "report.md")
+FILES = ("points.csv", "report.html", "report.md", "crossover.csv")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_figure_that_cannot_be_drawn_costs_itself(monkeypatch, tmp_path: Path)
         assert "OverflowError: no place for so many ticks" in text
 
 
-@pytest.mark.parametrize(("part", "name"), [(page, "report.html"), (markdown, "report.md")], ids=FILES[1:])
+@pytest.mark.parametrize(("part", "name"), [(page, "report.html"), (markdown, "report.md")], ids=FILES[1:3])
 def test_a_page_that_cannot_be_made_costs_itself(monkeypatch, tmp_path: Path, part, name: str) -> None:
     def fails(content: object) -> str:
         raise KeyError("what no template has")
@@ -117,7 +117,7 @@ def test_a_full_disk_after_a_sweep_is_one_line_and_the_status_says_so(monkeypatc
     monkeypatch.setattr("harness.core.files.beneath.replace", FullDisk())
     assert outcome.report(run, Console(quiet=True)) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("harness: error: points.csv, figures/")
+    assert line.startswith("harness: error: points.csv, crossover.csv, figures/")
     assert f"No space left on device; to write the report anew: harness report {run}" in line
 
 

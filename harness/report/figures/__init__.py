@@ -16,12 +16,16 @@ import pandas as pd
 from harness.analysis.sampled.over_time import Timeline
 from harness.core.files.made import Made
 from harness.core.processes.parallel import mapped
+from harness.crossover.values import Crossover
 from harness.report.failures import Failure, alone
+from harness.report.figures import crossover_devices
 from harness.report.figures.choice import Choice, choices
+from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import mode_styles
 from harness.report.figures.kind import Context, Kind
 from harness.report.figures.kinds import (
     controllers,
+    crossover,
     dispatch_share,
     energy,
     feedable,
@@ -43,7 +47,15 @@ from harness.report.table.slices import Slice, words
 
 # In the order of the page: what the report is about first.
 KINDS: tuple[Kind, ...] = (
-    *(modes.KIND, ladder.KIND, controllers.KIND, speedup.KIND, dispatch_share.KIND, step_time.OF_STEP),
+    *(
+        modes.KIND,
+        ladder.KIND,
+        controllers.KIND,
+        speedup.KIND,
+        crossover.KIND,
+        dispatch_share.KIND,
+        step_time.OF_STEP,
+    ),
     *(
         scaling.KIND,
         feedable.KIND,
@@ -77,12 +89,14 @@ def draw(
     strong: Collection[str] = (),
     installed: Mapping[str, int] | None = None,
     timelines: Mapping[str, Timeline] | None = None,
+    predicted: Mapping[str, Sequence[Crossover]] | None = None,
 ) -> Drawn:
     """Draw every kind that has at least two values to compare, into figures/ of a folder.
 
     strong: labels of runs with strong scaling ("" for a single run), where `batch` counts samples in all.
     installed: devices of the node by label of the run, as far as they are known.
-    timelines: what was sampled beside each run, by its label.
+    timelines: what was sampled beside each run, by its label. predicted: where the interpreter would stop mattering on
+        other devices, by each run's costs.
     """
     if points.empty:
         return Drawn([], [])
@@ -95,6 +109,7 @@ def draw(
     made_of = choices(KINDS, points, all_figures=all_figures)
     tasks = [
         *_of_slices(made_of, context_of, made.folder),
+        *_of_devices(points, predicted or {}, made.folder),
         *_of_timelines(points, timelines or {}, made.folder),
     ]
     made.claim(FIGURES)
@@ -131,6 +146,23 @@ def _of_slices(
             draw = partial(choice.kind.draw, part, head, context_of(part))
             label = ", ".join(words(part.values, choice.names))
             yield Task(choice.kind.name, head, draw, root, name, label)
+
+
+def _of_devices(
+    points: pd.DataFrame, predicted: Mapping[str, Sequence[Crossover]], root: Path
+) -> Iterator[Task]:
+    """A figure for each run of which something can be predicted."""
+    for place, (run, found) in enumerate(predicted.items()):
+        if not crossover_devices.drawable(found):
+            continue
+        own = points[points["run"] == run]
+        title = f"{crossover_devices.TITLE}{f': run {run}' if run else ''}"
+        host = ", ".join(str(name) for name in own["device_name"].unique() if name)
+        # What an emulated device was measured for here is its host's time, which is none of the emulator's.
+        head = Headline(title, f"host time fitted to this run (on {host or 'an unnamed device'})")
+        name = file_name([crossover_devices.KIND, str(place + 1) if run else ""])
+        draw = partial(crossover_devices.draw, list(found), head)
+        yield Task(crossover_devices.KIND, head, draw, root, name)
 
 
 def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root: Path) -> Iterator[Task]:

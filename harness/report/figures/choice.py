@@ -14,10 +14,10 @@ from harness.report.figures.kind import Kind
 from harness.report.table.formats import count
 from harness.report.table.slices import SLICE_AXES, Slice, chosen, split, varying, words
 
-# Drawing is most of the time of a report. Three slices of a kind show both ends and one more; ten figures are
+# Drawing is most of the time of a report. Three slices of a kind show both ends and one more; a dozen figures is
 # what a reader looks through (of more kinds than that, one each), and what two slow cores draw in about two seconds.
 MOST_SLICES = 3
-MOST_FIGURES = 10
+MOST_FIGURES = 12
 MOST_NAMED = 24
 
 

@@ -13,13 +13,15 @@ import matplotlib
 from harness.core.files.made import Made
 from harness.costs.prediction import Prediction
 from harness.costs.step import of_cost
+from harness.crossover.predicted import predicted_crossovers
+from harness.report.figures import crossover_devices
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import mode_styles, theme
 from harness.report.figures.kind import Context
 from harness.report.figures.kinds import predicted
 from harness.report.figures.predictions import draw_bound, draw_utilisation
 from harness.report.figures.save import files_of, save
-from harness.report.result import AGAINST_MEASURED, BOUND, UTILISATION
+from harness.report.result import AGAINST_MEASURED, BOUND, CROSSOVERS, UTILISATION
 from harness.report.table.accuracy import error_words
 from harness.report.table.slices import split
 from harness.report.table.tidy import tidy
@@ -44,6 +46,11 @@ def _figures(prediction: Prediction) -> Iterator[tuple[str, matplotlib.figure.Fi
             head = Headline("Predicted against measured", str(part.values["device_name"]), part.emulated)
             name = AGAINST_MEASURED + (f"-{number}" if number else "")
             yield name, predicted.draw(part, head, Context(styles, "batch"))[0]
+    if prediction.target.profile is not None:
+        found = predicted_crossovers(prediction.run, [prediction.target.profile])
+        if crossover_devices.drawable(found):
+            head = Headline(crossover_devices.TITLE, f"model {error}")
+            yield CROSSOVERS, crossover_devices.draw(found, head)[0]
     table = table.assign(marked=table["extrapolated"] != "")
     for (workload, dtype, autograd), rows in table.groupby(["workload", "dtype", "autograd"], sort=False):
         of = of_cost(str(workload), str(dtype), str(autograd))

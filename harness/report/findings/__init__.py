@@ -20,6 +20,7 @@ from harness.report.findings.finding import Finding
 from harness.report.findings.kinds import (
     bottleneck,
     controllers,
+    crossover,
     energy,
     fading,
     feedable,
@@ -37,7 +38,7 @@ from harness.report.table.tidy import tidy
 
 # In the order of the page: the answer first, then what it rests on.
 FINDINGS: tuple[Finding, ...] = (
-    *(bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
+    *(bottleneck.FINDING, crossover.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
     *controllers.FINDINGS,
     *(
         ladder.ATTRIBUTION,

@@ -6,13 +6,13 @@ with helper columns. Must not know figures, pages or the terminal.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harness.analysis.families import family_of
 from harness.analysis.run import Run
 from harness.core import warnings
 from harness.core.axes import AXES, DEFAULTS
@@ -65,12 +65,6 @@ def combined(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.concat(filled or tables[:1], ignore_index=True) if tables else pd.DataFrame(columns=[*COLUMNS])
 
 
-def _family(model: str, depth: int) -> str:
-    """The model's name without its depth: mlp-64x16 and mlp-64x8 lie on one curve, explicit widths do not, nor do other
-    models."""
-    return re.sub(rf"x{depth}(?=$|-)", "x*", model)
-
-
 def tidy(points: pd.DataFrame) -> pd.DataFrame:
     """The columns of schema and `run`, `family`, `ok`, `emulated`, `oversubscribed`, `marked` (to be drawn hollow), and
     `python_free`, `locked`: whether the mode itself said that it needs no Python, and that it holds the interpreter's
@@ -95,7 +89,7 @@ def tidy(points: pd.DataFrame) -> pd.DataFrame:
     for name in ("run", *TEXT_COLUMNS):
         table[name] = table[name].astype(object)
     pairs = zip(table["model"], table["depth"], strict=True)
-    table["family"] = pd.Series([_family(*pair) for pair in pairs], dtype=object)
+    table["family"] = pd.Series([family_of(*pair) for pair in pairs], dtype=object)
     table["ok"] = table["status"] == OK
     table["emulated"] = (table["device_kind"] == EMULATED) | carrying(table, warnings.EMULATED)
     table["oversubscribed"] = carrying(table, warnings.OVERSUBSCRIBED)

@@ -17,7 +17,7 @@ from harness.report.table.slices import chosen, split
 from harness.report.table.tidy import tidy
 from harness.report.write import write_report
 
-ALL_KINDS = {"step_time", "speedup", "dispatch_share", "layer_time", "scaling"}
+ALL_KINDS = {"step_time", "speedup", "crossover", "dispatch_share", "layer_time", "scaling"}
 
 
 def test_every_kind_is_written_as_svg_and_png(tmp_path: Path) -> None:
@@ -35,10 +35,10 @@ def test_every_kind_is_written_as_svg_and_png(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("axes", "missing"),
     [
-        ({"batches": (1,)}, {"step_time"}),
-        ({"depths": (2,)}, {"layer_time"}),
+        ({"batches": (1,)}, {"step_time", "crossover"}),
+        ({"depths": (2,)}, {"layer_time", "crossover"}),
         ({"devices": (1,)}, {"scaling"}),
-        ({"modes": ("eager",)}, {"speedup", "dispatch_share"}),
+        ({"modes": ("eager",)}, {"speedup", "dispatch_share", "crossover"}),
     ],
 )
 def test_a_kind_with_a_single_value_on_its_axis_is_not_drawn(

@@ -42,14 +42,20 @@ class Square:
     unsure: bool = False
 
 
-def _ink(colour: Sequence[float]) -> str:
+def ink(colour: Sequence[float]) -> str:
     """Black or white, whichever has the higher contrast on a colour (relative luminance of WCAG 2)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "white" if luminance < 0.179 else "#111111"
 
 
-def _axes(panel: Panel) -> Axes:
+def shade_of(shades: Shades, value: float) -> Sequence[float]:
+    """The colour of a value, red, green, blue and opacity from 0 to 1."""
+    colour: Sequence[float] = sns.color_palette(shades.palette, as_cmap=True)(shades.share(value))
+    return colour
+
+
+def bare_axes(panel: Panel) -> Axes:
     """seaborn and imshow want axes; they get bare ones of the panel's size."""
     width, height = panel.figure.get_size_inches()
     place = (panel.left / width, panel.bottom / height, panel.width / width, panel.height / height)
@@ -62,7 +68,7 @@ def paint(panel: Panel, grid: list[list[Square]], shades: Shades) -> None:
     """Rows from top to bottom."""
     panel.x, panel.y = Scale(-0.5, len(grid[0]) - 0.5), Scale(len(grid) - 0.5, -0.5)
     values = np.array([[cell.value for cell in line] for line in grid])
-    axes = _axes(panel)
+    axes = bare_axes(panel)
     sns.heatmap(
         values,
         ax=axes,
@@ -82,7 +88,7 @@ def paint(panel: Panel, grid: list[list[Square]], shades: Shades) -> None:
     colours = sns.color_palette(shades.palette, as_cmap=True)
     for text in axes.texts:
         x, y = text.get_position()
-        text.set_color(_ink(colours(shades.share(values[int(y), int(x)]))))
+        text.set_color(ink(colours(shades.share(values[int(y), int(x)]))))
     for y, line in enumerate(grid):
         for x, cell in enumerate(line):
             if math.isnan(cell.value):
@@ -125,7 +131,7 @@ def colour_bar(
     """ticks: texts by the value at which they stand. All places in inches."""
     bar = Panel(figure, left, bottom, width, 0.1, True, False, 0.0, Scale(shades.low, shades.high))
     colours = sns.color_palette(shades.palette, as_cmap=True)
-    _axes(bar).imshow(np.linspace(0, 1, 256)[None, :], cmap=colours, aspect="auto")
+    bare_axes(bar).imshow(np.linspace(0, 1, 256)[None, :], cmap=colours, aspect="auto")
     for value, text in ticks.items():
         place = float(bar.across([value])[0])
         bar.text(place, bottom - GAP, text, ha="center", va="top", size=NUMBERS)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from harness.report.figures.drawing.style import FONT, FRAME, GRID
 from harness.report.table.formats import plain
@@ -100,6 +100,11 @@ class Panel:
         """A curve through points given as values."""
         line = Line2D(self.across(xs).tolist(), self.up(ys).tolist(), transform=self._inches, **look)
         self.figure.add_artist(line)
+
+    def polygon(self, xs: Iterable[float] | Floats, ys: Iterable[float] | Floats, **look: Any) -> None:
+        """A filled area with corners given as values."""
+        corners = list(zip(self.across(xs).tolist(), self.up(ys).tolist(), strict=True))
+        self.figure.add_artist(Polygon(corners, closed=True, transform=self._inches, **look))
 
     def segments(self, ends: Sequence[Sequence[tuple[float, float]]], **look: Any) -> None:
         """Straight lines between pairs of points in inches, as one artist."""

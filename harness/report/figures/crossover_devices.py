@@ -1,0 +1,97 @@
+"""Predicted crossovers of several devices beside each other.
+
+In: crossovers of one run, predicted. Out: figure and caption. Must not know how they are predicted, nor any kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import matplotlib.figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from harness.core.axes import AUTOGRAD, DEFAULTS
+from harness.crossover.values import Crossover
+from harness.report.figures.drawing.contours import draw_band, draw_contour, draw_ends, log_panel
+from harness.report.figures.drawing.sheet import Headline, sheet
+from harness.report.figures.drawing.style import INK
+from harness.report.table.formats import percent
+
+KIND = "crossover_devices"
+TITLE = "Predicted, not measured: where the interpreter would stop mattering"
+BAND = "#d3dcea"
+SIZE = (2.15, 1.9)
+# Of workload and width, a row of panels each.
+MOST_ROWS = 3
+# The panels end so many times beyond the last thing that there is to see.
+ROOM = 1.5
+
+
+def drawable(found: Sequence[Crossover]) -> bool:
+    """Whether the contour of any device is known at two depths."""
+    return any(sum(at.known for at in each.contour) >= 2 for each in found)
+
+
+def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.figure.Figure, str]:
+    """A panel for each device, a row of them for each workload and width."""
+    parts: dict[str, list[Crossover]] = {}
+    for each in found:
+        of = each.of
+        words = [str(of["workload"]), f"width {of['width']}", str(of["dtype"])]
+        parts.setdefault(", ".join([*words, *autograd(each)]), []).append(each)
+    shown = dict(list(parts.items())[:MOST_ROWS])
+    across = max(len(part) for part in shown.values())
+    entries = [
+        Line2D([], [], color=INK, linewidth=1.8, label=f"below {percent(found[0].threshold)} from here on"),
+        Patch(facecolor=BAND, label="where it may lie"),
+        Line2D([], [], color=INK, marker="<", linestyle="none", label="at no batch"),
+    ]
+    if len(shown) == 1:  # else it stands over the panels
+        headline = replace(headline, subtitle=f"{next(iter(shown))}; {headline.subtitle}")
+    paper = sheet(headline, across * len(shown), SIZE, columns=across, handles=entries, gaps=(0.16, 0.5))
+    batches = _reach([each for part in shown.values() for each in part])
+    for (title, part), panels in zip(shown.items(), paper.rows, strict=True):
+        for panel, each in zip(panels, part, strict=False):
+            measured = [at.depth for at in each.contour if at.measured] or [at.depth for at in each.contour]
+            log_panel(panel, batches, measured)
+            cut = [replace(at, most=min(at.most, batches[-1])) for at in each.contour]
+            draw_band(panel, cut, facecolor=BAND, zorder=0.6)
+            draw_contour(panel, cut, color=INK, linewidth=1.8, zorder=3)
+            draw_ends(panel, cut, color=INK, markersize=6, zorder=3)
+            panel.title(
+                f"{each.of['device_name']}" if len(shown) == 1 else f"{each.of['device_name']}\n{title}"
+            )
+    paper.name_axes("batch (samples per device)", "depth (layers)")
+    return paper.figure, _caption(found, len(parts) - len(shown))
+
+
+def autograd(each: Crossover) -> list[str]:
+    """Only where it is not the usual one."""
+    value = each.of[AUTOGRAD]
+    return [] if value == DEFAULTS[AUTOGRAD] else [f"autograd {value}"]
+
+
+def _reach(found: Sequence[Crossover]) -> list[float]:
+    """Powers of four from 1 to beyond all that is known of the contours."""
+    ends = (end for each in found for at in each.contour for end in (at.batch, at.low, at.high))
+    last = min(
+        ROOM * max((end for end in ends if 1 < end < math.inf), default=16.0), found[0].contour[0].most
+    )
+    return [float(4**power) for power in range(math.ceil(math.log(last, 4)) + 1)]
+
+
+def _caption(found: Sequence[Crossover], left: int) -> str:
+    threshold = found[0].threshold
+    said = list(dict.fromkeys(note for each in found for note in each.notes))
+    more = f" {left} more of workload and width are left out." if left else ""
+    return (
+        "Predicted, not measured: the batch from which on one device waits during less than "
+        f"{percent(threshold)} of eager's step, for the depths of this run. Device time by each device's profile "
+        "(docs/kernel-times.md), host time by the cost model fitted to this run, so by this machine's host "
+        "(docs/cost-model.md). Where it may lie: the profile's error on kernels it was not fitted to (5th to 95th "
+        "percentile), and the model's on cells it was not fitted on, as if they were independent. An arrow at the left "
+        f"edge: at no batch does dispatch matter that much. {' '.join(said)}{more}"
+    )

@@ -1,0 +1,94 @@
+"""The map in a report: a figure, a sentence, crossover.csv; absent where there is none to show."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from known_crossovers import table
+from saying import caption, drawn, kinds, said
+from synthetic import make_points, make_run
+
+from harness.crossover.predicted import predicted_crossovers, profiles
+from harness.report.findings import findings
+from harness.report.write import write_report
+
+
+def test_the_map_is_drawn_with_its_sentence_and_what_stands_between_cells(tmp_path: Path) -> None:
+    figures, _ = drawn(table(noise=0.01), tmp_path)
+    told = caption(figures, "crossover")
+    assert "the interpreter stops mattering (dispatch share below 10 %) from batch" in told
+    assert "Between the cells: the cost model's formula" in told
+    picture = next(figure for figure in figures if figure.kind == "crossover")
+    assert ElementTree.fromstring(picture.svg.read_text()).tag.endswith("svg")
+
+
+@pytest.mark.parametrize("options", [{"depths": (4,)}, {"batches": (16,)}, {"modes": ("eager",)}])
+def test_fewer_than_two_by_two_cells_are_no_map(tmp_path: Path, options: dict[str, Any]) -> None:
+    assert "crossover" not in kinds(drawn(table(**options), tmp_path)[0])
+
+
+def test_of_an_emulated_device_the_map_is_marked(tmp_path: Path) -> None:
+    figures, _ = drawn(table(device_kind="emulated", device_name="Emulated thing"), tmp_path)
+    assert next(figure for figure in figures if figure.kind == "crossover").emulated
+
+
+def test_a_model_without_depth_has_no_map_of_depths(tmp_path: Path) -> None:
+    figures, _ = drawn(table(depths=(4,)).assign(depth=pd.NA, width=pd.NA, model="convnet"), tmp_path)
+    assert "crossover" not in kinds(figures)
+    assert "predicted" not in {figure.kind for figure in figures}
+
+
+def test_predicted_devices_are_one_figure_that_says_predicted(tmp_path: Path) -> None:
+    run = make_run(table(widths=(64, 512), batches=(1, 16, 256, 4096)))
+    figures, _ = drawn(run.points, tmp_path, predicted={"": predicted_crossovers(run, profiles())})
+    (picture,) = [figure for figure in figures if figure.kind == "crossover_devices"]
+    assert picture.title.startswith("Predicted, not measured")
+    assert picture.caption.startswith("Predicted, not measured")
+    assert "another device's constants" in picture.caption
+    none, _ = drawn(run.points, tmp_path / "none", predicted={"": []})
+    assert "crossover_devices" not in kinds(none)
+
+
+def test_a_sentence_says_from_which_batch_on_with_its_interval() -> None:
+    (text,) = said(findings(table(noise=0.005)), "the interpreter stops mattering")
+    assert text.startswith(
+        "On 1 device, at depth 64 the interpreter stops mattering (dispatch share below 10 %) from batch "
+    )
+    assert "[" in text
+    (emulated,) = said(findings(table(device_kind="emulated")), "the interpreter stops mattering")
+    assert emulated.startswith("Emulated, not measured: ")
+
+
+def test_nothing_is_said_where_noise_hides_differences_or_all_was_measured_once() -> None:
+    noisy = table().assign(null_ratio=1.2, null_low=1.1, null_high=1.3)
+    assert not said(findings(noisy), "the interpreter stops mattering")
+    assert not said(findings(table(intervals=False)), "the interpreter stops mattering")
+
+
+def test_a_report_has_the_table_of_crossovers_beside_its_points(tmp_path: Path) -> None:
+    write_report([make_run(table(batches=(1, 16, 256, 4096)))], tmp_path)
+    made = pd.read_csv(tmp_path / "crossover.csv")
+    assert set(made["measured"]) == {"measured", "predicted"}
+    crossed = made[
+        (made["side"] == "crossed") & (made["measured"] == "measured") & (made["threshold"] == 0.1)
+    ]
+    assert set(crossed["depth"]) == {4, 16, 64}
+    assert (crossed["batch_low"] <= crossed["batch"]).all()
+    assert made.loc[made["side"] != "crossed", "batch"].map(math.isnan).all()
+
+
+def test_a_run_without_a_map_has_a_table_without_rows(tmp_path: Path) -> None:
+    write_report([make_run(make_points(batches=(1,), depths=(2,)))], tmp_path)
+    assert pd.read_csv(tmp_path / "crossover.csv").empty
+
+
+def test_a_name_that_a_spreadsheet_would_execute_is_made_safe(tmp_path: Path) -> None:
+    write_report([make_run(table(device_name="=1+1"))], tmp_path)
+    text = (tmp_path / "crossover.csv").read_text()
+    assert ",'=1+1," in text
+    assert ",=1+1," not in text
