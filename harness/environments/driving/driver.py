@@ -122,6 +122,12 @@ def sampled(array: Any) -> List[float]:
     return flat[:: evenly(len(flat))].astype("float64").tolist()  # type: ignore[no-any-return]
 
 
+def check_no_recording(task: Task, framework: str) -> None:
+    """Raises Unsupported for a forward pass that autograd shall record, of a framework that records nothing by itself."""
+    if task["workload"] == "forward" and task["autograd"] == "grad":
+        raise Unsupported("%s records nothing for a backward pass unless it is told to: autograd=grad is torch's" % framework)
+
+
 def framework_of(name: str) -> Any:
     """The class in the file of that name. Raises Unsupported where there is none."""
     path = os.path.join(FRAMEWORKS, name + ".py")

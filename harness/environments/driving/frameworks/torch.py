@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import itertools
+import os
 import re
 import sys
 import types
@@ -19,6 +20,7 @@ from harness.environments.driving.driver import (
     Nowhere,
     Numbers,
     Outcome,
+    Saved,
     Step,
     Task,
     Unsupported,
@@ -29,6 +31,18 @@ from harness.environments.driving.driver import (
 
 # What a mode made of a model; and what says, once it was called, why it is not what it should be.
 Built = Tuple[Any, Callable[[], Optional[str]]]
+
+# By what calls the programs of a mode are saved and loaded; and why those of the others are not.
+SAVED_AS = {
+    "script": "torch.jit.save",
+    "trace": "torch.jit.save",
+    "frozen": "torch.jit.save",
+    "symbolic": "torch.export.save",
+}
+UNSAVED = {
+    "eager": "a module that runs as it is written is saved as weights alone: its program is its source",
+    "compile": "torch.compile keeps what it compiled for its own process: torch.export saves another program",
+}
 
 
 class Framework:
@@ -80,9 +94,9 @@ class Framework:
         with context():
             if task["workload"] == "train":
                 call, outcome = self.training(model, inputs, labels, task["mode"])
-            else:
-                call, outcome = self.forward(model.eval(), inputs, task["mode"], autograd)
-        return Step(call, wait, context, outcome)
+                return Step(call, wait, context, outcome)
+            call, outcome, saved = self.forward(model.eval(), inputs, task["mode"], autograd)
+            return Step(call, wait, context, outcome, saved, SAVED_AS.get(task["mode"], ""))
 
     def context(self, autograd: str) -> Call:
         torch = self.torch
@@ -114,15 +128,16 @@ class Framework:
         for place, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
             if place:
                 layers.append(torch.nn.ReLU())
-            layer = torch.nn.Linear(fan_in, fan_out)
+            # Of its dtype before it is given its numbers: those of 8 bytes would be rounded to 4.
+            layer = torch.nn.Linear(fan_in, fan_out).to(device=device, dtype=dtype)
             with torch.no_grad():
                 for own, shape in ((layer.weight, (fan_out, fan_in)), (layer.bias, (fan_out,))):
                     given, at = self.taken(flat, at, shape)
                     own.copy_(given)
-            layers.append(layer.to(device=device, dtype=dtype))
+            layers.append(layer)
         return torch.nn.Sequential(*layers), at
 
-    def forward(self, model: Any, inputs: Any, mode: str, autograd: str) -> Tuple[Call, Call]:
+    def forward(self, model: Any, inputs: Any, mode: str, autograd: str) -> Tuple[Call, Call, Saved]:
         if mode == "frozen" and autograd == "grad":
             raise Unsupported("frozen parameters are constants: autograd has nothing to record")
         built, proof = self.built(model, inputs, mode)
@@ -138,7 +153,19 @@ class Framework:
                 raise ValueError("autograd=%s: the mode %s for a backward pass" % (autograd, did))
             return [self.numbers(output)]
 
-        return call, outcome
+        return call, outcome, functools.partial(self.saved, mode, built, inputs)
+
+    def saved(self, mode: str, built: Any, inputs: Any, folder: str) -> Callable[[], Outcome]:
+        torch, path = self.torch, os.path.join(folder, "program.pt")
+        if mode not in SAVED_AS:
+            raise Unsupported(UNSAVED.get(mode, "nothing saves a program of this mode"))
+        if mode == "symbolic":
+            if not hasattr(torch, "export"):
+                raise Unsupported("torch %s has no torch.export" % torch.__version__)
+            torch.export.save(torch.export.export(built, (inputs,)), path + "2")
+            return lambda: [self.numbers(torch.export.load(path + "2").module()(inputs))]
+        torch.jit.save(built, path)
+        return lambda: [self.numbers(torch.jit.load(path)(inputs))]
 
     def training(self, model: Any, inputs: Any, labels: Any, mode: str) -> Tuple[Call, Call]:
         torch = self.torch
