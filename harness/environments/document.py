@@ -27,7 +27,7 @@ OLDEST, NEWEST = 6, 14
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _MOST_LINES, _LONGEST = 200, 4096
-_KEYS = ("framework", "python", "requirements", "variables", "index")
+_KEYS = ("framework", "python", "requirements", "variables", "index", "within")
 # Where else packages are: an address, or a folder of this machine.
 _INDEX = re.compile(r"(?:https?|file)://[^\s\x00-\x1f]+|/[^\s\x00-\x1f]*", re.ASCII)
 
@@ -36,7 +36,9 @@ _INDEX = re.compile(r"(?:https?|file)://[^\s\x00-\x1f]+|/[^\s\x00-\x1f]*", re.AS
 class Environment:
     """framework: the module that is measured. python: a version such as 3.12 (3.13t: free-threaded), or the absolute
     path of an interpreter. requirements: pinned, without options; () for an environment that is there already, which is
-    used as it is. variables: of its processes. index: of packages; empty for pip's own."""
+    used as it is. variables: of its processes. index: of packages; empty for pip's own. within: name and framework of
+    the environment in whose folder it lies, whose Python, requirements and index are its own too; () in one of its
+    own."""
 
     name: str
     framework: str
@@ -44,6 +46,15 @@ class Environment:
     requirements: tuple[str, ...]
     variables: Mapping[str, str]
     index: str = ""
+    within: tuple[str, ...] = ()
+
+    @property
+    def made_as(self) -> Environment:
+        """The one that is made for it to be there: itself, unless it lies within another one."""
+        if not self.within:
+            return self
+        name, framework = self.within
+        return Environment(name, framework, self.python, self.requirements, self.variables, self.index)
 
     @property
     def is_made(self) -> bool:
@@ -77,6 +88,11 @@ def named_environment(name: str) -> Environment:
     if name not in known:
         near = next(iter(difflib.get_close_matches(name.lower(), known, n=1)), "")
         raise ConfigError("environment", name, ", ".join(known) + (f" (the nearest: {near})" if near else ""))
+    return environment_of(name, _read(name))
+
+
+def _read(name: str) -> Mapping[str, Any]:
+    """What the file of that name says, unchecked. Raises ConfigError where it cannot be read."""
     path = folder_of_documents() / f"{name}.yaml"
     try:
         given = read_yaml(path)
@@ -84,7 +100,7 @@ def named_environment(name: str) -> Environment:
         raise ConfigError("environment", name, f"a file that can be read: {path} ({error})") from None
     if not isinstance(given, dict):
         raise ConfigError("environment", name, f"keys in {path}: {', '.join(_KEYS)}")
-    return environment_of(name, given)
+    return given
 
 
 def environment_of(name: str, given: Mapping[str, Any]) -> Environment:
@@ -102,6 +118,8 @@ def environment_of(name: str, given: Mapping[str, Any]) -> Environment:
             near = next(iter(difflib.get_close_matches(str(key), _KEYS, n=1)), "")
             allowed = ", ".join(_KEYS) + (f" (the nearest: {near})" if near else "")
             raise ConfigError(f"environment.{name}.{key}", given[key], allowed)
+    if given.get("within") is not None:
+        return _within(name, given)
     requirements = _requirements(f"environment.{name}.requirements", given.get("requirements"))
     return Environment(
         name=name,
@@ -110,6 +128,33 @@ def environment_of(name: str, given: Mapping[str, Any]) -> Environment:
         requirements=requirements,
         variables=_variables(f"environment.{name}.variables", given.get("variables")),
         index=_index(f"environment.{name}.index", given.get("index")),
+    )
+
+
+def _within(name: str, given: Mapping[str, Any]) -> Environment:
+    """One that lies in the folder of another one: two frameworks of which one brings the other take the room once."""
+    key, other = f"environment.{name}.within", given["within"]
+    twice = next((each for each in ("python", "requirements", "index") if given.get(each) is not None), None)
+    if twice is not None:
+        allowed = f"nothing beside within={other}, whose {twice} it is"
+        raise ConfigError(f"environment.{name}.{twice}", given[twice], allowed)
+    # Of the file of that one no more than its keys is read: were it within a third one, or itself, that would not end.
+    whose = _read(other) if isinstance(other, str) and other in names() else {}
+    if not whose or whose.get("within") is not None or other == name:
+        raise ConfigError(
+            key, other, "the name of one that conf/environment/ describes, with requirements of its own"
+        )
+    base = environment_of(str(other), whose)
+    if not base.is_made:
+        raise ConfigError(key, other, "the name of one that is made, with requirements")
+    return Environment(
+        name=name,
+        framework=_framework(f"environment.{name}.framework", given.get("framework", "torch")),
+        python=base.python,
+        requirements=base.requirements,
+        variables={**base.variables, **_variables(f"environment.{name}.variables", given.get("variables"))},
+        index=base.index,
+        within=(base.name, base.framework),
     )
 
 

@@ -75,6 +75,7 @@ def make_root() -> Path:
 
 def folder_of(environment: Environment) -> Path:
     """Of one that is made; need not be there yet. Variables are not part of what is made."""
+    environment = environment.made_as
     asked = [environment.framework, environment.python, sorted(environment.requirements), environment.index]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
     return root() / f"{environment.name}-{digest}"

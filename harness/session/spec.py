@@ -71,7 +71,13 @@ class SessionSpec:
         plain["timing"] = TimingConfig(**plain["timing"])
         plain["plugins"], plain["search"] = tuple(plain["plugins"]), tuple(plain["search"])
         plain["environments"] = tuple(
-            Environment(**{**each, "requirements": tuple(each["requirements"])})
+            Environment(
+                **{
+                    **each,
+                    "requirements": tuple(each["requirements"]),
+                    "within": tuple(each.get("within", ())),
+                }
+            )
             for each in plain["environments"]
         )
         plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])

@@ -123,9 +123,10 @@ def sampled(array: Any) -> List[float]:
 
 
 def check_no_recording(task: Task, framework: str) -> None:
-    """Raises Unsupported for a forward pass that autograd shall record, of a framework that records nothing by itself."""
+    """Raises Unsupported for a forward pass that autograd shall record, of one that records nothing by itself."""
     if task["workload"] == "forward" and task["autograd"] == "grad":
-        raise Unsupported("%s records nothing for a backward pass unless it is told to: autograd=grad is torch's" % framework)
+        why = "%s records nothing for a backward pass unless it is told to: autograd=grad is torch's"
+        raise Unsupported(why % framework)
 
 
 def framework_of(name: str) -> Any:

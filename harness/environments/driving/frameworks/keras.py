@@ -51,7 +51,7 @@ class Framework:
         layers, inputs, labels = self.beneath.tensors(task, numbers)
         model = self.sequential(layers, task["dtype"])
         if task["workload"] == "train":
-            return self.training(mode, model, inputs, labels)
+            return self.training(task, model, inputs, labels)
         program, proof = self.called(mode, model, inputs)
         return self.forward(mode, model, program, proof, inputs)
 
@@ -66,7 +66,7 @@ class Framework:
         return model
 
     def called(self, mode: str, model: Any, inputs: Any) -> Tuple[Any, Call]:
-        """What one calls with the inputs; and what raises Unsupported, after a call, where it is not what it should be."""
+        """What one calls with the inputs; and what raises Unsupported, after a call, where it is something else."""
         if mode == "predict":
             return model.predict_on_batch, functools.partial(self.check_predicting, model)
         apply = functools.partial(model, training=False)
@@ -88,10 +88,10 @@ class Framework:
 
         return Step(call, self.beneath.wait(), Nowhere, outcome, *self.saving(mode, model, inputs))
 
-    def training(self, mode: str, model: Any, inputs: Any, labels: Any) -> Step:
+    def training(self, task: Task, model: Any, inputs: Any, labels: Any) -> Step:
         """A loop of one's own, as Keras' guide has it for TensorFlow: a tape, a loss and an optimizer of Keras."""
         tf, keras = self.beneath.tf, self.keras
-        loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=task["dtype"])
         optimizer = keras.optimizers.SGD(LEARNING_RATE)
         optimizer.build(model.trainable_variables)
 
@@ -104,7 +104,7 @@ class Framework:
             optimizer.apply(slopes, model.trainable_weights)
 
         weights = [each.value for each in model.trainable_weights]
-        return self.beneath.training(mode, slopes_of, update, weights, inputs, labels)  # type: ignore[no-any-return]
+        return self.beneath.training(task["mode"], slopes_of, update, weights, inputs, labels)  # type: ignore[no-any-return]
 
     def numbers(self, output: Any) -> List[float]:
         """predict_on_batch answers an array of numpy."""
