@@ -27,6 +27,9 @@ def test_every_one_that_is_bundled_is_allowed(name: str) -> None:
     assert environment.name == name
     assert environment.is_made
     # What a name says of its version is so.
+    if "-" not in name:
+        assert environment.framework == name
+        return
     kind, version, *build = name.split("-")
     if kind == "python":
         assert environment.python == version
