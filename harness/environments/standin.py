@@ -42,7 +42,8 @@ class StandIn:
     missing: str
 
 
-STAND_INS: Mapping[str, StandIn] = {
+# By the names of document.STAND_INS.
+_KINDS: Mapping[str, StandIn] = {
     "mpi": StandIn(
         soname=re.compile(r"libmpi(?:_cxx)?\.so\.\d{1,4}"),
         empty=re.compile(r"libmpi_cxx\..*"),
@@ -64,7 +65,7 @@ class _Library:
 def stand_in(name: str, packages: Path, temporary: Path, variables: Mapping[str, str]) -> list[Path]:
     """Compile the stand-in where it is needed. packages: site-packages. temporary: a folder for what lies between.
     variables: of the compiler's process. Answers the libraries that were made. Raises CannotStandIn."""
-    kind = STAND_INS[name]
+    kind = _KINDS[name]
     libraries = _libraries(kind, packages, variables)
     if not libraries:
         raise CannotStandIn(f"no library in {packages} needs a stand-in for {name}")

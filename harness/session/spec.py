@@ -75,7 +75,7 @@ class SessionSpec:
                 **{
                     **each,
                     "requirements": tuple(each["requirements"]),
-                    "within": tuple(each.get("within", ())),
+                    **{name: tuple(each.get(name, ())) for name in ("build_requires", "stand_ins", "within")},
                 }
             )
             for each in plain["environments"]
