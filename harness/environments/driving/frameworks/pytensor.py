@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from harness.environments.driving.driver import (
     LEARNING_RATE,
+    Call,
     Nowhere,
     Numbers,
     Outcome,
@@ -38,6 +39,11 @@ class Framework:
     def __init__(self, threads: int) -> None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
             os.environ[name] = str(threads)
+        # Of JAX's linker: how many threads XLA's pools have, and whether one product of matrices is divided among them.
+        os.environ["JAX_PLATFORMS"], os.environ["NPROC"] = "cpu", str(threads)
+        if threads == 1:
+            flags = os.environ.get("XLA_FLAGS", "")
+            os.environ["XLA_FLAGS"] = (flags + " --xla_cpu_multi_thread_eigen=false").strip()
         self.threads = threads
         warnings.simplefilter("ignore")  # that it is linked to no BLAS: the facts say so
         sys.setrecursionlimit(max(_DEEPEST, sys.getrecursionlimit()))
@@ -55,10 +61,12 @@ class Framework:
             "blas": config.blas__ldflags or "none: numpy's multiplies",
             "numpy": str(self.numpy.__version__),
         }
+        # Not imported, which takes seconds: by what is installed.
+        versions = importlib.import_module("importlib.metadata")  # type: Any
         for name in ("numba", "jax"):
             try:
-                found[name] = str(importlib.import_module(name).__version__)
-            except ImportError:
+                found[name] = str(versions.version(name))
+            except versions.PackageNotFoundError:
                 pass
         return found
 
@@ -118,18 +126,34 @@ class Framework:
             raise Unsupported("its nodes are called by Python: %s" % type(function.vm).__name__)
         return function
 
-    def forward(self, symbol: Any, output: Any, inputs: Any, mode: str) -> Step:
-        function = self.compiled(mode, [symbol], output)
+    def stepping(self, function: Any, given: Tuple[Any, ...], mode: str) -> Tuple[Call, Call]:
+        """What makes a step, and what waits for it."""
 
         def call() -> Any:
-            return function(inputs)
+            return function(*given)
+
+        if mode != "graph_jax":
+            return call, nothing
+        # JAX answers before it has computed: the last answer is kept until it is there.
+        last = [None]  # type: List[Any]
+        ready = importlib.import_module("jax").block_until_ready
+
+        def call_jax() -> Any:
+            last[0] = answer = function(*given)
+            return answer
+
+        return call_jax, lambda: ready(last[0])
+
+    def forward(self, symbol: Any, output: Any, inputs: Any, mode: str) -> Step:
+        function = self.compiled(mode, [symbol], output)
+        call, wait = self.stepping(function, (inputs,), mode)
 
         def outcome() -> Outcome:
             return [self.numbers(call())]
 
         return Step(
             call,
-            nothing,
+            wait,
             Nowhere,
             outcome,
             self.saved(function, inputs),
@@ -147,9 +171,7 @@ class Framework:
         rate = numpy.asarray(LEARNING_RATE, dtype=inputs.dtype)
         updates = [(own, own - rate * each) for own, each in zip(parameters, gradients)]
         function = self.compiled(mode, [symbol, target], loss, updates=updates)
-
-        def call() -> Any:
-            return function(inputs, labels)
+        call, wait = self.stepping(function, (inputs, labels), mode)
 
         def outcome() -> Outcome:
             # A step of its own answers the loss alone: the gradients are those of a function beside it.
@@ -162,7 +184,7 @@ class Framework:
             turned = [numpy.asarray(each).T for each in found]
             return [self.numbers(said), *map(self.numbers, turned)]
 
-        return Step(call, nothing, Nowhere, outcome)
+        return Step(call, wait, Nowhere, outcome)
 
     def saved(self, function: Any, inputs: Any) -> Saved:
         def kept(folder: str) -> Callable[[], Outcome]:
