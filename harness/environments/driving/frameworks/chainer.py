@@ -19,8 +19,8 @@ from harness.environments.driving.driver import (
     Task,
     Unsupported,
     apart,
-    evenly,
     nothing,
+    sampled,
 )
 
 
@@ -102,7 +102,7 @@ class Framework:
             output = call()
             if (output.creator is not None) != (autograd == "grad"):
                 raise ValueError("autograd=%s, and it recorded otherwise" % autograd)
-            return [self.numbers(output.array)]
+            return [sampled(output.array)]
 
         def context() -> Any:
             """Evaluation; and as the manual has it for inference, nothing recorded."""
@@ -127,7 +127,7 @@ class Framework:
             loss = call()
             layers = [layer for layer in model if hasattr(layer, "W")]
             gradients = [each.grad for layer in layers for each in (layer.W, layer.b)]
-            return [self.numbers(each) for each in [loss.array, *gradients]]
+            return [sampled(each) for each in [loss.array, *gradients]]
 
         return Step(call, nothing, Nowhere, outcome)
 
@@ -137,21 +137,16 @@ class Framework:
         def kept(folder: str) -> Callable[[], Outcome]:
             path = os.path.join(folder, "model.npz")
             chainer.serializers.save_npz(path, model)
+            # What is loaded into is made by the program, as with every format of weights alone.
+            layers = [layer for layer in model if hasattr(layer, "W")]
+            empty = [tuple(map(self.numpy.zeros_like, (layer.W.array, layer.b.array))) for layer in layers]
 
             def loaded() -> Outcome:
-                again = self.model([(layer.W.array, layer.b.array) for layer in model if hasattr(layer, "W")])
-                for layer in again:
-                    if hasattr(layer, "W"):
-                        layer.W.array.fill(0)
-                        layer.b.array.fill(0)
+                again = self.model(empty)
                 chainer.serializers.load_npz(path, again)
                 with chainer.no_backprop_mode(), chainer.using_config("train", False):
-                    return [self.numbers(again(inputs).array)]
+                    return [sampled(again(inputs).array)]
 
             return loaded
 
         return kept
-
-    def numbers(self, tensor: Any) -> List[float]:
-        flat = self.numpy.asarray(tensor).reshape(-1)
-        return flat[:: evenly(flat.size)].astype("float64").tolist()  # type: ignore[no-any-return]

@@ -19,8 +19,9 @@ from harness.environments.driving.driver import (
     Task,
     Unsupported,
     apart,
-    evenly,
+    check_no_recording,
     nothing,
+    sampled,
 )
 
 
@@ -52,8 +53,7 @@ class Framework:
             raise Unsupported("cntk has no mode %s: it has graph" % task["mode"])
         if task["device"] != "cpu" or task["dtype"] not in ("float32", "float64"):
             raise Unsupported("cntk is driven on the CPU in float32 and float64 alone")
-        if task["workload"] == "forward" and task["autograd"] == "grad":
-            raise Unsupported("an evaluation of a graph records nothing for a backward pass")
+        check_no_recording(task, "cntk")
         dtype = getattr(self.numpy, task["dtype"])
         flat = self.numpy.frombuffer(numbers, dtype=numbers.typecode).astype(dtype)
         layers, inputs, labels = apart(flat, task["sizes"], task["batch"])
@@ -85,7 +85,7 @@ class Framework:
             return evaluate(given, as_numpy=False)
 
         def outcome() -> Outcome:
-            return [self.numbers(call().asarray())]
+            return [sampled(call().asarray())]
 
         return Step(call, nothing, Nowhere, outcome, self.saved(model, inputs), "Function.save: CNTK's v2 format")
 
@@ -121,7 +121,7 @@ class Framework:
                     raise ValueError("a step of its trainer changed the parameters otherwise than SGD does")
             gradients = [found[own] / batch for own in parameters]
             turned = [each.T if each.ndim == 2 else each for each in gradients]
-            return [[float(trainer.previous_minibatch_loss_average)], *map(self.numbers, turned)]
+            return [[float(trainer.previous_minibatch_loss_average)], *map(sampled, turned)]
 
         return Step(call, nothing, Nowhere, outcome)
 
@@ -134,12 +134,8 @@ class Framework:
 
             def loaded() -> Outcome:
                 again = cntk.Function.load(path)
-                return [self.numbers(again.eval({again.arguments[0]: inputs}))]
+                return [sampled(again.eval({again.arguments[0]: inputs}))]
 
             return loaded
 
         return kept
-
-    def numbers(self, tensor: Any) -> List[float]:
-        flat = self.numpy.asarray(tensor).reshape(-1)
-        return flat[:: evenly(flat.size)].astype("float64").tolist()  # type: ignore[no-any-return]

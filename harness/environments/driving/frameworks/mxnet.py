@@ -19,7 +19,7 @@ from harness.environments.driving.driver import (
     Task,
     Unsupported,
     apart,
-    evenly,
+    sampled,
 )
 
 # What hybridize() is called with; None where it is not called.
@@ -103,7 +103,7 @@ class Framework:
         def outcome() -> Outcome:
             output = call()
             self.prove(model, mode)
-            return [self.numbers(output)]
+            return [sampled(output.asnumpy())]
 
         # Nothing is recorded but where that is asked for; then as in evaluation.
         context = Nowhere if autograd != "grad" else lambda: mx.autograd.record(train_mode=False)  # type: Call
@@ -129,8 +129,8 @@ class Framework:
             loss = call()
             self.prove(model, mode)
             # Gluon sums the gradients of the samples, and its trainer divides them by their number.
-            gradients = [self.numbers(each.grad() / batch) for each in parameters]
-            return [self.numbers(loss.mean()), *gradients]
+            gradients = [sampled((each.grad() / batch).asnumpy()) for each in parameters]
+            return [sampled(loss.mean().asnumpy()), *gradients]
 
         return Step(call, mx.nd.waitall, Nowhere, outcome)
 
@@ -151,7 +151,7 @@ class Framework:
 
             def loaded() -> Outcome:
                 paths = [os.path.join(folder, "model" + end) for end in ("-symbol.json", "-0000.params")]
-                return [self.numbers(gluon.SymbolBlock.imports(paths[0], ["data"], paths[1])(inputs))]
+                return [sampled(gluon.SymbolBlock.imports(paths[0], ["data"], paths[1])(inputs).asnumpy())]
 
             return loaded
 
@@ -166,14 +166,10 @@ class Framework:
                     activation = "relu" if layer.act is not None else None
                     again.add(gluon.nn.Dense(units, in_units=fan_in, activation=activation, dtype=dtype))
                 again.load_parameters(path)
-                return [self.numbers(again(inputs))]
+                return [sampled(again(inputs).asnumpy())]
 
             return loaded
 
         if _MODES[mode] is None:
             return kept, "save_parameters: the weights alone"
         return exported, "HybridBlock.export: a symbol in JSON, and the weights"
-
-    def numbers(self, tensor: Any) -> List[float]:
-        flat = tensor.asnumpy().reshape(-1)
-        return flat[:: evenly(flat.size)].astype("float64").tolist()  # type: ignore[no-any-return]

@@ -23,8 +23,9 @@ from harness.environments.driving.driver import (
     Task,
     Unsupported,
     apart,
-    evenly,
+    check_no_recording,
     nothing,
+    sampled,
 )
 
 # As PyTensor calls them, and the class of the linker that such a function must have.
@@ -86,8 +87,7 @@ class Framework:
             raise Unsupported("pytensor has no mode %s: it has %s" % (mode, ", ".join(_MODES)))
         if task["device"] != "cpu" or task["dtype"] not in ("float32", "float64"):
             raise Unsupported("pytensor is driven on the CPU in float32 and float64 alone")
-        if task["workload"] == "forward" and task["autograd"] == "grad":
-            raise Unsupported("a compiled function records nothing for a backward pass")
+        check_no_recording(task, "pytensor")
         if mode == "graph_c":
             if not self.pytensor.config.cxx:
                 raise Unsupported("its C linker needs a C++ compiler (g++)")
@@ -149,7 +149,7 @@ class Framework:
         call, wait = self.stepping(function, (inputs,), mode)
 
         def outcome() -> Outcome:
-            return [self.numbers(call())]
+            return [sampled(self.numpy.asarray(call()))]
 
         return Step(
             call,
@@ -182,7 +182,7 @@ class Framework:
                 if not numpy.allclose(own.get_value(), was - rate * numpy.asarray(each), rtol=1e-4, atol=1e-6):
                     raise ValueError("a step changed the parameters otherwise than SGD does")
             turned = [numpy.asarray(each).T for each in found]
-            return [self.numbers(said), *map(self.numbers, turned)]
+            return [sampled(numpy.asarray(said)), *map(sampled, turned)]
 
         return Step(call, wait, Nowhere, outcome)
 
@@ -195,12 +195,8 @@ class Framework:
             def loaded() -> Outcome:
                 with open(path, "rb") as file:
                     again = pickle.load(file)
-                return [self.numbers(again(inputs))]
+                return [sampled(self.numpy.asarray(again(inputs)))]
 
             return loaded
 
         return kept
-
-    def numbers(self, value: Any) -> List[float]:
-        flat = self.numpy.asarray(value).reshape(-1)
-        return flat[:: evenly(flat.size)].astype("float64").tolist()  # type: ignore[no-any-return]
