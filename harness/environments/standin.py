@@ -1,10 +1,10 @@
-"""A library that an old wheel is linked to and few machines have: compiled for one environment, of what it is asked for.
+"""A library that an old wheel is linked to and few machines have, compiled for one environment.
 
-In: the folder of packages of an environment that has been made, and the name of a stand-in. Out: the libraries in it, beside
-those that need them; or CannotStandIn in one line. Must not know frameworks, environments or pip.
+In: the folder of packages of an environment that has been made, and the name of a stand-in. Out: the libraries in it,
+beside those that need them; or CannotStandIn in one line. Must not know frameworks, environments or pip.
 
-There is one: `mpi`, of one process. What its source (standins/mpi.c) does not answer is generated from the symbols that the
-wheel's libraries ask for, and ends the process with its name.
+There is one: `mpi`, of one process. What its source (standins/mpi.c) does not answer is generated from the symbols that
+the wheel's libraries ask for, and ends the process with its name.
 """
 
 from __future__ import annotations
@@ -114,7 +114,11 @@ def _library(kind: StandIn, said: str) -> _Library | None:
         head, _, rest = entry.partition("/")
         folder = (path.parent / rest).resolve()
         # Never outside: what lies there is not this environment's.
-        if head in ("$ORIGIN", "${ORIGIN}") and folder.is_dir() and folder.is_relative_to(path.parent.resolve()):
+        if (
+            head in ("$ORIGIN", "${ORIGIN}")
+            and folder.is_dir()
+            and folder.is_relative_to(path.parent.resolve())
+        ):
             return _Library(path, tuple(needs), folder)
     raise CannotStandIn(f"{path.name} looks for {needs[0]} in no folder of its own")
 
@@ -129,7 +133,8 @@ def _is_library(path: Path) -> bool:
 
 def _wanted(kind: StandIn, paths: Sequence[Path], variables: Mapping[str, str]) -> list[str]:
     names = map(str, paths)
-    undefined, defined = set(), set()
+    undefined: set[str] = set()
+    defined: set[str] = set()
     for line in _run(["nm", "-D", *names], variables).splitlines():
         # "address kind name", or "kind name" of what it looks for elsewhere; a version may follow the name.
         parts = line.split()

@@ -1,4 +1,4 @@
-"""A framework that is not there, or whose import fails, is a reason in one line, and no process that hangs or crashes."""
+"""A framework that is not there, or whose import fails, is a reason in one line."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def test_one_whose_import_fails_is_said_in_one_line(opened: Open, tmp_path: Path
 def test_one_whose_import_ends_the_process_is_said(opened: Open, tmp_path: Path) -> None:
     """As a library does that was built for another processor."""
     text = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)"
-    with pytest.raises(DriverError, match="SIGILL|signal 4"):
+    with pytest.raises(DriverError, match=r"SIGILL|signal 4"):
         opened(interpreter("mxnet", PYTHONPATH=broken(tmp_path, "mxnet", text)))

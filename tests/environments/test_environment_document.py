@@ -148,7 +148,10 @@ def test_a_requirement_with_options_or_addresses_or_without_its_version_is_refus
         ({"python": "3.12", "index": "--extra-index-url"}, "environment.mine.index"),
         ({"python": "3.12", "index": "https://a b"}, "environment.mine.index"),
         ({"python": "3.12", "index": "relative"}, "environment.mine.index"),
-        ({"requirements": "six==1.16.0", "build_requires": ["setuptools<60"]}, "environment.mine.build_requires"),
+        (
+            {"requirements": "six==1.16.0", "build_requires": ["setuptools<60"]},
+            "environment.mine.build_requires",
+        ),
         ({"requirements": "six==1.16.0", "build_requires": ["--pre"]}, "environment.mine.build_requires"),
         ({"python": "3.12", "build_requires": ["wheel==0.45.1"]}, "environment.mine.build_requires"),
         ({"requirements": "six==1.16.0", "stand_ins": ["cuda"]}, "environment.mine.stand_ins"),

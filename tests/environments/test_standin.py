@@ -1,4 +1,4 @@
-"""A library that few machines have is compiled of what is asked for: it answers for one process, or ends with its name."""
+"""What stands in for a library that few machines have answers for one process, or ends with the name of what it lacks."""
 
 from __future__ import annotations
 

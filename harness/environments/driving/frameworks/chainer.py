@@ -108,9 +108,7 @@ class Framework:
             """Evaluation; and as the manual has it for inference, nothing recorded."""
             return _Configured(chainer, enable_backprop=autograd == "grad", train=False)
 
-        return Step(
-            call, nothing, context, outcome, self.saved(model, inputs), "save_npz: the weights alone"
-        )
+        return Step(call, nothing, context, outcome, self.saved(model, inputs), "save_npz: the weights alone")
 
     def training(self, model: Any, inputs: Any, labels: Any) -> Step:
         optimizer = self.chainer.optimizers.SGD(lr=LEARNING_RATE).setup(model)

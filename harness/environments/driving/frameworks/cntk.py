@@ -1,7 +1,7 @@
 """CNTK: symbolic. A graph of nodes is written in Python, and evaluated by the library as a whole.
 
-In: tasks, numbers. Out: Steps. Must not know the protocol, nor import anything but Python's own modules, numpy and CNTK.
-Loaded by driver.py, by path; its wheels are for Python 3.6 at most.
+In: tasks, numbers. Out: Steps. Must not know the protocol, nor import anything but Python's own modules, numpy and
+CNTK. Loaded by driver.py, by path; its wheels are for Python 3.6 at most.
 """
 
 import importlib
@@ -87,7 +87,9 @@ class Framework:
         def outcome() -> Outcome:
             return [sampled(call().asarray())]
 
-        return Step(call, nothing, Nowhere, outcome, self.saved(model, inputs), "Function.save: CNTK's v2 format")
+        return Step(
+            call, nothing, Nowhere, outcome, self.saved(model, inputs), "Function.save: CNTK's v2 format"
+        )
 
     def training(
         self,
@@ -117,7 +119,9 @@ class Framework:
             found, before = loss.grad(given, wrt=parameters), [each.value.copy() for each in parameters]
             call()
             for own, was in zip(parameters, before):
-                if not numpy.allclose(own.value, was - LEARNING_RATE / batch * found[own], rtol=1e-4, atol=1e-6):
+                if not numpy.allclose(
+                    own.value, was - LEARNING_RATE / batch * found[own], rtol=1e-4, atol=1e-6
+                ):
                     raise ValueError("a step of its trainer changed the parameters otherwise than SGD does")
             gradients = [found[own] / batch for own in parameters]
             turned = [each.T if each.ndim == 2 else each for each in gradients]

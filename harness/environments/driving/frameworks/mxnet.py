@@ -1,7 +1,7 @@
 """MXNet with Gluon: imperative, and hybrid once a block is hybridized.
 
-In: tasks, numbers. Out: Steps. Must not know the protocol, nor import anything but Python's own modules, numpy and MXNet.
-Loaded by driver.py, by path.
+In: tasks, numbers. Out: Steps. Must not know the protocol, nor import anything but Python's own modules, numpy and
+MXNet. Loaded by driver.py, by path.
 """
 
 import importlib
@@ -23,18 +23,18 @@ from harness.environments.driving.driver import (
 )
 
 # What hybridize() is called with; None where it is not called.
-_MODES = {
+_MODES: Dict[str, Optional[Dict[str, bool]]] = {
     "eager": None,
     "hybridize": {},
     "hybridize_static": {"static_alloc": True, "static_shape": True},
-}  # type: Dict[str, Optional[Dict[str, bool]]]
+}
 
 
 class Framework:
     """Gluon's blocks, on the CPU."""
 
     def __init__(self, threads: int) -> None:
-        # OpenMP's, which its operators and oneDNN use; its engine executes on a thread of its own for each of these workers.
+        # OpenMP's, which its operators and oneDNN use; its engine executes on as many threads of its own as it has workers.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ[name] = str(threads)
         os.environ.setdefault("MXNET_CPU_WORKER_NTHREADS", "1")
@@ -106,7 +106,7 @@ class Framework:
             return [sampled(output.asnumpy())]
 
         # Nothing is recorded but where that is asked for; then as in evaluation.
-        context = Nowhere if autograd != "grad" else lambda: mx.autograd.record(train_mode=False)  # type: Call
+        context: Call = Nowhere if autograd != "grad" else lambda: mx.autograd.record(train_mode=False)
         saved, saved_as = self.saved(model, inputs, mode)
         return Step(call, mx.nd.waitall, context, outcome, saved, saved_as)
 

@@ -29,7 +29,11 @@ from harness.environments.driving.driver import (
 )
 
 # As PyTensor calls them, and the class of the linker that such a function must have.
-_MODES = {"graph_c": ("CVM", "VMLinker"), "graph_numba": ("NUMBA", "NumbaLinker"), "graph_jax": ("JAX", "JAXLinker")}
+_MODES = {
+    "graph_c": ("CVM", "VMLinker"),
+    "graph_numba": ("NUMBA", "NumbaLinker"),
+    "graph_jax": ("JAX", "JAXLinker"),
+}
 # Rewriting a graph goes down some calls for each of its layers.
 _DEEPEST = 20000
 
@@ -78,7 +82,9 @@ class Framework:
         symbol = self.tensor.matrix("x", dtype=task["dtype"])
         output, parameters = self.graph(symbol, layers)
         if task["workload"] == "train":
-            return self.training(symbol, output, parameters, inputs.copy(), labels.astype("int64"), task["mode"])
+            return self.training(
+                symbol, output, parameters, inputs.copy(), labels.astype("int64"), task["mode"]
+            )
         return self.forward(symbol, output, inputs.copy(), task["mode"])
 
     def check(self, task: Task) -> None:
@@ -179,7 +185,9 @@ class Framework:
             before = [each.get_value() for each in parameters]
             said = call()
             for own, was, each in zip(parameters, before, found):
-                if not numpy.allclose(own.get_value(), was - rate * numpy.asarray(each), rtol=1e-4, atol=1e-6):
+                if not numpy.allclose(
+                    own.get_value(), was - rate * numpy.asarray(each), rtol=1e-4, atol=1e-6
+                ):
                     raise ValueError("a step changed the parameters otherwise than SGD does")
             turned = [numpy.asarray(each).T for each in found]
             return [sampled(numpy.asarray(said)), *map(sampled, turned)]
