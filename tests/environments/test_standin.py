@@ -1,4 +1,4 @@
-"""What stands in for a library that few machines have answers for one process, or ends with the name of what it lacks."""
+"""What stands in for a missing library answers for one process, or ends with the name of what it lacks."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Framework:
     """Gluon's blocks, on the CPU."""
 
     def __init__(self, threads: int) -> None:
-        # OpenMP's, which its operators and oneDNN use; its engine executes on as many threads of its own as it has workers.
+        # OpenMP's, which its operators and oneDNN use. Its engine executes on a thread for each worker.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ[name] = str(threads)
         os.environ.setdefault("MXNET_CPU_WORKER_NTHREADS", "1")
@@ -69,7 +69,7 @@ class Framework:
         model, parameters = self.model(layers, dtype)
         inputs, labels = mx.nd.array(given, dtype=dtype), mx.nd.array(classes, dtype=dtype)
         if _MODES[mode] is not None:
-            model.hybridize(**_MODES[mode])
+            model.hybridize(**(_MODES[mode] or {}))
         if task["workload"] == "train":
             return self.training(model, parameters, inputs, labels, mode)
         return self.forward(model, inputs, mode, task["autograd"])
@@ -114,7 +114,7 @@ class Framework:
         mx, batch = self.mx, len(inputs)
         loss_of = mx.gluon.loss.SoftmaxCrossEntropyLoss()
         if _MODES[mode] is not None:
-            loss_of.hybridize(**_MODES[mode])
+            loss_of.hybridize(**(_MODES[mode] or {}))
         trainer = mx.gluon.Trainer(model.collect_params(), "sgd", {"learning_rate": LEARNING_RATE})
         record = mx.autograd.record
 
