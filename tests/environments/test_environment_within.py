@@ -75,7 +75,7 @@ def test_a_session_s_file_keeps_where_it_lies(descriptions: Path) -> None:
     part = named_environment("part")
     plain = json.loads(json.dumps(asdict(part)))
     again = document.Environment(
-        **{**plain, "requirements": tuple(plain["requirements"]), "within": tuple(plain["within"])}
+        **{name: tuple(each) if isinstance(each, list) else each for name, each in plain.items()}
     )
     assert again == part and kept.folder_of(again) == kept.folder_of(named_environment("whole"))
 
