@@ -78,13 +78,15 @@ class TimingConfig:
 class MonitorConfig:
     """usage: record CPU time and context switches of each rank around each block. sampler: sample devices and host
     from a process of its own, hz times a second. window_s: seconds for which each point is held in a steady state
-    for that, after its timed rounds; null: 1 on CUDA, 0.8 on an emulated node, 0 on CPU.
+    for that, after its timed rounds; null: 1 on CUDA, 0.8 on an emulated node, 0 on CPU. serialise: have the driver of
+    each environment save every mode of a forward step with its weights, and load it again, once the rounds are over.
     """
 
     usage: bool = True
     sampler: bool = True
     hz: float = 20.0
     window_s: Optional[float] = None  # noqa: UP045
+    serialise: bool = False
 
 
 @dataclass

@@ -25,7 +25,7 @@ class SessionSpec:
     devices: who issues to how many devices, of all ranks. store: file where the ranks meet; None where they do so in
     torchrun's store. threads: intra-op threads per rank. affinity: pin ranks to cores. usage: record CPU time
     around blocks. memory: whether the memory of each mode's step is looked at. window_s: seconds for which each point
-    is held for samplers. search: folders in which modules are looked for last. revision: of the harness that made it
+    is held for samplers. serialise: whether drivers save and load each mode. search: folders in which modules are looked for last. revision: of the harness that made it
     (harness.core.files.revision), which alone may measure it. source: the commit it lies in, with + where it was
     changed since; empty where that is not known. environments: of the session's points, each measured by a driver; ()
     where there is only the rank's own. timeout_s: of a driver's answer.
@@ -50,6 +50,7 @@ class SessionSpec:
     revision: str
     source: str = ""
     memory: bool = False
+    serialise: bool = False
     search: tuple[str, ...] = ()
     environments: tuple[Environment, ...] = ()
     timeout_s: float = 120.0
