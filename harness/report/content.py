@@ -14,6 +14,7 @@ import pandas as pd
 from harness.analysis.run import Run
 from harness.report import summary
 from harness.report.findings import sentences
+from harness.report.frameworks import FrameworksSection, sections
 from harness.report.result import Figure
 from harness.report.table.formats import listed, one_line
 from harness.report.table.keytable import KeyTable, key_table
@@ -33,6 +34,7 @@ class Content:
     status_line: str
     warnings: list[summary.Warned]
     calls: list[dict[str, str]]
+    frameworks: list[FrameworksSection]
     figures: list[Figure]
     omitted: list[str]
     no_figures: str
@@ -78,6 +80,7 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
         warnings=summary.warned(table),
         calls=summary.thousand_calls(runs),
+        frameworks=sections(table),
         figures=figures,
         omitted=omitted,
         no_figures="" if figures or omitted else _no_figures(table),

@@ -19,6 +19,7 @@ from harness.report.findings.kinds import (
     energy,
     fading,
     feedable,
+    frameworks,
     gains,
     ladder,
     memory,
@@ -32,7 +33,7 @@ from harness.report.table.tidy import tidy
 
 # In the order of the page: the answer first, then what it rests on.
 FINDINGS: tuple[Finding, ...] = (
-    *(bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
+    *(frameworks.FINDING, bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
     *controllers.FINDINGS,
     *(
         ladder.ATTRIBUTION,
