@@ -66,6 +66,7 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
     names = list(dict.fromkeys(str(run.config.get("name") or run.label) for run in runs))
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses(table))
     several = len(runs) > 1
+    of_frameworks = sections(table)
     return Content(
         title=one_line(f"Report on {listed(names) or 'no run'}", 200),
         runs=[
@@ -79,8 +80,9 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
         notes=summary.notes(runs),
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
         warnings=summary.warned(table),
-        calls=summary.thousand_calls(runs),
-        frameworks=sections(table),
+        # What a section of frameworks has too, and more of it.
+        calls=[] if of_frameworks else summary.thousand_calls(runs),
+        frameworks=of_frameworks,
         figures=figures,
         omitted=omitted,
         no_figures="" if figures or omitted else _no_figures(table),

@@ -33,7 +33,7 @@ from harness.report.table.tidy import tidy
 
 # In the order of the page: the answer first, then what it rests on.
 FINDINGS: tuple[Finding, ...] = (
-    *(frameworks.FINDING, bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
+    *(*frameworks.FINDINGS, bottleneck.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
     *controllers.FINDINGS,
     *(
         ladder.ATTRIBUTION,

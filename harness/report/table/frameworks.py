@@ -75,14 +75,18 @@ class Framework:
 
     @property
     def call_costs_us(self) -> Interval:
-        """Microseconds that a call of the imperative way takes beyond the fastest compiled one: (1 - 1 / times) of it,
-        whose interval is paired within rounds."""
+        """Microseconds that a call of the imperative way takes beyond the fastest compiled one: (1 - 1 / times) of it.
+        The interval holds that of the ratio, which is paired within rounds, and that of the imperative way's time."""
         own, other = self.imperative, self.compiled
         if own is None or other is None or not other.times.estimate > 0:
             return UNKNOWN
-        call_us = own.seconds.estimate / CALLS * US_A_SECOND
-        ends = (other.times.estimate, other.times.low, other.times.high)
-        return Interval(*(call_us * (1 - 1 / end) if end > 0 else math.nan for end in ends))
+        call = own.seconds.times(US_A_SECOND / CALLS)
+        value, low, high = (
+            call.estimate * (1 - 1 / end) if end > 0 else math.nan
+            for end in (other.times.estimate, other.times.low, other.times.high)
+        )
+        of_time = abs(value) * call.relative_half_width
+        return Interval(value, value - math.hypot(value - low, of_time), value + math.hypot(high - value, of_time))
 
     @property
     def layer_costs_us(self) -> Interval:

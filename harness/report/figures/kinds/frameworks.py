@@ -50,6 +50,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     paper = sheet(headline, 1, (WIDTH, sum(heights)), columns=1, handles=handles, left=left, below=0.5)
     (panel,) = paper.panels
     _scale(panel, ways)
+    panel.title(cell_words(*found.cell))
     top = panel.bottom + panel.height
     for framework, height in zip(found.frameworks, heights, strict=True):
         if top < panel.bottom + panel.height:

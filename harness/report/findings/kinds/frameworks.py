@@ -5,25 +5,28 @@ In: slices over environments. Out: claims. Must not know other kinds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from harness.core.schema import IMPERATIVE, STYLES
 from harness.core.stats.intervals import Interval
 from harness.report.findings.claim import Claim, aside, group_of, lead
 from harness.report.findings.finding import Finding
-from harness.report.table.formats import count, listed, significant, times
+from harness.report.table.formats import listed, significant, times
 from harness.report.table.frameworks import WITHOUT, Comparison, Framework, Way, compared, is_compared
 from harness.report.table.slices import Slice, cell_words
 
 
-def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
-    if not is_compared(part.rows):
-        return []
-    found = compared(part)
-    where = f"{cell_words(*found.cell)}{aside(part.values, differing)}"
-    start, group = lead(part.values), group_of(part.values)
-    texts = filter(None, [_styles(found, where), _gains(found), _layers(found)])
-    return [Claim(float(3 - place), group, start + text) for place, text in enumerate(texts)]
+def _made(sentence: Callable[[Comparison, str], str]) -> Callable[[Slice, Collection[str]], list[Claim]]:
+    """A claim of each slice that has several frameworks, where the sentence has something to say."""
+
+    def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
+        if not is_compared(part.rows):
+            return []
+        found = compared(part)
+        text = sentence(found, f"{cell_words(*found.cell)}{aside(part.values, set(differing) - WITHOUT)}")
+        return [Claim(1.0, group_of(part.values), lead(part.values) + text)] if text else []
+
+    return claims
 
 
 def _styles(found: Comparison, where: str) -> str:
@@ -57,7 +60,7 @@ def _spread(found: Comparison) -> str:
     )
 
 
-def _gains(found: Comparison) -> str:
+def _gains(found: Comparison, where: str) -> str:
     """What a graph brings over the same framework's imperative way, of those where its interval shows something."""
     shown = [way for way in _compiled(found) if way.times.low > 1 or way.times.high < 1]
     unsure = [way for way in _compiled(found) if way not in shown]
@@ -65,10 +68,13 @@ def _gains(found: Comparison) -> str:
         return ""
     texts = [f"{_name(way)} {times(way.times.estimate, way.times.low, way.times.high)}" for way in shown]
     rest = f"; nothing is shown of {listed(map(_name, unsure))}" if unsure else ""
-    return f"Over its own imperative way, the fastest other way of each framework is as fast: {listed(texts)}{rest}."
+    return (
+        f"So many times as fast as its own imperative way is each framework's fastest other one at {where}: "
+        f"{listed(texts)}{rest}."
+    )
 
 
-def _layers(found: Comparison) -> str:
+def _layers(found: Comparison, where: str) -> str:
     """What one more layer costs in Python, of frameworks where that is shown."""
     known = [
         (framework, cost)
@@ -80,8 +86,8 @@ def _layers(found: Comparison) -> str:
     known.sort(key=lambda pair: pair[1].estimate)
     texts = [f"{framework.name} {_interval(cost)}" for framework, cost in known]
     return (
-        f"Of one more layer of the imperative way, so many microseconds are spared by the fastest other way of "
-        f"{count(len(known), 'framework')}: {listed(texts)}."
+        "One more layer takes so many microseconds more in the imperative way than in the framework's fastest other one, "
+        f"at {where}: {listed(texts)}."
     )
 
 
@@ -118,4 +124,8 @@ def _interval(cost: Interval) -> str:
     return f"{significant(cost.estimate, 2)} [{significant(cost.low, 2)}, {significant(cost.high, 2)}]"
 
 
-FINDING = Finding("frameworks", WITHOUT, claims)
+FINDINGS = (
+    Finding("styles", WITHOUT, _made(_styles)),
+    Finding("own_gains", WITHOUT, _made(_gains)),
+    Finding("layers", WITHOUT, _made(_layers)),
+)
