@@ -111,7 +111,7 @@ COLUMNS: dict[str, str] = {
     "saved_as": "the form in which the mode was saved with its weights, or why it was not; empty where that was not asked",
     "saved_kib": "size of what was saved",
     "save_s": "time to save it",
-    "load_s": "time to load it again in the same process, until it could be called",
+    "load_s": "time to load it again in the same process and make one step",
     "tensor_peak_mib": "most bytes of tensors that were alive at a time within one step, beyond parameters, inputs and "
     "all else that was there before it; empty where that is not known",
     "process_peak_mib": "peak of all that the process held while the mode warmed up: of the device's memory what the "

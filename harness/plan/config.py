@@ -78,15 +78,13 @@ class TimingConfig:
 class MonitorConfig:
     """usage: record CPU time and context switches of each rank around each block. sampler: sample devices and host
     from a process of its own, hz times a second. window_s: seconds for which each point is held in a steady state
-    for that, after its timed rounds; null: 1 on CUDA, 0.8 on an emulated node, 0 on CPU. serialise: have the driver of
-    each environment save every mode of a forward step with its weights, and load it again, once the rounds are over.
+    for that, after its timed rounds; null: 1 on CUDA, 0.8 on an emulated node, 0 on CPU.
     """
 
     usage: bool = True
     sampler: bool = True
     hz: float = 20.0
     window_s: Optional[float] = None  # noqa: UP045
-    serialise: bool = False
 
 
 @dataclass
@@ -113,7 +111,8 @@ class ModelConfig:
 
 @dataclass
 class Config:
-    """A sweep: lists of values on the axes, and how to measure them."""
+    """A sweep: lists of values on the axes, and how to measure them. serialise: have the driver of each environment save
+    every mode of a forward step with its weights, and load it again, once its rounds are over."""
 
     name: str = "custom"
     depth: Optional[list[int]] = None  # noqa: UP045  (OmegaConf reads Optional, not `| None`, on 3.10)
@@ -135,6 +134,7 @@ class Config:
     oversubscribe: bool = True
     seed: int = 0
     timeout_s: float = 120.0
+    serialise: bool = False
     plugins: list[str] = field(default_factory=list, metadata=EXECUTED)
     shard: Optional[str] = None  # noqa: UP045
     out: Optional[str] = None  # noqa: UP045

@@ -32,7 +32,7 @@ def _tried(mode: Driven) -> dict[str, Any]:
     assert mode.driver is not None
     try:
         with tempfile.TemporaryDirectory(prefix="saved-") as folder:
-            saved = mode.driver.serialised(mode.slot, folder)
+            saved = mode.driver.serialised(folder, mode.slot)
     except DriverError as error:
         what = "" if error.status == schema.UNSUPPORTED else f"{error.status}: "
         return {"error": f"{what}{error}"[:LONGEST_REASON]}
