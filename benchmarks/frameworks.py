@@ -1,9 +1,9 @@
 """Does a driver report what a plain script of the same framework finds, in the same Python?
 
-For each environment that is made, and each mode of its framework: a driver and a plain script (beside/frameworks/), both
-in fresh processes under the same variables and cores, take turns with blocks of as many steps, in an order that is drawn;
-only one of the two works at a time. So, a few times: a ratio is the median over blocks, then over processes.
-Run: python -m benchmarks.frameworks [ENVIRONMENT ...]; of issue 20's environments of torch as well as of other frameworks.
+For each environment that is made, and each mode of its framework: a driver and a plain script (beside/frameworks/),
+both in fresh processes under the same variables and cores, take turns with blocks of as many steps, in an order that is
+drawn; only one of the two works at a time. So, a few times: a ratio is the median over blocks, then over processes.
+Run: python -m benchmarks.frameworks [ENVIRONMENT ...]; of environments of torch as well as of other frameworks.
 """
 
 from __future__ import annotations
@@ -98,7 +98,12 @@ def main() -> None:
     save(rows, given.out, "frameworks")
     # All of them, whether they are printed or not.
     met = [
-        verdict(f"{row['environment']} {row['mode']}: median difference", abs(row["over_script"] - 1) * 100, LIMIT_PERCENT, " %")
+        verdict(
+            f"{row['environment']} {row['mode']}: median difference",
+            abs(row["over_script"] - 1) * 100,
+            LIMIT_PERCENT,
+            " %",
+        )
         for row in rows
     ]
     raise SystemExit(0 if all(met) else 1)

@@ -16,7 +16,7 @@ from harness.records.kinds import Point
 
 @dataclass(frozen=True)
 class Planned:
-    """axes: name (of axes.RECORDED) -> value. needs_python, holds_lock, style: of the point's mode, as it said itself."""
+    """axes: name (of axes.RECORDED) -> value. needs_python, holds_lock, style: of the point's mode, as it said."""
 
     key: str
     axes: dict[str, Any]

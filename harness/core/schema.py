@@ -11,8 +11,8 @@ from harness.core.stats.intervals import Interval
 # What every other mode is compared with.
 REFERENCE_MODE = "eager"
 
-# How a framework comes to what it executes: operation by operation, from a graph that is written down first, or from one
-# that is made of a program which would run by itself too.
+# How a framework comes to what it executes: operation by operation, from a graph that is written down first, or from
+# one that is made of a program which would run by itself too.
 IMPERATIVE, SYMBOLIC, HYBRID = "imperative", "symbolic", "hybrid"
 STYLES = (IMPERATIVE, SYMBOLIC, HYBRID)
 # The framework of the harness's own environment, and of all that was measured before there were others.
@@ -108,7 +108,7 @@ COLUMNS: dict[str, str] = {
     **_figure("scaling_efficiency", "throughput / (devices x throughput of the same point on one device)"),
     "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank and build",
     "first_call_s": "time of the first call after that; slowest rank and build",
-    "saved_as": "the form in which the mode was saved with its weights, or why it was not; empty where that was not asked",
+    "saved_as": "the form in which the mode was saved with its weights, or why it was not; empty where nobody asked",
     "saved_kib": "size of what was saved",
     "save_s": "time to save it",
     "load_s": "time to load it again in the same process and make one step",

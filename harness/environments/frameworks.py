@@ -16,8 +16,8 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Way:
-    """A mode of a framework. call: what is timed, as its users write it. trains: whether a training step can be made so.
-    needs_python: whether the interpreter issues each operation of a step."""
+    """A mode of a framework. call: what is timed, as its users write it. trains: whether a training step can be made
+    so. needs_python: whether the interpreter issues each operation of a step."""
 
     mode: str
     style: str
@@ -113,7 +113,9 @@ _KNOWN = (
         ),
     ),
     Framework("chainer", "Chainer", (_imperative("chain(x), a chainer.Sequential of links.Linear"),)),
-    Framework("cntk", "CNTK", (Way("graph", SYMBOLIC, "z.eval({x: value}) of a graph of its own operators"),)),
+    Framework(
+        "cntk", "CNTK", (Way("graph", SYMBOLIC, "z.eval({x: value}) of a graph of its own operators"),)
+    ),
     # By which all of this is tested where there is no other.
     Framework("plain", "Python's own numbers", (_imperative("loops over lists", trains=False),)),
 )

@@ -111,8 +111,8 @@ class ModelConfig:
 
 @dataclass
 class Config:
-    """A sweep: lists of values on the axes, and how to measure them. serialise: have the driver of each environment save
-    every mode of a forward step with its weights, and load it again, once its rounds are over."""
+    """A sweep: lists of values on the axes, and how to measure them. serialise: have the driver of each environment
+    save every mode of a forward step with its weights, and load it again, once its rounds are over."""
 
     name: str = "custom"
     depth: Optional[list[int]] = None  # noqa: UP045  (OmegaConf reads Optional, not `| None`, on 3.10)

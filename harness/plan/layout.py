@@ -39,9 +39,7 @@ def make_plan(config: Config, inventory: Inventory) -> Plan:
 
 
 def points_of(config: Config) -> Iterator[Point]:
-    modes = [
-        (each.name, mode) for each in environments_of(config) for mode in modes_in(config.mode, each)
-    ]
+    modes = [(each.name, mode) for each in environments_of(config) for mode in modes_in(config.mode, each)]
     for model, batch, devices, controller, workload, dtype in product(
         models_of(config),
         once(config.batch),

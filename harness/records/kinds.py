@@ -87,8 +87,8 @@ class Axes(Struct, gc=False):
 
 
 class Point(Record, tag="point"):
-    """Of launcher.jsonl: a planned point. holds_lock: None in records of earlier versions, which knew torch alone. style:
-    of its mode, as far as it says. place: in the plan."""
+    """Of launcher.jsonl: a planned point. holds_lock: None in records of earlier versions, which knew torch alone.
+    style: of its mode, as far as it says. place: in the plan."""
 
     key: Name
     cell: Name

@@ -67,7 +67,9 @@ def _of_ways(found: Comparison) -> TextTable:
     # What nothing was found for: a column of each would only be wide.
     kept = {name: cells for name, cells in columns.items() if any(cells)}
     return TextTable(
-        list(kept), [list(row) for row in zip(*kept.values(), strict=True)], [name in _NUMBERS for name in kept]
+        list(kept),
+        [list(row) for row in zip(*kept.values(), strict=True)],
+        [name in _NUMBERS for name in kept],
     )
 
 
@@ -107,9 +109,9 @@ def _of_saved(found: Comparison) -> TextTable | None:
 
 def _notes(found: Comparison) -> Iterator[str]:
     yield (
-        "Each framework at the version that is named, on this machine alone, one sample's way through an MLP: it says what "
-        "a call costs, not what a framework is worth. x own imperative: over the same environment's imperative way, in "
-        "the same rounds; empty where there is none."
+        "Each framework at the version that is named, on this machine alone, an MLP: it says what a call costs, not "
+        "what a framework is worth. x own imperative: over the same environment's imperative way, in the same rounds; "
+        "empty where there is none."
     )
     if len(found.depths) > 1:
         yield (

@@ -61,9 +61,7 @@ def write_unsupported(records: Writer, reasons: dict[str, str]) -> None:
 def planned_records(plan: Plan, inventory: Inventory) -> list[kinds.Point]:
     """The points as they are read again once they are announced."""
     records = (
-        point_record(
-            point, inventory.nodes_for(point.devices), plan.framework(point)
-        )
+        point_record(point, inventory.nodes_for(point.devices), plan.framework(point))
         for point in plan.points
     )
     return [msgspec.convert(record, kinds.Point) for record in records]

@@ -61,7 +61,9 @@ def test_a_mode_that_a_framework_lacks_is_a_row_with_the_reason() -> None:
     assert said["eager in j"] == said["jit in j"] == said["eager"] == said["script"] == ""
     assert "JAX's modes are eager, jit, aot" in said["script in j"]
     assert "PyTorch's modes are eager" in said["jit"]
-    near = reasons(environment={"m": {"python": "/usr/bin/python3", "framework": "mxnet"}}, mode=["hybridize_static"])
+    near = reasons(
+        environment={"m": {"python": "/usr/bin/python3", "framework": "mxnet"}}, mode=["hybridize_static"]
+    )
     assert near["hybridize_static in m"] == ""
     both = {**JAX, "m": {"python": "/usr/bin/python3", "framework": "pytensor"}}
     assert "the nearest: graph_c" in reasons(environment=both, mode=["graph"])["graph in m"]
@@ -98,7 +100,10 @@ def test_a_framework_that_nobody_knows_is_left_to_its_driver() -> None:
 
 def test_a_text_of_names_is_a_list_of_them() -> None:
     assert environments_of(Config(environment=" here, torch-2.13 "))[0] == HERE
-    assert [each.name for each in environments_of(Config(environment="here,torch-2.13"))] == ["here", "torch-2.13"]
+    assert [each.name for each in environments_of(Config(environment="here,torch-2.13"))] == [
+        "here",
+        "torch-2.13",
+    ]
 
 
 def test_the_table_is_of_one_piece() -> None:

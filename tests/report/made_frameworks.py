@@ -15,7 +15,8 @@ from harness.environments.frameworks import framework_of
 # Microseconds of a call, and of each of its layers.
 COSTS_US: dict[tuple[str, str], tuple[float, float]] = {
     ("torch", "eager"): (6.0, 6.0), ("torch", "symbolic"): (5.0, 5.0), ("torch", "script"): (8.0, 4.0),
-    ("tensorflow", "eager"): (60.0, 90.0), ("tensorflow", "function"): (150.0, 6.0), ("tensorflow", "xla"): (100.0, 2.0),
+    ("tensorflow", "eager"): (60.0, 90.0), ("tensorflow", "function"): (150.0, 6.0),
+    ("tensorflow", "xla"): (100.0, 2.0),
     ("jax", "eager"): (5.0, 25.0), ("jax", "jit"): (7.0, 0.5), ("jax", "aot"): (6.0, 0.5),
     ("pytensor", "graph_c"): (9.0, 2.0), ("pytensor", "graph_numba"): (14.0, 2.0),
     ("mxnet", "eager"): (50.0, 200.0), ("mxnet", "hybridize"): (120.0, 20.0),

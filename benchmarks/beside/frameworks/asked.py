@@ -1,7 +1,7 @@
 """What the plain scripts share: their arguments, and a plain loop around a step.
 
 A script builds the model as its users do, and hands its step to `serve`, which says "ready". Then, for each line of
-standard input, "<untimed steps> <timed steps>", it prints the microseconds that a timed step took, until the input ends.
+standard input, "<untimed steps> <timed steps>", it prints the microseconds that a timed step took, until that ends.
 Knows nothing of the harness, nor of any framework. Python 3.6 runs it too.
 """
 

@@ -18,7 +18,9 @@ def main() -> None:
     for place, (fan_in, fan_out) in enumerate(zip(given.sizes, given.sizes[1:])):
         if place:
             y = cntk.relu(y)
-        y = cntk.times(y, cntk.parameter((fan_in, fan_out), init=cntk.normal(0.1))) + cntk.parameter((fan_out,))
+        y = cntk.times(y, cntk.parameter((fan_in, fan_out), init=cntk.normal(0.1))) + cntk.parameter(
+            (fan_out,)
+        )
     values = cntk.Value(batch=np.random.standard_normal((given.batch, given.sizes[0])).astype("float32"))
     serve(lambda: y.eval({x: values}, as_numpy=False))
 

@@ -78,7 +78,7 @@ class RankDrop:
 class Collected:
     """measured: in the order of the files. rounds: by session and point, of points that all ranks have. drops: of ended
     cells. ranks: by session. windows: by session and point. placements: by session. spans: of rank 0 of each session.
-    environments: by name what the latest driver of it said of itself. serialisations: key -> how it was saved and loaded.
+    environments: by name what the latest driver of it said of itself. serialisations: by key how a mode was saved.
     speeds: ns that the reference work took, of each session in which it was timed. timed: keys of points of which there
     are blocks, complete or not. unused: why blocks of complete measurements are in no round -> how many."""
 

@@ -1,4 +1,4 @@
-"""The axis `mode` where environments have frameworks of their own: its words, `all` in full, what a mode says of itself.
+"""The axis `mode` where environments have frameworks of their own: its words, `all` in full, what a mode says.
 
 In: a Config, a Point. Out: words, points' modes, reasons. Must not know whether an environment is there.
 """
@@ -38,9 +38,7 @@ def mode_words(environments: Sequence[Environment]) -> tuple[str, ...]:
 def check_modes(given: Sequence[str], environments: Sequence[Environment]) -> None:
     """Raises ConfigError for a word that no framework has, and for `all` beside others or where nothing is driven."""
     if ALL in given and not is_driven(environments):
-        allowed = (
-            f"{ALL} only beside other environments, e.g. environment=[here,jax]; else {', '.join(mode_names())}"
-        )
+        allowed = f"{ALL} only beside other environments, e.g. environment=[here,jax]; else {', '.join(mode_names())}"
         raise ConfigError(KEY, ALL, allowed)
     known_words(KEY, given, mode_words(environments))
     if ALL in given and len(set(given)) > 1:

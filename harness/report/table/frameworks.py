@@ -86,7 +86,9 @@ class Framework:
             for end in (other.times.estimate, other.times.low, other.times.high)
         )
         of_time = abs(value) * call.relative_half_width
-        return Interval(value, value - math.hypot(value - low, of_time), value + math.hypot(high - value, of_time))
+        return Interval(
+            value, value - math.hypot(value - low, of_time), value + math.hypot(high - value, of_time)
+        )
 
     @property
     def layer_costs_us(self) -> Interval:

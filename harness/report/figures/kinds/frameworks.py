@@ -102,7 +102,13 @@ def _row(panel: Panel, top: float, height: float, framework: Framework) -> None:
             end = high
         face = "white" if way.row["marked"] else look["color"]
         mark = Line2D(
-            [at], [y], transform=panel.figure.dpi_scale_trans, markersize=5, markerfacecolor=face, zorder=3, **look
+            [at],
+            [y],
+            transform=panel.figure.dpi_scale_trans,
+            markersize=5,
+            markerfacecolor=face,
+            zorder=3,
+            **look,
         )
         panel.figure.add_artist(mark)
         panel.text(max(end, at) + 0.08, y, way.mode, ha="left", va="center", size=SMALL)
@@ -116,8 +122,8 @@ def _shown(found: Comparison) -> Any:
 def _caption(found: Comparison) -> str:
     return (
         f"Seconds that 1,000 calls take at {cell_words(*found.cell)}, a row a framework, the one with the fastest mode "
-        "first, a mark a mode with its 95 % interval; the axis is logarithmic, and left is faster. Each framework at its "
-        "own version, on this machine."
+        "first, a mark a mode with its 95 % interval; the axis is logarithmic, and left is faster. Each framework at "
+        "its own version, on this machine."
     )
 
 

@@ -55,8 +55,8 @@ def _spread(found: Comparison) -> str:
     if not frameworks or not styles:
         return ""
     return (
-        f" (frameworks of one style differ by up to {significant(frameworks, 2)}x, the styles of one framework by up to "
-        f"{significant(styles, 2)}x)"
+        f" (frameworks of one style differ by up to {significant(frameworks, 2)}x, the styles of one framework by up "
+        f"to {significant(styles, 2)}x)"
     )
 
 
@@ -86,8 +86,8 @@ def _layers(found: Comparison, where: str) -> str:
     known.sort(key=lambda pair: pair[1].estimate)
     texts = [f"{framework.name} {_interval(cost)}" for framework, cost in known]
     return (
-        "One more layer takes so many microseconds more in the imperative way than in the framework's fastest other one, "
-        f"at {where}: {listed(texts)}."
+        "One more layer takes so many microseconds more in the imperative way than in the framework's fastest other "
+        f"one, at {where}: {listed(texts)}."
     )
 
 
