@@ -34,7 +34,9 @@ def measured(raw: RawRun, cell: Cell, **saved: Any) -> pd.DataFrame:
         blocks = []
         for point in cell.points:
             end = raw.now_ns + 100 * STEP_NS[point.name]
-            blocks.append({"key": point.key, "steps": 100, "start_ns": raw.now_ns, "end_ns": end})
+            wall = end - raw.now_ns
+            used = {"cpu_ns": wall, "main_ns": wall // 2, "waits": 0, "preemptions": 0}
+            blocks.append({"key": point.key, "steps": 100, "start_ns": raw.now_ns, "end_ns": end, **used})
             raw.now_ns = end + 1000
         writer.write("round", cell=cell.id, round=number, blocks=blocks)
     writer.write("end", cell=cell.id, stop="complete", keys=[p.key for p in cell.points], share=1.0)
@@ -61,6 +63,12 @@ def test_of_another_framework_the_imperative_way_alone_is_held_against_here(raw:
     points = measured(raw, both())
     assert points["speedup_vs_here"]["jax", "eager"] == pytest.approx(0.5)
     assert points["speedup_vs_here"].notna().sum() == 1
+
+
+def test_a_main_thread_that_waits_for_its_frameworks_own_had_a_core(raw: RawRun) -> None:
+    """In all of these it ran for half of the time, and the process all of it."""
+    loaded = measured(raw, both())["warnings"].str.contains("oversubscribed")
+    assert loaded["torch", "eager"] and not loaded["jax"].any() and not loaded["cntk"].any()
 
 
 def test_what_came_before_was_torch(raw: RawRun) -> None:
