@@ -38,7 +38,7 @@ BLOCK_NS, WARM_UP_S, LEAD_NS = 20e6, 1.0, 5e6
 class Script:
     """A plain script in a process of its own, which ends with its input."""
 
-    def __init__(self, interpreter: Interpreter, mode: str, task: Task, core: int) -> None:
+    def __init__(self, interpreter: Interpreter, mode: str, task: Task, cores: Sequence[int]) -> None:
         """Started, and ready. Raises RuntimeError where it ended."""
         framework = interpreter.environment.framework
         words = [str(interpreter.python), str(SCRIPTS / f"in_{framework}.py"), "--mode", mode]
@@ -52,7 +52,7 @@ class Script:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             encoding="utf-8",
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         self._said()
 
@@ -141,11 +141,12 @@ def task_of(environment: Environment, mode: str, sizes: Sequence[int], batch: in
 def pair(interpreter: Interpreter, task: Task, blocks: int, seed: int) -> tuple[float, float, float]:
     """Nanoseconds a step by the driver and by the script, and the first over the second: medians over their blocks, in
     processes that are started for this, in an order that is drawn. Raises DriverError or RuntimeError."""
-    drawn, core = random.Random(seed), sorted(allowed_cores())[-1]
-    with closing(Driver(interpreter, threads=1, cores=[core])) as driver:
+    # As a rank that is alone has: all that this process may use. Some frameworks compute on a thread of their own.
+    drawn, cores = random.Random(seed), allowed_cores()
+    with closing(Driver(interpreter, threads=1, cores=cores)) as driver:
         driver.prepare(task)
         steps = driver.warm(BLOCK_NS, WARM_UP_S)
-        with closing(Script(interpreter, task.mode, task, core)) as script:
+        with closing(Script(interpreter, task.mode, task, cores)) as script:
             # As long as a driver's warm-up at the least.
             for _ in range(round(WARM_UP_S / (BLOCK_NS / 1e9))):
                 script.step_ns(steps, 0)

@@ -35,7 +35,7 @@ def test_both_answer_what_a_step_takes() -> None:
 def test_a_script_that_ends_is_said_to() -> None:
     task = frameworks.task_of(PLAIN, "no-such-mode", SIZES, 1)
     with pytest.raises(RuntimeError, match="the plain script ended: 2"):
-        frameworks.Script(Interpreter(PLAIN, Path(sys.executable)), task.mode, task, 0)
+        frameworks.Script(Interpreter(PLAIN, Path(sys.executable)), task.mode, task, [0])
 
 
 def test_what_a_framework_prints_is_no_answer() -> None:
