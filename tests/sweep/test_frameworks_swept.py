@@ -10,7 +10,13 @@ import pandas as pd
 import pytest
 from running import command, environment
 
-SMALL = ("hidden=[8]", "in_features=16", "timing=quick", "timing.warmup_max_s=0.2", "exclude=[{mode: compile}]")
+SMALL = (
+    "hidden=[8]",
+    "in_features=16",
+    "timing=quick",
+    "timing.warmup_max_s=0.2",
+    "exclude=[{mode: compile}]",
+)
 
 
 def described(folder: Path) -> str:
@@ -29,7 +35,12 @@ def described(folder: Path) -> str:
 
 def swept(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command("sweep", *overrides), cwd=folder, env=environment(), capture_output=True, text=True, timeout=400
+        command("sweep", *overrides),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=400,
     )
 
 
@@ -69,5 +80,11 @@ def test_a_mode_that_no_framework_has_is_refused_with_the_nearest(tmp_path: Path
 def test_the_shipped_sweeps_plan_every_mode_of_every_framework(tmp_path: Path) -> None:
     done = swept(tmp_path, "sweep=frameworks", "dry_run=true")
     assert done.returncode == 0, done.stderr
-    for name in ("xla in keras", "aot in jax", "graph in cntk", "hybridize_static in mxnet", "eager in chainer"):
+    for name in (
+        "xla in keras",
+        "aot in jax",
+        "graph in cntk",
+        "hybridize_static in mxnet",
+        "eager in chainer",
+    ):
         assert name in done.stdout.replace("\n", " ")
