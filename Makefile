@@ -4,6 +4,8 @@ VENV ?= .venv
 SWEEP ?= dispatch
 ARGS ?=
 RUN ?=
+# Whose environments `make frameworks` makes; keras has tensorflow's.
+FRAMEWORKS ?= tensorflow keras jax pytensor mxnet chainer cntk
 SHARDS ?= 4
 
 BIN := $(VENV)/bin
@@ -12,7 +14,7 @@ LOGIN := .login
 LOGIN_READY := $(LOGIN)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup login sweep slurm-sweep report test emulator native gpu-check lint format clean
+.PHONY: help setup login sweep slurm-sweep frameworks report test emulator native gpu-check lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
@@ -48,6 +50,14 @@ sweep: $(READY) ## measure a sweep (SWEEP=dispatch, ARGS="overrides")
 
 slurm-sweep: $(if $(wildcard slurm/site.env $(LOGIN_READY)),,$(READY)) ## submit a sweep to SLURM as SHARDS=4 jobs and their report (slurm/README.md)
 	@slurm/submit $(SHARDS) sweep=$(SWEEP) $(ARGS)
+
+# One that cannot be made says why in a line, has rows with the reason, and the others go on. RUN=folder goes on there.
+frameworks: $(READY) ## make other frameworks' environments, measure all of them beside torch, and report (docs/frameworks.md)
+	@for name in $(FRAMEWORKS); do $(BIN)/harness environment create $$name >/dev/null || echo "$$name: goes on without it"; done
+	@run="$(or $(RUN),results/frameworks/$$(date -u +%Y%m%dT%H%M%SZ))"; \
+	$(BIN)/harness sweep sweep=frameworks out="$$run/textbook" $(ARGS) && \
+	$(BIN)/harness sweep sweep=frameworks_grid out="$$run/grid" $(ARGS) && \
+	$(BIN)/harness report "$$run/textbook" "$$run/grid" --out "$$run/report"
 
 report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, default the latest)
 	$(BIN)/harness report $(or $(RUN),$(shell ls -td results/*/*/raw 2>/dev/null | head -n 1 | xargs -r dirname)) $(ARGS)

@@ -26,15 +26,29 @@ def notes_on_environments(facts: Facts) -> Iterator[str]:
     yield f"Measured by drivers, each in a process of its environment ({'; '.join(map(shown, each))})."
     if differing := _differing(facts, SET_UP):
         yield f"The environments were not set up alike: {differing}. What that costs is in their ratios."
-    if differing := _differing(facts, BUILT):
-        yield f"The environments' builds differ in: {differing}."
+    # Of builds of one framework alone: another one is built in other ways, and tells other things of itself.
+    alike: dict[str, dict[str, Mapping[str, str]]] = {}
+    for name, said in facts.items():
+        alike.setdefault(_kind(said), {})[name] = said
+    apart = [differing for own in alike.values() if (differing := _differing(own, BUILT))]
+    if apart:
+        yield f"The environments' builds differ in: {'; '.join(apart)}."
+
+
+def _kind(said: Mapping[str, str]) -> str:
+    """The framework's name, without its version; empty where that is all that is said."""
+    kind = said.get("framework", "").partition(" ")[0]
+    return "" if kind[:1].isdigit() else kind
 
 
 def _differing(facts: Facts, names: tuple[str, ...]) -> str:
-    """Name and values of each fact that is not the same in all."""
+    """Name and values of each fact that is not the same in all; of several frameworks those that all of them tell."""
+    several = len({_kind(said) for said in facts.values()}) > 1
     found = []
     for name in names:
         values = [said.get(name, "") for said in facts.values()]
+        if several and name != "variables" and not all(values):
+            continue
         if name == "variables":  # those alone that not all of them have
             each = [value.split() for value in values]
             values = [" ".join(w for w in words if not all(w in others for others in each)) for words in each]

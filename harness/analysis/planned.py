@@ -16,12 +16,14 @@ from harness.records.kinds import Point
 
 @dataclass(frozen=True)
 class Planned:
-    """axes: name (of axes.RECORDED) -> value. needs_python, holds_lock: of the point's mode, as it said itself."""
+    """axes: name (of axes.RECORDED) -> value. needs_python, holds_lock, style: of the point's mode, as it said."""
 
     key: str
     axes: dict[str, Any]
     needs_python: bool
     holds_lock: bool
+    framework: str = schema.TORCH
+    style: str = ""
 
     @property
     def is_reference(self) -> bool:
@@ -58,7 +60,14 @@ class Planned:
 def planned_points(points: Sequence[Point]) -> dict[str, Planned]:
     """Key -> point, in the order of the plan."""
     return {
-        point.key: Planned(point.key, point.axes.named(), point.needs_python, _holds_lock(point))
+        point.key: Planned(
+            point.key,
+            point.axes.named(),
+            point.needs_python,
+            _holds_lock(point),
+            point.framework,
+            _style(point),
+        )
         for point in points
     }
 
@@ -66,3 +75,8 @@ def planned_points(points: Sequence[Point]) -> dict[str, Planned]:
 def _holds_lock(point: Point) -> bool:
     """Records of earlier versions do not say so: theirs were modes that hold it if they need Python."""
     return point.needs_python if point.holds_lock is None else point.holds_lock
+
+
+def _style(point: Point) -> str:
+    """Nor did they say this, and they knew torch alone."""
+    return schema.STYLE_OF_TORCH.get(point.axes.mode, "") if point.style is None else point.style

@@ -57,6 +57,8 @@ def make_table(launcher: Launcher, collected: Collected, samplings: Samplings) -
             **point.axes,
             **rows[key].values,
             "key": key,
+            "framework": point.framework,
+            "style": point.style,
             "needs_python": schema.yes_no(point.needs_python),
             "holds_lock": schema.yes_no(point.holds_lock),
             "warnings": warnings.joined(rows[key].warnings),

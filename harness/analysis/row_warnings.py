@@ -16,7 +16,8 @@ from harness.core import schema, warnings
 from harness.core.warnings import PointWarning
 
 # A rank whose main thread had a core for less than this share of its timed blocks, on a CPU, where the
-# thread does all the work and never waits for a device, was waiting for a core.
+# thread does all the work and never waits for a device, was waiting for a core. Frameworks other than torch (JAX,
+# MXNet) compute on threads of their own, for which the main one waits: of them it is the process that had a core.
 MAIN_THREAD_SHARE = 0.9
 
 # Under `train` a thread also waits for other ranks, so that its share of a core says little. There a rank whose core
@@ -77,11 +78,12 @@ def _is_oversubscribed(cell: MeasuredCell, own: Series, planned: Planned, cores:
         return True
     if planned.axes["workload"] != "forward":
         return median(own["preemptions_s"]) > MOST_PREEMPTIONS_S
+    who = "main_share" if planned.framework == schema.TORCH else "cpu_share"
     return (
         cell.session.device_kind == "cpu"
         # Waiting for the interpreter's lock is no sign of too few cores.
         and not planned.waits_for_the_lock
-        and median(own["main_share"]) < MAIN_THREAD_SHARE
+        and median(own[who]) < MAIN_THREAD_SHARE
     )
 
 

@@ -28,7 +28,7 @@ from harness.core import axes, schema, warnings
 from harness.core.cpu_time import LOADED_SHARE
 from harness.core.stats.spread import Earlier
 from harness.core.warnings import PointWarning
-from harness.records.kinds import Prepared, Session
+from harness.records.kinds import Prepared, Serialisation, Session
 from harness.records.naming import null_key
 
 
@@ -67,8 +67,13 @@ def measured_rows(
     rows: dict[str, Row] = {}
     for key, measured in _by_point(collected, planned, samplings).items():
         rows[key] = row = _row(measured, planned[key], cores, earlier)
+        row.values["framework_version"] = measured.cells[0].session.torch
         if said := collected.environments.get(planned[key].environment):
             row.values["gil"] = said.get("gil", "")
+            called = said.get("framework", "")
+            row.values["framework_version"] = called.removeprefix(planned[key].framework).strip()
+        if saved := collected.serialisations.get(key):
+            row.values |= _of_serialisation(saved)
         _add_load(row, measured.others)
         _add_placement(row, [collected.placements.get(part.session) for part in measured.parts])
         _add_samples(row, planned[key], join, collected, key, measured.parts)
@@ -171,6 +176,15 @@ def _of_preparation(prepared: list[Prepared]) -> dict[str, Any]:
         "first_call_s": max((p.first_call_s for p in prepared), default=nan),
         "process_peak_mib": _largest(p.process_peak_mib for p in prepared),
         "tensor_peak_mib": _largest(p.tensor_peak_mib for p in prepared),
+    }
+
+
+def _of_serialisation(saved: Serialisation) -> dict[str, Any]:
+    return {
+        "saved_as": f"not saved: {saved.error}" if saved.error else saved.format,
+        "saved_kib": None if saved.bytes is None else saved.bytes / 1024,
+        "save_s": saved.save_s,
+        "load_s": saved.load_s,
     }
 
 

@@ -78,6 +78,10 @@ def _remove(words: Sequence[str]) -> int:
     (name,) = words
     found = [each for each in kept.found_there() if each.environment.name == name]
     if not found:
+        if name in names() and (within := named_environment(name).within):
+            raise ConfigError(
+                "environment", name, f"{within[0]}, within which it lies: removing that removes both"
+            )
         known = sorted({each.environment.name for each in kept.found_there()})
         if name == HERE.name or name in names():
             allowed = f"one that was created: {', '.join(known) or 'there is none'}; {name} was not"

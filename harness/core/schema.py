@@ -11,6 +11,20 @@ from harness.core.stats.intervals import Interval
 # What every other mode is compared with.
 REFERENCE_MODE = "eager"
 
+# How a framework comes to what it executes: operation by operation, from a graph that is written down first, or from
+# one that is made of a program which would run by itself too.
+IMPERATIVE, SYMBOLIC, HYBRID = "imperative", "symbolic", "hybrid"
+STYLES = (IMPERATIVE, SYMBOLIC, HYBRID)
+# The framework of the harness's own environment, and of all that was measured before there were others.
+TORCH = "torch"
+# Of its ladder; a plugin's mode says none.
+STYLE_OF_TORCH = {
+    REFERENCE_MODE: IMPERATIVE,
+    "symbolic": SYMBOLIC,
+    **dict.fromkeys(("script", "trace", "frozen", "compile", "compile_graphs", "cudagraph"), HYBRID),
+    **dict.fromkeys(("aoti", "native"), HYBRID),
+}
+
 # Figures whose ends have names of their own.
 _SHORT = {
     "throughput_samples_s": "throughput",
@@ -59,6 +73,9 @@ COLUMNS: dict[str, str] = {
     "autograd": "forward under grad, no_grad, inference or inference_model; train always records, and has the default",
     "environment": "the Python, framework and versions that execute the point: a name; `here` is the harness's own",
     "mode": "how the model is executed: eager, script, trace, ... (docs/modes)",
+    "framework": "the framework that the environment measures: torch, tensorflow, keras, jax, pytensor, mxnet, ...",
+    "framework_version": "as it called itself; empty where no driver measured",
+    "style": "imperative, symbolic or hybrid: how the mode comes to what it executes; empty where it does not say",
     "needs_python": "whether the interpreter issues each operation of a step: yes or no",
     "holds_lock": "whether a thread that issues a step holds the interpreter's lock meanwhile: yes or no",
     "device_kind": "cpu, cuda or emulated",
@@ -91,6 +108,10 @@ COLUMNS: dict[str, str] = {
     **_figure("scaling_efficiency", "throughput / (devices x throughput of the same point on one device)"),
     "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank and build",
     "first_call_s": "time of the first call after that; slowest rank and build",
+    "saved_as": "the form in which the mode was saved with its weights, or why it was not; empty where nobody asked",
+    "saved_kib": "size of what was saved",
+    "save_s": "time to save it",
+    "load_s": "time to load it again in the same process and make one step",
     "tensor_peak_mib": "most bytes of tensors that were alive at a time within one step, beyond parameters, inputs and "
     "all else that was there before it; empty where that is not known",
     "process_peak_mib": "peak of all that the process held while the mode warmed up: of the device's memory what the "
@@ -133,7 +154,7 @@ YES, NO = "yes", "no"
 YES_NO = ("needs_python", "holds_lock", "gil")
 TEXT_COLUMNS = (
     *("key", axes.MODEL, axes.MODEL_ARGS, *axes.NAMES, "device_kind", "device_name", "status", "warnings"),
-    *(*YES_NO, "verdict", "error"),
+    *(*YES_NO, "framework", "framework_version", "style", "saved_as", "verdict", "error"),
 )
 
 OK, UNSUPPORTED, FAILED, OOM, TIMEOUT, MISMATCH = (

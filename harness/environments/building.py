@@ -20,6 +20,7 @@ from harness.core.text import shown
 from harness.environments.asked import DoesNotRun, Facts, ask_facts
 from harness.environments.document import Environment
 from harness.environments.kept import VARIABLE, interpreter_in
+from harness.environments.standin import CannotStandIn, stand_in
 from harness.environments.started import variables_of
 
 Told = Callable[[str], None]
@@ -81,8 +82,15 @@ class _Building:
         self.told(f"virtual environment of {self.base}")
         self._run([str(self.base), "-m", "venv", str(self.folder / "venv")], _of_venv(self.base))
         pip = self._pip()
+        build_requires = self.environment.build_requires
+        if build_requires:
+            self.told(f"installing what is built from source with {', '.join(build_requires)}")
+            self._install(pip, build_requires)
         self.told(f"installing {', '.join(self.environment.requirements)}")
-        self._install(pip, self.environment.requirements)
+        self._install(pip, self.environment.requirements, isolated=not build_requires)
+        for name in self.environment.stand_ins:
+            self.told(f"compiling a stand-in for {name}")
+            self._stand_in(name)
         self.told(f"importing {self.environment.framework}")
         facts = self._checked()
         shutil.rmtree(self.temporary, ignore_errors=True)
@@ -114,10 +122,21 @@ class _Building:
     def _answer(self, *arguments: str) -> str:
         return "\n".join(self._run([str(self.python), "-m", "pip", *arguments], _of_pip, quiet=True))
 
-    def _install(self, pip: tuple[int, ...], what: Sequence[str]) -> None:
+    def _stand_in(self, name: str) -> None:
+        try:
+            for packages in sorted((self.folder / "venv" / "lib").glob("python*/site-packages")):
+                for made in stand_in(name, packages, self.temporary / "stand-in", self.variables):
+                    self.detail(f"made {made}")
+        except (CannotStandIn, OSError) as error:
+            raise CannotBeMade(f"the stand-in for {name}: {error}") from None
+
+    def _install(self, pip: tuple[int, ...], what: Sequence[str], *, isolated: bool = True) -> None:
+        """isolated: whether what is built from source is built with what it asks for, and not with what is there."""
         bar = "raw" if pip >= _PIP_WITH_PROGRESS else "off"
         index = ["--index-url", self.environment.index] if self.environment.index else []
         options = ["--no-user", "--disable-pip-version-check", "--no-input", "--progress-bar", bar, *index]
+        if not isolated:
+            options.append("--no-build-isolation")
         self._run([str(self.python), "-m", "pip", "install", *options, *what], _of_pip)
 
     def _checked(self) -> Facts:

@@ -10,7 +10,7 @@ import difflib
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ VERSION = re.compile(r"3\.(\d{1,2})(t?)", re.ASCII)
 OLDEST, NEWEST = 6, 14
 # A folder is called so.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# Libraries that the harness can compile one for (standin.py).
+STAND_INS = ("mpi",)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _MOST_LINES, _LONGEST = 200, 4096
-_KEYS = ("framework", "python", "requirements", "variables", "index")
+_KEYS = ("framework", "python", "requirements", "build_requires", "stand_ins", "variables", "index", "within")
 # Where else packages are: an address, or a folder of this machine.
 _INDEX = re.compile(r"(?:https?|file)://[^\s\x00-\x1f]+|/[^\s\x00-\x1f]*", re.ASCII)
 
@@ -36,7 +38,11 @@ _INDEX = re.compile(r"(?:https?|file)://[^\s\x00-\x1f]+|/[^\s\x00-\x1f]*", re.AS
 class Environment:
     """framework: the module that is measured. python: a version such as 3.12 (3.13t: free-threaded), or the absolute
     path of an interpreter. requirements: pinned, without options; () for an environment that is there already, which is
-    used as it is. variables: of its processes. index: of packages; empty for pip's own."""
+    used as it is. variables: of its processes. index: of packages; empty for pip's own. build_requires: pinned, what
+    sources among the requirements are built with; () for what each of them asks for itself, apart from all others.
+    stand_ins: libraries that are compiled for it, in place of ones that few machines have (standin.py). within: name
+    and framework of the environment in whose folder it lies, whose Python, requirements and index are its own too; ()
+    in one of its own."""
 
     name: str
     framework: str
@@ -44,6 +50,17 @@ class Environment:
     requirements: tuple[str, ...]
     variables: Mapping[str, str]
     index: str = ""
+    build_requires: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+
+    @property
+    def made_as(self) -> Environment:
+        """The one that is made for it to be there: itself, unless it lies within another one."""
+        if not self.within:
+            return self
+        name, framework = self.within
+        return replace(self, name=name, framework=framework, within=())
 
     @property
     def is_made(self) -> bool:
@@ -77,6 +94,11 @@ def named_environment(name: str) -> Environment:
     if name not in known:
         near = next(iter(difflib.get_close_matches(name.lower(), known, n=1)), "")
         raise ConfigError("environment", name, ", ".join(known) + (f" (the nearest: {near})" if near else ""))
+    return environment_of(name, _read(name))
+
+
+def _read(name: str) -> Mapping[str, Any]:
+    """What the file of that name says, unchecked. Raises ConfigError where it cannot be read."""
     path = folder_of_documents() / f"{name}.yaml"
     try:
         given = read_yaml(path)
@@ -84,7 +106,7 @@ def named_environment(name: str) -> Environment:
         raise ConfigError("environment", name, f"a file that can be read: {path} ({error})") from None
     if not isinstance(given, dict):
         raise ConfigError("environment", name, f"keys in {path}: {', '.join(_KEYS)}")
-    return environment_of(name, given)
+    return given
 
 
 def environment_of(name: str, given: Mapping[str, Any]) -> Environment:
@@ -102,7 +124,14 @@ def environment_of(name: str, given: Mapping[str, Any]) -> Environment:
             near = next(iter(difflib.get_close_matches(str(key), _KEYS, n=1)), "")
             allowed = ", ".join(_KEYS) + (f" (the nearest: {near})" if near else "")
             raise ConfigError(f"environment.{name}.{key}", given[key], allowed)
+    if given.get("within") is not None:
+        return _within(name, given)
     requirements = _requirements(f"environment.{name}.requirements", given.get("requirements"))
+    build_requires = _requirements(f"environment.{name}.build_requires", given.get("build_requires"))
+    stand_ins = _stand_ins(f"environment.{name}.stand_ins", given.get("stand_ins"))
+    for key, value in (("build_requires", build_requires), ("stand_ins", stand_ins)):
+        if value and not requirements:
+            raise ConfigError(f"environment.{name}.{key}", given[key], "none where nothing is installed")
     return Environment(
         name=name,
         framework=_framework(f"environment.{name}.framework", given.get("framework", "torch")),
@@ -110,6 +139,34 @@ def environment_of(name: str, given: Mapping[str, Any]) -> Environment:
         requirements=requirements,
         variables=_variables(f"environment.{name}.variables", given.get("variables")),
         index=_index(f"environment.{name}.index", given.get("index")),
+        build_requires=build_requires,
+        stand_ins=stand_ins,
+    )
+
+
+def _within(name: str, given: Mapping[str, Any]) -> Environment:
+    """One that lies in the folder of another one: two frameworks of which one brings the other take the room once."""
+    key, other = f"environment.{name}.within", given["within"]
+    of_its_own = ("python", "requirements", "build_requires", "stand_ins", "index")
+    twice = next((each for each in of_its_own if given.get(each) is not None), None)
+    if twice is not None:
+        allowed = f"nothing beside within={other}, whose {twice} it is"
+        raise ConfigError(f"environment.{name}.{twice}", given[twice], allowed)
+    # Of the file of that one no more than its keys is read: were it within a third one, or itself, that would not end.
+    whose = _read(other) if isinstance(other, str) and other in names() else {}
+    if not whose or whose.get("within") is not None or other == name:
+        raise ConfigError(
+            key, other, "the name of one that conf/environment/ describes, with requirements of its own"
+        )
+    base = environment_of(str(other), whose)
+    if not base.is_made:
+        raise ConfigError(key, other, "the name of one that is made, with requirements")
+    return replace(
+        base,
+        name=name,
+        framework=_framework(f"environment.{name}.framework", given.get("framework", "torch")),
+        variables={**base.variables, **_variables(f"environment.{name}.variables", given.get("variables"))},
+        within=(base.name, base.framework),
     )
 
 
@@ -148,6 +205,13 @@ def _requirements(key: str, value: object) -> tuple[str, ...]:
         if why := refusal(line):
             raise ConfigError(key, line, why)
     return tuple(dict.fromkeys(map(pinned, lines)))
+
+
+def _stand_ins(key: str, value: object) -> tuple[str, ...]:
+    names = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(each in STAND_INS for each in names):
+        raise ConfigError(key, value, f"a list of {', '.join(STAND_INS)}")
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 def _variables(key: str, value: object) -> dict[str, str]:

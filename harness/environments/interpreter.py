@@ -69,6 +69,10 @@ def create(
         found = ready(environment)
         told(f"{environment.name}: is there already ({found.python}); nothing is installed into it")
         return found
+    if environment.within:
+        told(f"{environment.name}: lies within {environment.within[0]}")
+        create(environment.made_as, told, base=base, detail=detail)
+        return ready(environment)
     folder = kept.folder_of(environment)
     there = kept.read_mark(folder)
     # Before anything is there: what cannot be made leaves nothing.

@@ -75,7 +75,11 @@ def make_root() -> Path:
 
 def folder_of(environment: Environment) -> Path:
     """Of one that is made; need not be there yet. Variables are not part of what is made."""
-    asked = [environment.framework, environment.python, sorted(environment.requirements), environment.index]
+    environment = environment.made_as
+    asked: list[object] = [environment.framework, environment.python, sorted(environment.requirements)]
+    asked.append(environment.index)
+    # What most have none of changes no name where there is none.
+    asked += [[*kind] for kind in (environment.build_requires, environment.stand_ins) if kind]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
     return root() / f"{environment.name}-{digest}"
 
@@ -115,6 +119,8 @@ def write_mark(folder: Path, environment: Environment, *, python: str = "", comp
             "requirements": list(environment.requirements),
             "variables": dict(environment.variables),
             "index": environment.index,
+            "build_requires": list(environment.build_requires),
+            "stand_ins": list(environment.stand_ins),
         },
     }
     beneath.replace(folder, MARK, json.dumps(plain, indent=1).encode() + b"\n")

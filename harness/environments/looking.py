@@ -43,7 +43,10 @@ def look() -> Iterator[Look]:
             yield Look(name, f"refused ({error})", "", "")
             continue
         if environment.is_made:
-            yield _made(environment, there.pop(kept.folder_of(environment), None))
+            folder = kept.folder_of(environment)
+            # One that lies within another one is not what that folder was made for.
+            found = kept.read_mark(folder) if environment.within else there.pop(folder, None)
+            yield _made(environment, found)
         else:
             yield _existing(environment)
     # What was made of requirements on a command line, or of a description that has changed since.
@@ -63,7 +66,7 @@ def _existing(environment: Environment) -> Look:
 def _made(environment: Environment, there: kept.Kept | None) -> Look:
     asked = ", ".join(environment.requirements)
     folder = there.folder if there else kept.folder_of(environment)
-    size = kept.size_of(folder) if there else None
+    size = kept.size_of(folder) if there and not environment.within else None
     if kept.is_being_made(folder):
         return Look(environment.name, "being created", environment.python, asked, size, folder)
     if there is None:
@@ -72,7 +75,7 @@ def _made(environment: Environment, there: kept.Kept | None) -> Look:
         return Look(environment.name, "half-made: create it again", environment.python, asked, size, folder)
     try:
         # As it was made: what the same name means now may be another one.
-        facts = facts_of(there.environment)
+        facts = facts_of(environment if environment.within else there.environment)
     except NotReady as error:
         state = _reason(environment, error)
         return Look(environment.name, state, there.python, asked, size, folder)

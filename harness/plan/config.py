@@ -111,7 +111,8 @@ class ModelConfig:
 
 @dataclass
 class Config:
-    """A sweep: lists of values on the axes, and how to measure them."""
+    """A sweep: lists of values on the axes, and how to measure them. serialise: have the driver of each environment
+    save every mode of a forward step with its weights, and load it again, once its rounds are over."""
 
     name: str = "custom"
     depth: Optional[list[int]] = None  # noqa: UP045  (OmegaConf reads Optional, not `| None`, on 3.10)
@@ -133,6 +134,7 @@ class Config:
     oversubscribe: bool = True
     seed: int = 0
     timeout_s: float = 120.0
+    serialise: bool = False
     plugins: list[str] = field(default_factory=list, metadata=EXECUTED)
     shard: Optional[str] = None  # noqa: UP045
     out: Optional[str] = None  # noqa: UP045

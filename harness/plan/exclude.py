@@ -6,7 +6,7 @@ points are made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.core import axes
@@ -20,10 +20,12 @@ from harness.plan.points import Point
 EXCLUDABLE = (*axes.COUNTS, axes.MODE, *axes.CELL_NAMES, axes.ENVIRONMENT)
 
 
-def check_exclude(
-    rules: Sequence[dict[str, Any]], environments: Sequence[str] = (axes.DEFAULTS[axes.ENVIRONMENT],)
-) -> None:
-    """environments: that the sweep has. Raises ConfigError for the first rule that cannot be read."""
+_ALONE: dict[str, Sequence[str]] = {axes.ENVIRONMENT: (axes.DEFAULTS[axes.ENVIRONMENT],)}
+
+
+def check_exclude(rules: Sequence[dict[str, Any]], words: Mapping[str, Sequence[str]] = _ALONE) -> None:
+    """words: of axes whose values the sweep's environments decide. Raises ConfigError for the first rule that cannot be
+    read."""
     example = "rules such as {depth: 64, width: [512,4096]} or {batch: '>=1024'} over " + ", ".join(
         EXCLUDABLE
     )
@@ -43,8 +45,7 @@ def check_exclude(
                 raise ConfigError(f"{key}.{axis}", wanted, example) from None
             for name in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
                 if axis in axes.NAMES:
-                    known = environments if axis == axes.ENVIRONMENT else words_of(axis)
-                    one_of(f"{key}.{axis}", name, known)
+                    one_of(f"{key}.{axis}", name, words[axis] if axis in words else words_of(axis))
 
 
 def is_excluded(rule: dict[str, Any], point: Point) -> bool:

@@ -10,7 +10,9 @@ from itertools import product
 
 from harness.core import axes
 from harness.core.errors import ConfigError
+from harness.environments.document import HERE
 from harness.plan.allowed.environments import environments_of
+from harness.plan.allowed.modes import modes_in
 from harness.plan.config import Config
 from harness.plan.exclude import is_excluded
 from harness.plan.inventory import Inventory
@@ -31,11 +33,13 @@ def make_plan(config: Config, inventory: Inventory) -> Plan:
     unsupported = {
         point.key: reason for point in points if (reason := unsupported_reason(point, config, inventory))
     }
-    return Plan(points, group([p for p in points if p.key not in unsupported]), unsupported)
+    frameworks = {each.name: each.framework for each in environments_of(config) if each.name != HERE.name}
+    sessions = group([p for p in points if p.key not in unsupported])
+    return Plan(points, sessions, unsupported, frameworks)
 
 
 def points_of(config: Config) -> Iterator[Point]:
-    environments = [each.name for each in environments_of(config)]
+    modes = [(each.name, mode) for each in environments_of(config) for mode in modes_in(config.mode, each)]
     for model, batch, devices, controller, workload, dtype in product(
         models_of(config),
         once(config.batch),
@@ -44,9 +48,7 @@ def points_of(config: Config) -> Iterator[Point]:
         once(config.workload),
         once(config.dtype),
     ):
-        for autograd, environment, mode in product(
-            _autograds(config, workload), environments, once(config.mode)
-        ):
+        for autograd, (environment, mode) in product(_autograds(config, workload), modes):
             point = Point(
                 model=model.name,
                 sizes=model.sizes,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.core import axes
 from harness.core.controllers import CONTROLLERS
-from harness.core.schema import REFERENCE_MODE
+from harness.core.schema import REFERENCE_MODE, TORCH
 from harness.plan.recipe import DEFAULT, Recipe
 
 
@@ -124,11 +124,16 @@ class Session:
 
 @dataclass(frozen=True)
 class Plan:
-    """All points in the order of the axes; the sessions that measure them; why some are not measured."""
+    """All points in the order of the axes; the sessions that measure them; why some are not measured. frameworks: of
+    each environment that is not the harness's own."""
 
     points: tuple[Point, ...]
     sessions: tuple[Session, ...]
     unsupported: dict[str, str]
+    frameworks: Mapping[str, str] = field(default_factory=dict)
+
+    def framework(self, point: Point) -> str:
+        return self.frameworks.get(point.environment, TORCH)
 
 
 def group(points: Collection[Point]) -> tuple[Session, ...]:
@@ -170,4 +175,4 @@ def remaining(plan: Plan, done: Collection[str]) -> Plan:
             if missing:
                 wanted += [p for p in cell.points if p in missing or is_compared_with(p, missing)]
     unsupported = {key: reason for key, reason in plan.unsupported.items() if key not in done}
-    return Plan(plan.points, group(wanted), unsupported)
+    return replace(plan, sessions=group(wanted), unsupported=unsupported)

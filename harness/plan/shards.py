@@ -50,7 +50,8 @@ def shard_plan(plan: Plan, shard: tuple[int, int], config: Config, inventory: In
     own = [c for c in cells if part_of[c.id] == number - 1 or (reference and c.id == reference.id)]
     points = tuple(point for cell in own for point in cell.points)
     unsupported = {p.key: plan.unsupported[p.key] for p in points if p.key in plan.unsupported}
-    return Plan(_in_order(plan, points), group([p for p in points if p.key not in unsupported]), unsupported)
+    sessions = group([p for p in points if p.key not in unsupported])
+    return Plan(_in_order(plan, points), sessions, unsupported, plan.frameworks)
 
 
 def reference_cell(plan: Plan, costs: dict[str, float]) -> Cell | None:

@@ -5,12 +5,15 @@ In: a Point and the Inventory. Out: a reason, or none. Must not know torch; whet
 
 from __future__ import annotations
 
+from harness.core import axes
 from harness.core.controllers import CONTROLLERS
 from harness.core.errors import ConfigError
-from harness.environments.document import HERE
-from harness.environments.driven import MODES
+from harness.core.schema import TORCH
+from harness.environments.document import HERE, Environment
+from harness.environments.frameworks import framework_of
 from harness.modes import get_mode
 from harness.plan.allowed.environments import environments_of, is_driven
+from harness.plan.allowed.modes import lacking
 from harness.plan.config import Config
 from harness.plan.inventory import Inventory
 from harness.plan.points import Point
@@ -60,8 +63,10 @@ def unsupported_reason(point: Point, config: Config, inventory: Inventory) -> st
                 "(oversubscribe=true runs it all the same)"
             )
     environments = environments_of(config)
-    if is_driven(environments) and (reason := _not_driven(point, inventory)):
-        return reason
+    if is_driven(environments):
+        environment = next(each for each in environments if each.name == point.environment)
+        if reason := _not_driven(point, inventory) or _lacks(point, environment, inventory):
+            return reason
     # What another environment lacks, its driver says: this one's version of Python or torch is no measure.
     is_here = point.environment == HERE.name
     return _unsupported_by_mode(point, inventory) if is_here or not is_driven(environments) else None
@@ -80,8 +85,23 @@ def _not_driven(point: Point, inventory: Inventory) -> str | None:
         return f"{what}, the model is an MLP (model=mlp)"
     if point.recipe.loss or point.recipe.optimizer:
         return f"{what}, an MLP is trained by cross entropy and SGD"
-    if point.mode not in MODES:
-        return f"{what}, modes are {', '.join(MODES)}"
+    return None
+
+
+def _lacks(point: Point, environment: Environment, inventory: Inventory) -> str | None:
+    """What an environment's framework does not do, or is not measured doing."""
+    if reason := lacking(point.mode, environment):
+        return reason
+    framework = framework_of(environment.framework)
+    if framework.name == TORCH:
+        return None
+    way = framework.way(point.mode)
+    if point.workload == "train" and way is not None and not way.trains:
+        return f"{framework.title} makes no training step by {point.mode} ({way.call})"
+    if inventory.kind != "cpu":
+        return f"{framework.title} is measured on a CPU (device=cpu)"
+    if point.autograd != axes.DEFAULTS[axes.AUTOGRAD]:
+        return f"autograd={point.autograd} is torch's: {framework.title} has autograd={axes.DEFAULTS[axes.AUTOGRAD]}"
     return None
 
 

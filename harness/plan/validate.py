@@ -13,6 +13,7 @@ from harness.plan.allowed.bounds import check_bounds
 from harness.plan.allowed.checks import known_words, one_of, some
 from harness.plan.allowed.environments import environments_of
 from harness.plan.allowed.model import check_model
+from harness.plan.allowed.modes import check_modes, mode_words
 from harness.plan.allowed.plugins import check_plugins
 from harness.plan.allowed.size import check_size
 from harness.plan.allowed.texts import check_name, check_path_text
@@ -35,16 +36,18 @@ def validate(config: Config) -> Config:
         _check_sizes(config)
     for key in ("batch", "devices"):
         some(key, getattr(config, key))
-    for key in (axes.MODE, *axes.CELL_NAMES):
+    for key in axes.CELL_NAMES:
         known_words(key, getattr(config, key), words_of(key))
-    environments = [each.name for each in environments_of(config)]
+    environments = environments_of(config)
+    check_modes(config.mode, environments)
     check_size(config)
     _check_autograd(config)
     one_of("scaling", config.scaling, SCALINGS)
     one_of("device.kind", config.device.kind, DEVICE_KINDS)
     one_of("launcher.kind", config.launcher.kind, LAUNCHERS)
     _check_emulator(config)
-    check_exclude(config.exclude, environments)
+    names = [each.name for each in environments]
+    check_exclude(config.exclude, {axes.ENVIRONMENT: names, axes.MODE: mode_words(environments)})
     _check_sessions(config.timing)
     if config.shard is not None:
         parse_shard(config.shard)

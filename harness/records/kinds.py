@@ -87,13 +87,16 @@ class Axes(Struct, gc=False):
 
 
 class Point(Record, tag="point"):
-    """Of launcher.jsonl: a planned point. holds_lock: None in records of earlier versions. place: in the plan."""
+    """Of launcher.jsonl: a planned point. holds_lock: None in records of earlier versions, which knew torch alone.
+    style: of its mode, as far as it says. place: in the plan."""
 
     key: Name
     cell: Name
     axes: Axes
     needs_python: bool
     holds_lock: bool | None = None
+    framework: Name = schema.TORCH
+    style: Name | None = None
     place: Index = 0
 
 
@@ -145,6 +148,7 @@ class Session(Record, tag="session"):
     threads: Few | None = None
     cores: Few | None = None
     gil: bool | None = None
+    torch: Name = ""
     issuing_cores: Threads | None = None
     devices: Annotated[list[Identity], Meta(max_length=1024)] = []
     rel_width: Amount | None = None
@@ -189,6 +193,18 @@ class Prepared(Record, tag="prepared"):
     def __post_init__(self) -> None:
         if self.process_peak_mib is None:
             self.process_peak_mib = self.memory_peak_mib
+
+
+class Serialisation(Record, tag="serialisation"):
+    """A mode was saved with its weights and loaded again, in `format` and so many bytes; or was not: error says why."""
+
+    cell: Name
+    key: Name
+    format: Name = ""
+    bytes: Amount | None = None
+    save_s: Amount | None = None
+    load_s: Amount | None = None
+    error: Name = ""
 
 
 class Block(Struct, gc=False):
@@ -266,11 +282,26 @@ class Closing(Record, tag="closing"):
 
 
 OF_LAUNCHER = (Start, Point, Outcome)
-OF_RANKS = (Session, Environment, CellBegun, Prepared, Dropped, Round, Window, End, Closing)
+OF_RANKS = (
+    *(Session, Environment, CellBegun, Prepared, Dropped, Round, Window, End, Serialisation),
+    Closing,
+)
 KINDS: dict[str, type[Record]] = {str(kind.__struct_config__.tag): kind for kind in (*OF_LAUNCHER, *OF_RANKS)}
 
 AnyRecord = Union[  # noqa: UP007 (msgspec takes no other form where names are text)
-    Start, Point, Outcome, Session, Environment, CellBegun, Prepared, Dropped, Round, Window, End, Closing
+    Start,
+    Point,
+    Outcome,
+    Session,
+    Environment,
+    CellBegun,
+    Prepared,
+    Dropped,
+    Round,
+    Window,
+    End,
+    Serialisation,
+    Closing,
 ]
 _DECODER = msgspec.json.Decoder(AnyRecord)
 _TYPE = re.compile(rb'"type"\s*:\s*"(\w+)"')

@@ -15,6 +15,7 @@ from harness.analysis.run import Run
 from harness.report import summary
 from harness.report.findings import told
 from harness.report.findings.told import Told
+from harness.report.frameworks import FrameworksSection, sections
 from harness.report.result import Figure
 from harness.report.table.formats import listed, one_line
 from harness.report.table.keytable import KeyTable, key_table
@@ -34,6 +35,7 @@ class Content:
     status_line: str
     warnings: list[summary.Warned]
     calls: list[dict[str, str]]
+    frameworks: list[FrameworksSection]
     figures: list[Figure]
     omitted: list[str]
     no_figures: str
@@ -70,6 +72,7 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
     names = list(dict.fromkeys(str(run.config.get("name") or run.label) for run in runs))
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses(table))
     several = len(runs) > 1
+    of_frameworks = sections(table)
     return Content(
         title=one_line(f"Report on {listed(names) or 'no run'}", 200),
         runs=[
@@ -83,7 +86,9 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
         notes=summary.notes(runs),
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
         warnings=summary.warned(table),
-        calls=summary.thousand_calls(runs),
+        # What a section of frameworks has too, and more of it.
+        calls=[] if of_frameworks else summary.thousand_calls(runs),
+        frameworks=of_frameworks,
         figures=figures,
         omitted=omitted,
         no_figures="" if figures or omitted else _no_figures(table),

@@ -45,6 +45,12 @@ def render(content: Content) -> str:
     if content.calls:
         lines += ["### Total seconds for 1,000 calls", ""]
         lines += _table(list(content.calls[0]), [list(row.values()) for row in content.calls])
+    for section in content.frameworks:
+        lines += [f"### Frameworks: {escaped(section.where)}", ""]
+        lines += _table(section.ways.headers, section.ways.rows, section.ways.numeric)
+        if section.saved:
+            lines += _table(section.saved.headers, section.saved.rows, section.saved.numeric)
+        lines += [line for note in section.notes for line in (escaped(note), "")]
     if content.keys.headers:
         lines += _table(content.keys.headers, content.keys.rows, content.keys.numeric)
     lines += [

@@ -20,15 +20,15 @@ from harness.plan.points import Cell, Point
 class SessionSpec:
     """One session as its ranks see it.
 
-    id: names its files. draw: a random number, by which its processes, orders and places differ from
-    those of any other session. nulls: ids of cells that hold a second build of the reference mode. controller,
-    devices: who issues to how many devices, of all ranks. store: file where the ranks meet; None where they do so in
-    torchrun's store. threads: intra-op threads per rank. affinity: pin ranks to cores. usage: record CPU time
-    around blocks. memory: whether the memory of each mode's step is looked at. window_s: seconds for which each point
-    is held for samplers. search: folders in which modules are looked for last. revision: of the harness that made it
-    (harness.core.files.revision), which alone may measure it. source: the commit it lies in, with + where it was
-    changed since; empty where that is not known. environments: of the session's points, each measured by a driver; ()
-    where there is only the rank's own. timeout_s: of a driver's answer.
+    id: names its files. draw: a random number, by which its processes, orders and places differ from those of any other
+    session. nulls: ids of cells that hold a second build of the reference mode. controller, devices: who issues to how
+    many devices, of all ranks. store: file where the ranks meet; None where they do so in torchrun's store. threads:
+    intra-op threads per rank. affinity: pin ranks to cores. usage: record CPU time around blocks. memory: whether the
+    memory of each mode's step is looked at. window_s: seconds for which each point is held for samplers. serialise:
+    whether drivers save and load each mode. search: folders in which modules are looked for last. revision: of the
+    harness that made it (harness.core.files.revision), which alone may measure it. source: the commit it lies in, with
+    + where it was changed since; empty where that is not known. environments: of the session's points, each measured by
+    a driver; () where there is only the rank's own. timeout_s: of a driver's answer.
     """
 
     id: str
@@ -50,6 +50,7 @@ class SessionSpec:
     revision: str
     source: str = ""
     memory: bool = False
+    serialise: bool = False
     search: tuple[str, ...] = ()
     environments: tuple[Environment, ...] = ()
     timeout_s: float = 120.0
@@ -71,7 +72,13 @@ class SessionSpec:
         plain["timing"] = TimingConfig(**plain["timing"])
         plain["plugins"], plain["search"] = tuple(plain["plugins"]), tuple(plain["search"])
         plain["environments"] = tuple(
-            Environment(**{**each, "requirements": tuple(each["requirements"])})
+            Environment(
+                **{
+                    **each,
+                    "requirements": tuple(each["requirements"]),
+                    **{name: tuple(each.get(name, ())) for name in ("build_requires", "stand_ins", "within")},
+                }
+            )
             for each in plain["environments"]
         )
         plain["raw"], plain["store"] = Path(plain["raw"]), plain["store"] and Path(plain["store"])

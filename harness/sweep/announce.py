@@ -6,13 +6,14 @@ In: a plan. Out: records of launcher.jsonl. Must not know how sessions are run.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
 from harness.core import axes, schema
 from harness.core.stats.spread import Earlier
-from harness.modes import get_mode
+from harness.plan.allowed.modes import said_of
 from harness.plan.inventory import Inventory
 from harness.plan.points import Cell, Plan, Point
 from harness.records import kinds
@@ -47,7 +48,8 @@ def announce(
     for point in plan.points:
         if point.key not in known:
             nodes = inventory.nodes_for(point.devices)
-            records.write("point", **point_record(point, nodes), place=places[point.key])
+            framework = plan.framework(point)
+            records.write("point", **point_record(point, nodes, framework), place=places[point.key])
 
 
 def write_unsupported(records: Writer, reasons: dict[str, str]) -> None:
@@ -58,11 +60,14 @@ def write_unsupported(records: Writer, reasons: dict[str, str]) -> None:
 
 def planned_records(plan: Plan, inventory: Inventory) -> list[kinds.Point]:
     """The points as they are read again once they are announced."""
-    records = (point_record(point, inventory.nodes_for(point.devices)) for point in plan.points)
+    records = (
+        point_record(point, inventory.nodes_for(point.devices), plan.framework(point))
+        for point in plan.points
+    )
     return [msgspec.convert(record, kinds.Point) for record in records]
 
 
-def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
+def point_record(point: Point, nodes: int = 1, framework: str = schema.TORCH) -> dict[str, Any]:
     """A planned point as the launcher writes it down: all that the analysis knows of it."""
     place = {name: getattr(point, name) for name in (*axes.AXES, axes.SCALING, axes.MODEL_ARGS)}
     return {
@@ -70,6 +75,6 @@ def point_record(point: Point, nodes: int = 1) -> dict[str, Any]:
         "cell": Cell((point,)).id,
         "axes": {**place, axes.NODES: nodes},
         # The analysis must not depend on which plugins are loaded where it runs.
-        "needs_python": get_mode(point.mode).needs_python,
-        "holds_lock": get_mode(point.mode).holds_lock,
+        "framework": framework,
+        **asdict(said_of(point, framework)),
     }

@@ -68,7 +68,7 @@ def print_plan(
             f"\nsession {session_id}: {session.ranks} ranks, {len(session.cells)} cells, {session.points} points"
         )
         for cell in session.cells:
-            say(f"  {cell.label}: {', '.join(point.mode for point in cell.points)}")
+            say(f"  {cell.label}: {', '.join(point.name for point in cell.points)}")
         folder = session_folder(path.absolute(), session_id)
         nodes = inventory.nodes_for(session.devices)
         if start := launcher.start(session, session_id, folder, nodes, say):

@@ -135,6 +135,7 @@ def _new_session(site: Site, session: Session, draw: int, held: bool) -> tuple[s
         affinity=config.device.affinity,
         usage=config.monitor.usage,
         memory=held,
+        serialise=held and config.serialise,
         window_s=window_seconds(config, kind) if held else 0.0,
         seed=config.seed,
         timing=config.timing,

@@ -69,6 +69,7 @@ def measure_session(arrival: Arrival) -> int:
         spec.usage,
         ranks.most(clock_cost_ns()),
         memory=spec.memory,
+        serialise=spec.serialise,
         window_s=spec.window_s,
         session=f"{spec.id}:{spec.draw}",
         nulls=frozenset(spec.nulls),

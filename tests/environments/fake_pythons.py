@@ -31,6 +31,8 @@ elif words[:4] == ["-m", "pip", "config", "list"]:
     print(plan["pip_config"])
 elif words[:3] == ["-m", "pip", "install"]:
     print(plan["pip_says"], flush=True)
+    if plan["pip_makes"]:
+        Path(plan["pip_makes"]).mkdir(parents=True)
     time.sleep(plan["pip_takes_s"])
     sys.exit(plan["pip_status"])
 else:
@@ -68,6 +70,7 @@ class FakePython:
     pip_config: str = ""
     pip_says: str = "Collecting torch\nProgress 1048576 of 2097152\nSuccessfully installed torch-2.13.0"
     pip_status: int = 0
+    pip_makes: str = ""
     pip_takes_s: float = 0
     ends_by: int = 0
     facts: dict[str, object] = field(default_factory=facts)

@@ -27,6 +27,9 @@ def test_every_one_that_is_bundled_is_allowed(name: str) -> None:
     assert environment.name == name
     assert environment.is_made
     # What a name says of its version is so.
+    if "-" not in name:
+        assert environment.framework == name
+        return
     kind, version, *build = name.split("-")
     if kind == "python":
         assert environment.python == version
@@ -145,6 +148,16 @@ def test_a_requirement_with_options_or_addresses_or_without_its_version_is_refus
         ({"python": "3.12", "index": "--extra-index-url"}, "environment.mine.index"),
         ({"python": "3.12", "index": "https://a b"}, "environment.mine.index"),
         ({"python": "3.12", "index": "relative"}, "environment.mine.index"),
+        (
+            {"requirements": "six==1.16.0", "build_requires": ["setuptools<60"]},
+            "environment.mine.build_requires",
+        ),
+        ({"requirements": "six==1.16.0", "build_requires": ["--pre"]}, "environment.mine.build_requires"),
+        ({"python": "3.12", "build_requires": ["wheel==0.45.1"]}, "environment.mine.build_requires"),
+        ({"requirements": "six==1.16.0", "stand_ins": ["cuda"]}, "environment.mine.stand_ins"),
+        ({"requirements": "six==1.16.0", "stand_ins": [["mpi"]]}, "environment.mine.stand_ins"),
+        ({"requirements": "six==1.16.0", "stand_ins": {"mpi": 1}}, "environment.mine.stand_ins"),
+        ({"python": "3.12", "stand_ins": "mpi"}, "environment.mine.stand_ins"),
         ("/usr/bin/python3", "environment.mine"),
         (None, "environment.mine"),
     ],

@@ -85,11 +85,12 @@ def test_what_is_asked_for_otherwise_is_another_one(
     for other in (
         replace(described, requirements=("torch==2.14.1",)),
         replace(described, index="https://elsewhere/simple"),
+        replace(described, build_requires=("wheel==0.45.1",)),
     ):
         with pytest.raises(NotReady, match="not created"):
             ready(other)
         heard.create(other)
-    assert len(folders(folder)) == 3
+    assert len(folders(folder)) == 4
     # Variables are those of its processes: nothing of it has to be made anew.
     assert ready(replace(described, variables={"A": "1"}))
 
@@ -233,6 +234,23 @@ def test_one_whose_python_has_gone_is_made_anew(fake: FakePython, described: Env
     heard.create(described)
     assert any("is made anew" in step for step in heard.steps)
     assert ready(described)
+
+
+def test_one_whose_stand_in_cannot_be_made_is_not_kept(
+    fake: FakePython, folder: Path, described: Environment
+) -> None:
+    packages = "venv/lib/python3.14/site-packages"
+    fake.told(pip_makes=str(kept.folder_of(replace(described, stand_ins=("mpi",))) / packages))
+    why = str(Heard().refused(replace(described, stand_ins=("mpi",))))
+    assert "the stand-in for mpi: " in why and "needs a stand-in for mpi" in why
+    assert folders(folder) == []
+
+
+def test_a_description_is_read_back_from_its_mark_whole(fake: FakePython, described: Environment) -> None:
+    whole = replace(described, build_requires=("wheel==0.45.1",))
+    Heard().create(whole)
+    found = kept.read_mark(kept.folder_of(whole))
+    assert found is not None and found.environment == whole
 
 
 class TestPython:
@@ -392,6 +410,15 @@ class TestPip:
         fake.told(pip="18.1")
         Heard().create(described)
         assert [run[0][-1] for run in fake.runs("-m", "pip", "install")] == ["pip==21.3.1", "torch==2.13.0"]
+
+    def test_what_sources_are_built_with_comes_first_and_is_what_they_are_built_with(
+        self, fake: FakePython, described: Environment
+    ) -> None:
+        Heard().create(replace(described, build_requires=("setuptools==59.8.0", "wheel==0.45.1")))
+        first, last = (run[0] for run in fake.runs("-m", "pip", "install"))
+        assert first[-2:] == ["setuptools==59.8.0", "wheel==0.45.1"]
+        assert "--no-build-isolation" not in first
+        assert "--no-build-isolation" in last and last[-1] == "torch==2.13.0"
 
     def test_nothing_that_lies_where_one_stands_is_run(
         self, fake: FakePython, described: Environment, folder: Path

@@ -51,6 +51,7 @@ def test_environments_share_the_cell_of_the_modes() -> None:
     [
         (None, ["here"]),
         (["here"], ["here"]),
+        ("here", ["here"]),
         (MINE, ["here", "mine"]),
         ({**MINE, "here": {}}, ["mine", "here"]),
         ({"here": {}, **MINE}, ["here", "mine"]),
@@ -63,7 +64,7 @@ def test_what_is_named(given: Any, names: list[str]) -> None:
     assert is_driven(environments_of(Config(environment=given))) == (names != ["here"])
 
 
-@pytest.mark.parametrize("given", [[], "here", 3, [3], ["here", "here"], {"mine": 3}, ["no-such-one"]])
+@pytest.mark.parametrize("given", [[], "her", "", 3, [3], ["here", "here"], {"mine": 3}, ["no-such-one"]])
 def test_what_is_no_environment_is_refused(given: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         validate(Config(depth=[2], width=[8], environment=given))

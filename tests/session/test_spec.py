@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.environments.document import named_environment
 from harness.plan.config import Config, TimingConfig
 from harness.plan.inventory import Inventory
 from harness.plan.layout import make_plan
@@ -46,6 +47,13 @@ def test_a_session_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     # Keys are what the launcher looks for in the records.
     assert [p.key for c in after.cells for p in c.points] == [p.key for c in before.cells for p in c.points]
     assert [c.id for c in after.cells] == [c.id for c in before.cells]
+
+
+def test_environments_are_read_back_with_every_one_of_their_keys(tmp_path: Path) -> None:
+    named = tuple(map(named_environment, ("here", "cntk", "chainer", "keras", "torch-2.13-cpu")))
+    before = replace(spec(tmp_path), environments=named)
+    before.save(tmp_path / "session.json")
+    assert SessionSpec.load(tmp_path / "session.json").environments == named
 
 
 def test_ranks_that_meet_in_torchruns_store_have_no_file(tmp_path: Path) -> None:

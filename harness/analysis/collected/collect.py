@@ -26,6 +26,7 @@ from harness.records.kinds import (
     Environment,
     Prepared,
     Round,
+    Serialisation,
     Session,
     Window,
 )
@@ -77,7 +78,7 @@ class RankDrop:
 class Collected:
     """measured: in the order of the files. rounds: by session and point, of points that all ranks have. drops: of ended
     cells. ranks: by session. windows: by session and point. placements: by session. spans: of rank 0 of each session.
-    environments: by name what the latest driver of it said of itself.
+    environments: by name what the latest driver of it said of itself. serialisations: by key how a mode was saved.
     speeds: ns that the reference work took, of each session in which it was timed. timed: keys of points of which there
     are blocks, complete or not. unused: why blocks of complete measurements are in no round -> how many."""
 
@@ -89,6 +90,7 @@ class Collected:
     placements: dict[str, Placement] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    serialisations: dict[str, Serialisation] = field(default_factory=dict)
     speeds: list[float] = field(default_factory=list)
     timed: set[str] = field(default_factory=set)
     unused: Counter[str] = field(default_factory=Counter)
@@ -203,6 +205,8 @@ class _Sorting:
             self.measured[name, record.cell] = MeasuredCell(session, record.stop, record.keys, record.share)
         elif isinstance(record, Environment):
             self.found.environments[record.environment] = record.facts
+        elif isinstance(record, Serialisation):
+            self.found.serialisations[record.key] = record
         elif isinstance(record, Dropped):
             self.drops.append(RankDrop(name, session.rank, record))
         elif isinstance(record, Window):

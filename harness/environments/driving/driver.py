@@ -1,8 +1,8 @@
 """What runs under another Python, all by itself: prepares models, times blocks of their steps, and sleeps in between.
 
 In: requests, a line of JSON each, on a pipe of its own. Out: an answer to each on another one. Must not know anything
-of this project, nor import anything but Python's own modules and the framework: it is a file that Python 3.6 to 3.14
-run.
+of this project, nor import anything but Python's own modules; what a framework does stands in a file of its name
+(frameworks/), which imports that too. All of them are files that Python 3.6 to 3.14 run.
 """
 
 import sys
@@ -11,10 +11,8 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]  # this file's own folder, whose names are not the framework's business
 
 import array
-import functools
 import gc
-import importlib
-import inspect
+import importlib.util
 import itertools
 import json
 import os
@@ -23,8 +21,12 @@ import random
 import re
 import resource
 import time
-import types
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+# By this name the frameworks' files import what is written here, also where nothing of this project can be imported.
+OWN_NAME = "harness.environments.driving.driver"
+sys.modules.setdefault(OWN_NAME, sys.modules[__name__])
+FRAMEWORKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "frameworks")
 
 # Evenly spaced numbers of a tensor, as many at most, stand for it where outcomes are compared.
 MOST_NUMBERS = 1024
@@ -41,8 +43,8 @@ Call = Callable[[], Any]
 Outcome = List[List[float]]
 Task = Dict[str, Any]
 Numbers = Any  # an array.array, which Python 3.6 knows as no generic
-# What a mode made of a model; and what says, once it was called, why it is not what it should be.
-Built = Tuple[Any, Callable[[], Optional[str]]]
+# Saves a program with its weights into an empty folder, and answers what loads it again and gives its Outcome.
+Saved = Callable[[str], Callable[[], Outcome]]
 
 
 class Unsupported(Exception):
@@ -59,13 +61,24 @@ def nothing() -> None:
 
 class Step:
     """A mode that is ready. call: makes one step; wait: returns when the device is done; context: what it is called in,
-    made anew each time; outcome: makes one step, and answers lists of numbers."""
+    made anew each time; outcome: makes one step, and answers lists of numbers. saved: where the framework can save what
+    the mode made; saved_as: by what call, in words."""
 
-    def __init__(self, call: Call, wait: Call, context: Call, outcome: Callable[[], Outcome]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        wait: Call,
+        context: Call,
+        outcome: Callable[[], Outcome],
+        saved: Optional[Saved] = None,
+        saved_as: str = "",
+    ) -> None:
         self.call = call
         self.wait = wait
         self.context = context
         self.outcome = outcome
+        self.saved = saved
+        self.saved_as = saved_as
 
 
 class Nowhere:
@@ -83,294 +96,60 @@ def evenly(length: int) -> int:
     return max(1, -(-length // MOST_NUMBERS))
 
 
-class Plain:
-    """No framework: an MLP in lists of Python's own numbers, by which this file is tested where there is no other."""
-
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-
-    def facts(self) -> Dict[str, str]:
-        return {"framework": "plain"}
-
-    def prepared(self, task: Task, numbers: Numbers) -> Step:
-        if task["mode"] != "eager" or task["workload"] != "forward":
-            raise Unsupported("plain numbers have no mode %s for %s" % (task["mode"], task["workload"]))
-        sizes, batch = task["sizes"], task["batch"]
-        layers = []  # type: List[Any]
-        numbers = iter(numbers)
-        for fan_in, fan_out in zip(sizes, sizes[1:]):
-            weight = [list(itertools.islice(numbers, fan_in)) for _ in range(fan_out)]
-            layers.append((weight, list(itertools.islice(numbers, fan_out))))
-        inputs = [list(itertools.islice(numbers, sizes[0])) for _ in range(batch)]
-
-        def call() -> Any:
-            outputs = []
-            for values in inputs:
-                for place, (weight, bias) in enumerate(layers):
-                    if place:
-                        values = [max(value, 0.0) for value in values]
-                    values = [
-                        sum(map(float.__mul__, row, values)) + shift for row, shift in zip(weight, bias)
-                    ]
-                outputs.append(values)
-            return outputs
-
-        def outcome() -> Outcome:
-            flat = [value for values in call() for value in values]
-            return [flat[:: evenly(len(flat))]]
-
-        return Step(call, nothing, Nowhere, outcome)
+def apart(flat: Any, sizes: Sequence[int], batch: int) -> Tuple[List[Tuple[Any, Any]], Any, Any]:
+    """Of a task's numbers, as an array that is cut and reshaped: each layer's weight (outputs, inputs) and bias,
+    then the inputs (batch, sizes[0]), then the labels (batch,), still as floating-point numbers."""
+    shapes = []  # type: List[Tuple[int, ...]]
+    for fan_in, fan_out in zip(sizes, sizes[1:]):
+        shapes += [(fan_out, fan_in), (fan_out,)]
+    parts = list(_cut(flat, shapes + [(batch, sizes[0]), (batch,)]))
+    return list(zip(parts[:-2:2], parts[1:-2:2])), parts[-2], parts[-1]
 
 
-class Torch:
-    """PyTorch, from versions that know neither inference mode nor a compiler to those that do."""
-
-    def __init__(self, threads: int) -> None:
-        self.torch = torch = importlib.import_module("torch")  # type: Any
-        torch.set_num_threads(threads)
-        torch.set_num_interop_threads(1)
-        torch.set_flush_denormal(True)  # a denormal number slows a CPU kernel many times
-        self.held = []  # type: List[Any]
-
-    def facts(self) -> Dict[str, str]:
-        torch = self.torch
-        found = {"framework": "torch %s" % torch.__version__, "threads": str(torch.get_num_threads())}
-        found["cuda"] = str(torch.version.cuda)
-        found["git"] = str(getattr(torch.version, "git_version", ""))
-        said = torch.__config__.show() if hasattr(torch, "__config__") else ""
-        for name, pattern in (
-            ("compiler", r"- (GCC [\d.]+|clang[^\n,]*)"),
-            ("mkl", r"Math Kernel Library Version ([\w.-]+)"),
-            ("onednn", r"MKL-DNN (v[\d.]+)"),
-            ("openmp", r"OpenMP (\d+)"),
-            ("instructions", r"CPU capability usage: (\w+)"),
-            ("blas", r"BLAS_INFO=(\w+)"),
-            ("flags", r"CXX_FLAGS=([^,\n]*)"),
-        ):
-            match = re.search(pattern, said)
-            if match:
-                found[name] = match.group(1)
-        return found
-
-    def prepared(self, task: Task, numbers: Numbers) -> Step:
-        torch = self.torch
-        device = torch.device(task["device"])
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise Unsupported("this build of torch sees no CUDA device")
-        autograd = task["autograd"] if task["workload"] == "forward" else "grad"
-        context = self.context(autograd)
-        # In places of its own: what comes next lies elsewhere than it would have.
-        self.held.append(bytearray(64 * random.randrange(1, 64)))
-        self.held.append([[place] for place in range(random.randrange(500))])
-        dtype = getattr(torch, task["dtype"])
-        flat = self.tensor(numbers)
-        with context() if autograd == "inference_model" else Nowhere():
-            model, at = self.model(task["sizes"], flat, device, dtype)
-            inputs, at = self.taken(flat, at, (task["batch"], task["sizes"][0]))
-            inputs = inputs.to(device=device, dtype=dtype)
-        labels = self.taken(flat, at, (task["batch"],))[0].long().to(device)
-        del flat
-        wait = torch.cuda.synchronize if device.type == "cuda" else nothing
-        with context():
-            if task["workload"] == "train":
-                call, outcome = self.training(model, inputs, labels, task["mode"])
-            else:
-                call, outcome = self.forward(model.eval(), inputs, task["mode"], autograd)
-        return Step(call, wait, context, outcome)
-
-    def context(self, autograd: str) -> Call:
-        torch = self.torch
-        if autograd.startswith("inference"):
-            if not hasattr(torch, "inference_mode"):
-                raise Unsupported("torch %s has no inference_mode" % torch.__version__)
-            return torch.inference_mode  # type: ignore[no-any-return]
-        return {"grad": torch.enable_grad, "no_grad": torch.no_grad}[autograd]  # type: ignore[no-any-return]
-
-    def tensor(self, numbers: Numbers) -> Any:
-        torch, wide = self.torch, numbers.typecode == "d"
-        if hasattr(torch, "frombuffer"):
-            return torch.frombuffer(numbers, dtype=torch.float64 if wide else torch.float32)
-        storage, kind = (
-            (torch.DoubleStorage, torch.DoubleTensor) if wide else (torch.FloatStorage, torch.FloatTensor)
-        )
-        return kind(storage.from_buffer(numbers.tobytes(), byte_order="native"))
-
-    def taken(self, flat: Any, at: int, shape: Tuple[int, ...]) -> Tuple[Any, int]:
-        """The next numbers in that shape, of memory of their own, and where the rest begins."""
+def _cut(flat: Any, shapes: Sequence[Tuple[int, ...]]) -> Iterator[Any]:
+    at = 0
+    for shape in shapes:
         count = 1
         for size in shape:
             count *= size
-        return flat[at : at + count].reshape(shape).clone(), at + count
-
-    def model(self, sizes: Sequence[int], flat: Any, device: Any, dtype: Any) -> Tuple[Any, int]:
-        torch, at = self.torch, 0
-        layers = []  # type: List[Any]
-        for place, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
-            if place:
-                layers.append(torch.nn.ReLU())
-            layer = torch.nn.Linear(fan_in, fan_out)
-            with torch.no_grad():
-                for own, shape in ((layer.weight, (fan_out, fan_in)), (layer.bias, (fan_out,))):
-                    given, at = self.taken(flat, at, shape)
-                    own.copy_(given)
-            layers.append(layer.to(device=device, dtype=dtype))
-        return torch.nn.Sequential(*layers), at
-
-    def forward(self, model: Any, inputs: Any, mode: str, autograd: str) -> Tuple[Call, Call]:
-        if mode == "frozen" and autograd == "grad":
-            raise Unsupported("frozen parameters are constants: autograd has nothing to record")
-        built, proof = self.built(model, inputs, mode)
-        call = functools.partial(built, inputs)
-
-        def outcome() -> Outcome:
-            output = call()
-            why = proof()
-            if why:
-                raise Unsupported(why)
-            if output.requires_grad != (autograd == "grad"):
-                did = "recorded" if output.requires_grad else "recorded nothing"
-                raise ValueError("autograd=%s: the mode %s for a backward pass" % (autograd, did))
-            return [self.numbers(output)]
-
-        return call, outcome
-
-    def training(self, model: Any, inputs: Any, labels: Any, mode: str) -> Tuple[Call, Call]:
-        torch = self.torch
-        if mode == "frozen":
-            raise Unsupported("frozen parameters are constants and cannot be trained")
-        built, proof = self.built(model, inputs, mode)
-        parameters = list(model.parameters())
-        optimizer = torch.optim.SGD(parameters, lr=LEARNING_RATE)
-        loss_of = functools.partial(torch.nn.functional.cross_entropy, target=labels)
-        if "set_to_none" in inspect.signature(optimizer.zero_grad).parameters:
-            clear = functools.partial(optimizer.zero_grad, set_to_none=True)  # type: Any
-        else:
-            clear = optimizer.zero_grad
-
-        def call() -> Any:
-            clear()
-            loss = loss_of(built(inputs))
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        def outcome() -> Outcome:
-            loss = call()
-            why = proof()
-            if why:
-                raise Unsupported(why)
-            return [self.numbers(each) for each in [loss] + [own.grad for own in parameters]]
-
-        return call, outcome
-
-    def numbers(self, tensor: Any) -> List[float]:
-        flat = tensor.detach().reshape(-1)
-        return flat[:: evenly(flat.numel())].double().cpu().tolist()  # type: ignore[no-any-return]
-
-    def built(self, model: Any, inputs: Any, mode: str) -> Built:
-        builders = {  # type: Dict[str, Callable[[], Built]]
-            "eager": lambda: (model, nothing),
-            "symbolic": lambda: self.symbolic(model),
-            "script": lambda: self.scripted(self.torch.jit.script, self.twin(model)),
-            "trace": lambda: self.scripted(
-                functools.partial(self.torch.jit.trace, check_trace=False), model, inputs
-            ),
-            "frozen": lambda: self.frozen(model),
-            "compile": lambda: self.compiled(model),
-        }
-        if mode not in builders:
-            raise Unsupported("mode %s is not measured under other environments" % mode)
-        return builders[mode]()
-
-    def scripted(self, make: Callable[..., Any], *given: Any) -> Built:
-        if sys.version_info >= (3, 14):
-            raise Unsupported("TorchScript does not support Python 3.14 and later")
-        module = make(*given)
-        if not isinstance(module, self.torch.jit.ScriptModule):
-            raise Unsupported("TorchScript is switched off (PYTORCH_JIT=0?)")
-        return module, nothing
-
-    def frozen(self, model: Any) -> Built:
-        jit = self.torch.jit
-        if not hasattr(jit, "freeze") or not hasattr(jit, "optimize_for_inference"):
-            raise Unsupported("torch %s cannot freeze a module for inference" % self.torch.__version__)
-        module, proof = self.scripted(jit.script, self.twin(model.eval()))
-        return jit.optimize_for_inference(jit.freeze(module)), proof
-
-    def compiled(self, model: Any) -> Built:
-        torch = self.torch
-        if not hasattr(torch, "compile"):
-            raise Unsupported("torch %s has no compiler" % torch.__version__)
-        counters = importlib.import_module("torch._dynamo.utils").counters
-        if importlib.import_module("torch._dynamo.config").disable:
-            raise Unsupported("torch.compile is switched off (TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE)")
-        before = counters["stats"]["unique_graphs"]
-        try:
-            compiled = torch.compile(self.with_code_of_its_own(model), fullgraph=True, dynamic=False)
-        except RuntimeError as error:
-            if "not supported" in str(error):
-                raise Unsupported(first_line(error)) from error
-            raise
-
-        def proof() -> Optional[str]:
-            graphs = counters["stats"]["unique_graphs"]
-            return None if graphs > before else "dynamo compiled no frame of it: it runs in Python"
-
-        return compiled, proof
-
-    def twin(self, model: Any, **attributes: Any) -> Any:
-        """The same model of a class of its own, so that no graph of another one is taken for it."""
-        kind = type(model)
-        twin = model.__class__.__new__(kind)
-        twin.__dict__ = dict(model.__dict__)
-        attributes["__module__"] = kind.__module__
-        twin.__class__ = type(kind.__name__, (kind,), attributes)
-        return twin
-
-    def with_code_of_its_own(self, model: Any) -> Any:
-        """torch.compile keeps what it compiled by code object: with one of its own, no model meets another's."""
-        forward = type(model).forward
-        name = "forward_%d" % len(self.held)
-        code = forward.__code__.replace(co_name=name, co_filename=__file__)
-        own = types.FunctionType(
-            code, forward.__globals__, forward.__name__, forward.__defaults__, forward.__closure__
-        )
-        return self.twin(model, forward=own)
-
-    def symbolic(self, model: Any) -> Built:
-        """The model as one Python function of its parameters, written by torch.fx."""
-        try:
-            fx = importlib.import_module("torch.fx")  # type: Any
-        except ImportError as error:
-            raise Unsupported("torch %s has no torch.fx" % self.torch.__version__) from error
-        # Follows every call into modules: what is recorded are functions alone.
-        through = type("Through", (fx.Tracer,), {"is_leaf_module": lambda *_: False})  # type: Any
-        graph = through().trace(model)
-        last = [node for node in graph.nodes if node.op == "placeholder"][-1]
-        arguments = {}  # type: Dict[str, Any]
-        values = []  # type: List[Any]
-        for node in list(graph.nodes):
-            if node.op != "get_attr":
-                continue
-            name = str(node.target)
-            if name not in arguments:
-                with graph.inserting_after(last):
-                    arguments[name] = last = graph.placeholder("p_" + name.replace(".", "_"))
-                values.append(functools.reduce(getattr, name.split("."), model))
-            node.replace_all_uses_with(arguments[name])
-            graph.erase_node(node)
-        graph.lint()
-        written = fx.GraphModule(self.torch.nn.Module(), graph)
-        program, parameters = type(written).forward.__get__(written), tuple(values)
-
-        def forward(_: Any, given: Any) -> Any:
-            return program(given, *parameters)
-
-        straight = type("Straight", (self.torch.nn.Module,), {"forward": forward})  # type: Any
-        return straight(), nothing
+        yield flat[at : at + count].reshape(shape)
+        at += count
 
 
-FRAMEWORKS = {"torch": Torch, "plain": Plain}  # type: Dict[str, Any]
+def sampled(array: Any) -> List[float]:
+    """The numbers that stand for those of an array of numpy."""
+    flat = array.reshape(-1)
+    return flat[:: evenly(len(flat))].astype("float64").tolist()  # type: ignore[no-any-return]
+
+
+def check_no_recording(task: Task, framework: str) -> None:
+    """Raises Unsupported for a forward pass that autograd shall record, of one that records nothing by itself."""
+    if task["workload"] == "forward" and task["autograd"] == "grad":
+        why = "%s records nothing for a backward pass unless it is told to: autograd=grad is torch's"
+        raise Unsupported(why % framework)
+
+
+def framework_of(name: str) -> Any:
+    """The class in the file of that name. Raises Unsupported where there is none."""
+    path = os.path.join(FRAMEWORKS, name + ".py")
+    if not name.isidentifier() or name.startswith("_") or not os.path.isfile(path):
+        raise Unsupported("no framework that is measured: %s" % name)
+    spec = importlib.util.spec_from_file_location(
+        "%s.frameworks.%s" % (OWN_NAME.rpartition(".")[0], name), path
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Some compilers look a function's module up by its name.
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    return module.Framework  # type: ignore[attr-defined]
+
+
+def size_of(folder: str) -> int:
+    """Bytes of all files in it."""
+    return sum(
+        os.path.getsize(os.path.join(path, name)) for path, _, files in os.walk(folder) for name in files
+    )
 
 
 def first_line(error: BaseException) -> str:
@@ -402,11 +181,10 @@ class Session:
     def __init__(self) -> None:
         self.framework = None  # type: Any
         self.steps = {}  # type: Dict[int, Step]
+        self.held = []  # type: List[Any]
 
     def start(self, framework: str, threads: int) -> Dict[str, Any]:
-        if framework not in FRAMEWORKS:
-            raise Unsupported("no framework that is measured: %s" % framework)
-        self.framework = FRAMEWORKS[framework](threads)
+        self.framework = framework_of(framework)(threads)
         gc.collect()
         if hasattr(gc, "freeze"):
             gc.freeze()  # what importing left behind is there to stay: no collection needs to look at it again
@@ -430,6 +208,9 @@ class Session:
         gc.collect()
         given = numbers_in(numbers, task["dtype"])
         random.seed()
+        # In places of its own: what comes next lies elsewhere than it would have.
+        self.held.append(bytearray(64 * random.randrange(1, 64)))
+        self.held.append([[place] for place in range(random.randrange(500))])
         begun = clock()
         step = self.framework.prepared(task, given)
         step.wait()
@@ -451,6 +232,27 @@ class Session:
         self.steps.pop(slot, None)
         gc.collect()
         return {}
+
+    def serialise(self, slot: int, folder: str) -> Dict[str, Any]:
+        """Save what is prepared there into an empty folder, load that again, and make one step of what was loaded."""
+        step = self.steps[slot]
+        if step.saved is None:
+            raise Unsupported("this mode makes nothing that could be saved as a program")
+        with step.context():
+            begun = clock()
+            load = step.saved(folder)
+            saved = clock()
+            size = size_of(folder)
+            loading = clock()
+            outcome = load()
+            loaded = clock()
+        return {
+            "format": step.saved_as,
+            "bytes": size,
+            "save_s": (saved - begun) / 1e9,
+            "load_s": (loaded - loading) / 1e9,
+            "outcome": outcome,
+        }
 
     def block(self, slot: int, steps: int, lead: int) -> Dict[str, Any]:
         """So many untimed steps, and so many that are timed as one. The result of each is dropped at once."""

@@ -41,6 +41,19 @@ class Preparation:
     peak_mib: float
 
 
+@dataclass(frozen=True)
+class Serialisation:
+    """A program with its weights, saved and loaded again. format: by what calls. bytes: of its files. save_s: until
+    they are written. load_s: of reading them in the process that wrote them and making one step: what a first call
+    compiles is in it, importing the framework is not. outcome: that step's, as Preparation has it."""
+
+    format: str
+    bytes: int
+    save_s: float
+    load_s: float
+    outcome: tuple[list[float], ...]
+
+
 class Driver:
     """Started at once, with its framework imported; asleep but while it is asked. It ends with this process.
 
@@ -111,6 +124,20 @@ class Driver:
         assert isinstance(outcome, list)
         prepare_s, first_call_s, peak_kib = (float(each) for each in took if each is not None)
         return Preparation(tuple(outcome), prepare_s, first_call_s, peak_kib / 1024)
+
+    def serialised(self, folder: str | Path, slot: int = 0) -> Serialisation:
+        """Have what was prepared in that slot saved into a folder, which must be empty, and loaded again. Raises
+        DriverError, unsupported where the mode makes nothing that can be saved."""
+        answer = self._ask("serialise", slot=slot, folder=str(folder))
+        outcome, size, form = answer.get("outcome"), answer.get("bytes"), answer.get("format")
+        took = [answer.get(name) for name in ("save_s", "load_s")]
+        if not _are_lists(outcome) or type(size) is not int or size < 0 or not isinstance(form, str):
+            raise self._no_answer("serialise")
+        if not all(is_number(each) and each >= 0 for each in took):
+            raise self._no_answer("serialise")
+        assert isinstance(outcome, list)
+        save_s, load_s = (float(each) for each in took if each is not None)
+        return Serialisation(form, size, save_s, load_s, tuple(outcome))
 
     def block(self, steps: int, lead: int, slot: int = 0) -> float:
         """Nanoseconds of so many steps, after `lead` untimed ones."""

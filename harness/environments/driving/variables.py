@@ -40,6 +40,7 @@ _TELLING = (
         "PYTORCH_",
     ),
     *("TORCH", "ATEN_", "ONEDNN_", "DNNL_", "CUDA_", "CUBLAS_", "NVIDIA_", "PYTHON"),
+    *("XLA_", "JAX_", "TF_ENABLE_", "TF_NUM_", "TF_XLA_", "KERAS_"),
 )
 _UNTOLD = frozenset({"PYTHONHASHSEED", "PYTHONPATH", "TORCHINDUCTOR_CACHE_DIR"})
 

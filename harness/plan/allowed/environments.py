@@ -20,7 +20,8 @@ _ALLOWED = (
 
 
 def environments_of(config: Config) -> tuple[Environment, ...]:
-    """In the order in which they are named: a list of names and of mappings of a name to what it is, or one mapping.
+    """In the order in which they are named: a list of names and of mappings of a name to what it is, or one mapping, or
+    a text of names with commas between them, which a sweep's file has: over a list Hydra takes no mapping.
     What is described there and then is measured beside `here`, which comes first if it is not named.
     Raises ConfigError."""
     given = config.environment
@@ -46,7 +47,9 @@ def _named(given: Any) -> Iterator[Environment]:
             yield HERE
         yield from _described(given)
         return
-    if not isinstance(given, Sequence) or isinstance(given, str):
+    if isinstance(given, str):
+        given = [name for each in given.split(",") if (name := each.strip())]
+    if not isinstance(given, Sequence):
         raise ConfigError(_KEY, given, _ALLOWED)
     for each in given:
         if isinstance(each, Mapping):

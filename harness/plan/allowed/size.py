@@ -12,6 +12,7 @@ from harness.core import axes
 from harness.core.errors import ConfigError
 from harness.plan.allowed.bounds import BOUNDS
 from harness.plan.allowed.environments import environments_of
+from harness.plan.allowed.modes import modes_in
 from harness.plan.config import Config
 
 MOST_POINTS = 50_000
@@ -51,7 +52,9 @@ def _counts(config: Config) -> dict[str, int]:
     models = ("depth", "width") if config.hidden is None and config.model.is_mlp else ()
     names = (name for name in axes.NAMES if name not in (axes.AUTOGRAD, axes.ENVIRONMENT))
     counts = {key: len(set(getattr(config, key))) for key in (*models, "batch", "devices", *names)}
-    counts[axes.ENVIRONMENT] = len(environments_of(config))
+    environments = environments_of(config)
+    counts[axes.ENVIRONMENT] = len(environments)
+    counts[axes.MODE] = max(len(modes_in(config.mode, each)) for each in environments)
     counts |= {f"{SWEPT}{name}": len(values) for name, values in config.model.sweep.items()}
     if set(config.workload) == {"forward"}:  # a training step is one point for all of its values
         counts[axes.AUTOGRAD] = len(set(config.autograd))

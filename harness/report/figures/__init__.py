@@ -29,6 +29,7 @@ from harness.report.figures.kinds import (
     dispatch_share,
     energy,
     feedable,
+    frameworks,
     ladder,
     memory,
     modes,
@@ -48,6 +49,7 @@ from harness.report.table.slices import Slice, words
 # In the order of the page: what the report is about first.
 KINDS: tuple[Kind, ...] = (
     *(
+        frameworks.KIND,
         modes.KIND,
         ladder.KIND,
         controllers.KIND,

@@ -24,6 +24,7 @@ from harness.report.findings.kinds import (
     energy,
     fading,
     feedable,
+    frameworks,
     gains,
     ladder,
     memory,
@@ -38,7 +39,10 @@ from harness.report.table.tidy import tidy
 
 # In the order of the page: the answer first, then what it rests on.
 FINDINGS: tuple[Finding, ...] = (
-    *(bottleneck.FINDING, crossover.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
+    *(
+        *frameworks.FINDINGS,
+        *(bottleneck.FINDING, crossover.FINDING, noise.FINDING, feedable.FINDING, utilisation.FINDING),
+    ),
     *controllers.FINDINGS,
     *(
         ladder.ATTRIBUTION,

@@ -27,12 +27,12 @@ ASYNCHRONOUS_TIMES = 2
 class Bench:
     """What a cell is measured with. session: what tells it from all others, by which orders and places differ.
     nulls: ids of cells that hold a null. clock_cost_ns: of the slowest rank: all must aim at the same block length, or
-    one of them waits for a block that the others do not run. memory: whether the memory of
-    each mode's step is looked at. drivers: by which the modes of every environment are measured; None where it is this
-    rank that measures. window_s: for how long each point is held in a steady
-    state for samplers, after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds
-    have found them. busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank:
-    what is left of the session is our own overhead."""
+    one of them waits for a block that the others do not run. memory: whether the memory of each mode's step is looked
+    at. serialise: whether drivers save and load each mode. drivers: by which the modes of every environment are
+    measured; None where it is this rank that measures. window_s: for how long each point is held in a steady state for
+    samplers, after its last rounds; 0: not at all. block_steps: key -> steps of a block, as earlier builds have found
+    them. busy_ns: time that first calls, warm-up and timed blocks took so far, each of its slowest rank: what is left
+    of the session is our own overhead."""
 
     ranks: Ranks
     issuers: Issuers
@@ -46,6 +46,7 @@ class Bench:
     session: str = ""
     nulls: frozenset[str] = frozenset()
     memory: bool = False
+    serialise: bool = False
     drivers: Drivers | None = None
     block_steps: dict[str, int] = field(default_factory=dict)
     busy_ns: int = 0

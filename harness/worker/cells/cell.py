@@ -19,6 +19,7 @@ from harness.worker.cells.driven import driven_modes
 from harness.worker.cells.prepare import build_workloads, prepare_modes
 from harness.worker.cells.prepared import Prepared
 from harness.worker.cells.rounds import Interleaved
+from harness.worker.cells.serialising import serialise
 from harness.worker.cells.steady import run_steadily
 from harness.workloads.workload import Workload
 
@@ -83,6 +84,8 @@ class CellRun:
         if last and self._rounds.modes and self._bench.window_s:
             with self._context():
                 run_steadily(self.cell.id, self._bench, self._agreement, self._rounds)
+        if last and self._bench.serialise:
+            serialise(self.cell.id, self._bench, list(self._rounds.modes.values()))
 
     def close(self) -> None:
         """Give the memory of all modes back."""

@@ -36,10 +36,12 @@ from harness.workloads.comparison import (
 
 @dataclass
 class Driven(Prepared):
-    """A mode that lies in a slot of a driver, which wakes once a block: for its untimed steps and the timed ones."""
+    """A mode that lies in a slot of a driver, which wakes once a block: for its untimed steps and the timed ones.
+    outcome: what it gave when it was prepared."""
 
     driver: Driver | None = None
     slot: int = 0
+    outcome: Sequence[list[float]] = ()
 
     def lead_in(self, issuers: Issuers) -> bool:
         """Made with the block: between the two the driver would fall asleep."""
@@ -100,7 +102,7 @@ class _Preparation:
         def timer(steps: int, usage: bool) -> Block:
             return _told(driver.timed(steps, 0, slot), usage)
 
-        mode = Driven(point, [], timer, null, driver=driver, slot=slot)
+        mode = Driven(point, [], timer, null, driver=driver, slot=slot, outcome=found.outcome)
         bench, timing = self._bench, self._bench.timing
         known = bench.block_steps.get(mode.key)
         warm_up: WarmUp | None = agree(
@@ -133,7 +135,7 @@ class _Preparation:
             self._reference = (point, found)
             return 0.0
         reference, first = self._reference
-        gap = difference(_tensors(found.outcome), _tensors(first.outcome))
+        gap = difference(tensors(found.outcome), tensors(first.outcome))
         if gap <= TOLERANCE[point.dtype] or not may_be_rounding(gap, point.dtype):
             return accepted(gap, point.dtype)
         ours, theirs = (self._in_float64(each) for each in (point, reference))
@@ -143,7 +145,7 @@ class _Preparation:
         """In which rounding hardly shows."""
         driver, slot = self._drivers.of(point.environment), self._drivers.new_slot()
         try:
-            return _tensors(driver.prepare(self._task(point, "float64"), slot))
+            return tensors(driver.prepare(self._task(point, "float64"), slot))
         finally:
             with suppress(DriverError):
                 driver.forget(slot)
@@ -170,7 +172,7 @@ def _told(block: Block, usage: bool) -> Block:
     return block if usage else replace(block, cpu_ns=None, main_ns=None, waits=None, preemptions=None)
 
 
-def _tensors(outcome: Sequence[list[float]]) -> list[torch.Tensor]:
+def tensors(outcome: Sequence[list[float]]) -> list[torch.Tensor]:
     """A tensor of one number is a loss: it stands for itself."""
     each = [torch.tensor(numbers, dtype=torch.float64) for numbers in outcome]
     return [
