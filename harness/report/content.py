@@ -15,9 +15,9 @@ from harness.analysis.run import Run
 from harness.report import summary
 from harness.report.findings import told
 from harness.report.findings.told import Told
-from harness.report.frameworks import FrameworksSection, sections
 from harness.report.result import Figure
 from harness.report.table.formats import listed, one_line
+from harness.report.table.frameworks_section import FrameworksSection, sections
 from harness.report.table.keytable import KeyTable, key_table
 from harness.report.table.tidy import EMULATED_MARK, labels
 

@@ -27,19 +27,16 @@ from harness.report.figures.kinds import (
     controllers,
     crossover,
     dispatch_share,
-    energy,
     feedable,
     frameworks,
     ladder,
-    memory,
     modes,
     predicted,
     scaling,
     speedup,
     step_time,
-    timeline,
-    utilisation,
 )
+from harness.report.figures.kinds.used import energy, memory, timeline, utilisation
 from harness.report.figures.save import files_of
 from harness.report.figures.task import Task, carried_out
 from harness.report.figures.titles import file_name, headline

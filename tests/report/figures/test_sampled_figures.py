@@ -15,8 +15,8 @@ from harness.analysis.sampled.over_time import Timeline
 from harness.core.files.made import Made
 from harness.report.figures import draw
 from harness.report.figures.drawing.sheet import Headline
-from harness.report.figures.kinds.timeline import MOST_SPANS, drawable
-from harness.report.figures.kinds.timeline import draw as draw_timeline
+from harness.report.figures.kinds.used.timeline import MOST_SPANS, drawable
+from harness.report.figures.kinds.used.timeline import draw as draw_timeline
 from harness.report.figures.save import save
 from harness.report.table.tidy import tidy
 from harness.report.write import write_report

@@ -9,8 +9,8 @@ import pytest
 from made_frameworks import COSTS_US, framework_points
 from synthetic import failed, make_points
 
-from harness.report.frameworks import sections
 from harness.report.table.frameworks import WITHOUT, Comparison, compared, is_compared
+from harness.report.table.frameworks_section import sections
 from harness.report.table.slices import split
 from harness.report.table.tidy import tidy
 
