@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
+import running
+from running import command
 
 from harness.environments.document import Environment, named_environment
 from harness.environments.driving.numbers import numbers_file
@@ -31,11 +35,11 @@ Array = npt.NDArray[np.float64]
 
 
 class Opened(Driver):
-    """A driver that knows of what it was opened."""
+    """A driver that knows of what it was opened. kept: the folder of environments."""
 
-    def __init__(self, interpreter: Interpreter) -> None:
+    def __init__(self, interpreter: Interpreter, kept: Path) -> None:
         super().__init__(interpreter, timeout_s=200)
-        self.interpreter = interpreter
+        self.interpreter, self.kept = interpreter, kept
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -48,7 +52,7 @@ def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_ENVIRONMENTS", str(folder / "kept"))
         made = create(environment, lambda told: None)
-    opened = Opened(started(made, folder))
+    opened = Opened(started(made, folder), folder / "kept")
     yield opened
     opened.close()
     # Of each run's folder pytest keeps the last three, and these are gigabytes.
@@ -122,6 +126,24 @@ def test_what_is_saved_and_loaded_again_computes_the_same(driver: Opened, tmp_pa
         assert found.bytes > 53 * 4 and found.format
 
 
+def test_a_sweep_measures_every_mode(driver: Opened, tmp_path: Path) -> None:
+    # Small, for PyTensor's sake, which compiles; what is asked here is whether a whole run of it is sound.
+    small = ("hidden=[8]", "in_features=16", "timing=quick", "timing.warmup_max_s=0.2")
+    done = subprocess.run(
+        command("sweep", "sweep=frameworks", f"environment={driver.name}", *small, "out=run"),
+        cwd=tmp_path,
+        env={**running.environment(), "HARNESS_ENVIRONMENTS": str(driver.kept)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    points = pd.read_csv(tmp_path / "run" / "points.csv").set_index("mode")
+    assert set(points.index) == set(MODES[driver.name])
+    assert set(points["status"]) == {"ok"}, points["error"].to_string()
+    assert (points["step_us"] > 0).all() and set(points["framework"]) == {driver.name}
+
+
 def test_what_it_has_not_is_unsupported_with_the_reason(driver: Opened, tmp_path: Path) -> None:
     task = asked(driver)[0]
     for changed, why in (
@@ -139,7 +161,7 @@ def test_what_it_has_not_is_unsupported_with_the_reason(driver: Opened, tmp_path
 
 def lacks_a_compiler(driver: Opened, folder: Path) -> None:
     """Then PyTensor's other linkers go on."""
-    lacking = Opened(started(driver.interpreter, folder, "cxx="))
+    lacking = Opened(started(driver.interpreter, folder, "cxx="), driver.kept)
     try:
         c, *others = asked(driver)
         with pytest.raises(DriverError, match=r"needs a C\+\+ compiler") as caught:
