@@ -25,12 +25,12 @@ def main() -> None:
     if given.mode == "predict":
         serve(lambda: model.predict_on_batch(x))
         return
-    call = {
-        "eager": model,
-        "function": tf.function(model),
-        "xla": tf.function(model, jit_compile=True),
-    }[given.mode]
-    serve(lambda: call(x, training=False))
+    if given.mode == "eager":
+        serve(lambda: model(x, training=False))
+        return
+    # `training` as an argument of the graph would be looked at in every call.
+    call = tf.function(model, jit_compile=given.mode == "xla")
+    serve(lambda: call(x))
 
 
 main()
