@@ -22,6 +22,9 @@ from harness.workloads.workload import WORKLOADS, Step, Workload
 
 OUT = Path("results") / "benchmarks"
 
+# Of the mode `spinning`; here, since importing that one registers it.
+PASSES = "HARNESS_BENCHMARK_PASSES"
+
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """An argument parser with --out."""

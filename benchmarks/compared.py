@@ -21,8 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import parser, save, verdict
-from benchmarks.spinning import PASSES
+from benchmarks.common import PASSES, parser, save, verdict
 from benchmarks.sweeps import run_sweep
 from harness.analysis.run import load_run
 from harness.compare.compared import Comparison, compared

@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.common import PASSES
 from harness.modes import Mode, register
 
 if TYPE_CHECKING:
     import torch
 
     from harness.modes.example import Example
-
-PASSES = "HARNESS_BENCHMARK_PASSES"
 
 
 @register

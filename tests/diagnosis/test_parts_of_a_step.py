@@ -251,6 +251,6 @@ def test_on_an_accelerator_launches_stand_for_kernels() -> None:
         )
     assert done.returncode == 0, done.stderr
     said = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("PARTS")]
-    plain = ["modules", "frames", "dispatcher", "allocator", "launches"]
+    plain = ["modules", "frames", "dispatcher", "allocator", "launches", "caches"]
     assert said == [plain, [*plain[:3], "autograd", *plain[3:]]], done.stdout
     assert "unexplained" in done.stdout
