@@ -38,6 +38,8 @@ def at(function: Any) -> str:
 )
 def test_on_a_cpu(harness: Any, name: str, causes: set[str], line: Any) -> None:
     found = diagnosed(harness, name, "--device", "cpu")
+    if found["verdict"] == "untold":  # others were busy, and it says so: once more
+        found = diagnosed(harness, name, "--device", "cpu")
     assert found["verdict"] in causes, found["sentence"]
     if line is not None:
         assert at(line) in found["sentence"]
