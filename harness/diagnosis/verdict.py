@@ -26,7 +26,7 @@ from harness.diagnosis.what_if import Prediction
 UNTOLD = "untold"
 # What stands outside of torch altogether comes first from this share of a step on: no mode removes it.
 COMES_FIRST = 0.25
-# A share's interval that is wider than this says nothing.
+# A share's interval that is wider than this says nothing, unless all of it lies above all others'.
 WIDEST = 0.25
 # Of two causes, one that has this much of the other's share is mentioned with it.
 ABOUT_AS_LARGE = 0.8
@@ -102,9 +102,10 @@ def _cause(measured: Measurement, shares: Shares) -> tuple[str, str]:
     of = {**shares.of, **shares.of_host}
     ranked = sorted(causes, key=lambda each: -of[each].estimate)
     best, second = (of[each] for each in ranked[:2])
-    if (best.high - best.low) / 2 > WIDEST:
+    is_clear = best.low > second.high
+    if (best.high - best.low) / 2 > WIDEST and not is_clear:
         return UNTOLD, "the parts of its time are too unsteady on this machine, as it is now"
-    if second.estimate > ABOUT_AS_LARGE * best.estimate or second.high > best.low:
+    if second.estimate > ABOUT_AS_LARGE * best.estimate or not is_clear:
         return ranked[0], f"; {IN_WORDS[ranked[1]]} is about as large ({_percent(second)})"
     return ranked[0], ""
 

@@ -77,6 +77,15 @@ def test_beside_a_device_the_sentence_says_the_share_of_the_hosts_own_time() -> 
     assert "60 % [59, 61] of the host's time to issue it is launching kernels" in found.sentence
 
 
+def test_a_wide_interval_is_told_where_all_of_it_lies_above_every_other_cause() -> None:
+    """Others were busy for a while: the largest part is unsteady, and the largest all the same."""
+    parts = {**CPU_PARTS, "kernels": 2000.0}
+    unsteady = measured(whole=about(sum(parts.values())), ladder=ladder(parts, off=0.4))
+    assert verdict(unsteady).cause == DEVICE
+    parts["kernels"] = 70.0
+    assert verdict(measured(ladder=ladder(parts, off=0.8))).cause == UNTOLD
+
+
 def test_a_second_cause_that_is_about_as_large_is_mentioned() -> None:
     assert "about as large" in verdict(with_parts(dispatcher=62.0)).sentence
     assert "about as large" not in verdict(measured()).sentence
