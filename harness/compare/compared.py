@@ -46,7 +46,8 @@ class Judged:
 @dataclass(frozen=True)
 class Row:
     """A point of both runs. axes: name -> value. a_us, b_us: of a step, each in the machine's state of its run.
-    through: by what the ratio was had (harness.compare.ratios). warnings: of either run."""
+    through: by what the ratio was had (harness.compare.ratios). warnings: of either run. disturbed: sessions that were
+    left out of the ratio (harness.compare.disturbed)."""
 
     key: str
     axes: Mapping[str, object]
@@ -55,6 +56,7 @@ class Row:
     judged: Judged
     through: str
     warnings: tuple[str, ...] = ()
+    disturbed: int = 0
 
     @property
     def impact_us(self) -> float:
@@ -186,6 +188,7 @@ def _row(pair: Pair, ratio: Ratio) -> Row:
         Judged(at_level(ratio.error, CHANCE), UNDECIDED),
         ratio.through,
         tuple(warnings),
+        ratio.disturbed,
     )
 
 

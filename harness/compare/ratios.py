@@ -11,11 +11,12 @@ reference.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from harness.analysis.by_session import STEP
+from harness.analysis.by_session import SPEEDUP, STEP
 from harness.compare.corrected import CHANCE, at_level
+from harness.compare.disturbed import Steady, steady, usual_noise
 from harness.compare.moderated import moderated
 from harness.compare.side import Side
 from harness.compare.states import States
@@ -58,10 +59,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Ratio:
-    """error: B's speed over A's, above 1 where B is faster. through: EAGER, OTHER_CELLS or TIMES."""
+    """error: B's speed over A's, above 1 where B is faster. through: EAGER, OTHER_CELLS or TIMES. disturbed: sessions
+    of both runs that were left out (harness.compare.disturbed)."""
 
     error: Error
     through: str
+    disturbed: int = 0
 
 
 def ratios(
@@ -71,11 +74,12 @@ def ratios(
     held against each other; if not, step times alone are."""
     if not paired:
         return {key: _bounded(ratio) for key, ratio in _direct(a, b, pairs)}
-    states = _states(a, b, pairs)
+    states, speedups = _states(a, b, pairs), (_speedups(a, pairs, "a"), _speedups(b, pairs, "b"))
     found: dict[str, Ratio] = {}
     changed: set[Place] = set()
     for pair in sorted(pairs, key=lambda each: not each.is_reference):
-        ratio = _of_pair(a, b, pair, states, use_reference=pair.ladder not in changed)
+        of_both = [of_side.get(pair.key) for of_side in speedups]
+        ratio = _of_pair(a, b, pair, states, of_both, use_reference=pair.ladder not in changed)
         if ratio is None:
             continue
         found[pair.key] = ratio = _bounded(ratio)
@@ -90,7 +94,7 @@ def _bounded(ratio: Ratio) -> Ratio:
     """What a file of anybody's says may be no number of ours."""
     if ratio.error.standard < _MOST_STANDARD:
         return ratio
-    return Ratio(Error(ratio.error.estimate, math.nan, 0), ratio.through)
+    return replace(ratio, error=Error(ratio.error.estimate, math.nan, 0))
 
 
 def _leaning_on_each_other(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
@@ -98,23 +102,42 @@ def _leaning_on_each_other(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
     result = dict(found)
     for way in (EAGER, OTHER_CELLS):
         errors = moderated({key: ratio.error for key, ratio in found.items() if ratio.through == way})
-        result |= {key: Ratio(error, way) for key, error in errors.items()}
+        result |= {key: replace(found[key], error=error) for key, error in errors.items()}
     return result
 
 
-def _of_pair(a: Side, b: Side, pair: Pair, states: States, *, use_reference: bool) -> Ratio | None:
-    of_a, of_b = a.speedup(pair.a), b.speedup(pair.b)
-    if use_reference and of_a and of_b:
-        return Ratio(of_b.over(of_a), EAGER)
+def _of_pair(
+    a: Side, b: Side, pair: Pair, states: States, speedups: Sequence[Steady | None], *, use_reference: bool
+) -> Ratio | None:
+    of_a, of_b = speedups
+    through_eager = _speed(of_b, of_a, EAGER) if of_a and of_b else None
+    if use_reference and through_eager:
+        return through_eager
     ours = [side.by_session.get(pair.key) for side in (a, b)]
     if ours[0] and ours[1]:
-        error = states.speed(_name(pair), ours[0].values[STEP], ours[1].values[STEP])
-        if error is not None and error.dof > 0:
-            return Ratio(error, OTHER_CELLS)
+        found = states.speed(_name(pair), ours[0].values[STEP], ours[1].values[STEP])
+        if found is not None and found.error.dof > 0:
+            return Ratio(found.error, OTHER_CELLS, found.disturbed)
     # Rather by a reference that may have changed than by times: without other cells nobody can tell.
-    if of_a and of_b:
-        return Ratio(of_b.over(of_a), EAGER)
-    return next((ratio for _, ratio in _direct(a, b, [pair])), None)
+    return through_eager or next((ratio for _, ratio in _direct(a, b, [pair])), None)
+
+
+def _speed(more: Steady, less: Steady, through: str) -> Ratio:
+    return Ratio(more.error.over(less.error), through, more.disturbed + less.disturbed)
+
+
+def _speedups(side: Side, pairs: Sequence[Pair], which: str) -> dict[str, Steady]:
+    """By key, of one run: over eager, of the same rounds. which: the name of the run's row in a pair."""
+    sessions = {key: list(of_point.values[SPEEDUP].values()) for key, of_point in side.by_session.items()}
+    noise = usual_noise(sessions.values())
+    found = {}
+    for pair in pairs:
+        printed = side.speedup(getattr(pair, which))
+        values = sessions.get(pair.key, [])
+        if printed is not None:
+            # What one session alone says is known by what was measured before it.
+            found[pair.key] = steady(values, noise) if len(values) > 1 else Steady(printed)
+    return found
 
 
 def _direct(a: Side, b: Side, pairs: list[Pair]) -> Iterator[tuple[str, Ratio]]:

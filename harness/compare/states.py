@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
 
-from harness.core.stats.intervals import Error, over_sessions
+from harness.compare.disturbed import Steady, steady, usual_noise
 from harness.core.stats.spread import Spread
 
 # Of fewer other cells the median is hardly more than one of them.
@@ -56,34 +56,44 @@ class States:
     a: Mapping[str, Times]
     b: Mapping[str, Times]
 
-    def speed(self, cell: str, of_a: Times, of_b: Times) -> Error | None:
+    def speed(self, cell: str, of_a: Times, of_b: Times) -> Steady | None:
         """B's speed over A's of a point of this cell, beside all other cells; None where they are too few."""
-        error, further = self._beside(cell, of_a, of_b), self.between_cells
-        if error is None or further is None or not error.dof > 0:
-            return error
-        return error.further(further.sd, further.dof)
+        found, further = self._speed(cell, of_a, of_b), self.between_cells
+        if found is None or further is None or not found.error.dof > 0:
+            return found
+        return replace(found, error=found.error.further(further.sd, further.dof))
 
     @cached_property
     def between_cells(self) -> Spread | None:
         """What cells differ by from one run to the other beyond what their sessions show: a component of variance, by
         the median over cells, which a few that changed do not move. None where there are too few cells."""
-        errors = [self._beside(cell, self.a[cell], self.b[cell]) for cell in self.a]
-        found = [(math.log(error.estimate), error.standard) for error in errors if error and error.dof > 0]
+        speeds = [self._speed(cell, self.a[cell], self.b[cell]) for cell in self.a]
+        errors = [each.error for each in speeds if each is not None and each.error.dof > 0]
+        found = [(math.log(error.estimate), error.standard) for error in errors]
         if len(found) <= FEWEST_OTHERS:
             return None
         apart = _OVER_MEDIAN * median(abs(log) for log, _ in found)
         own = median(standard**2 for _, standard in found)
         return Spread(math.sqrt(max(apart**2 - own, 0.0)), len(found) - 1)
 
-    def _beside(self, cell: str, of_a: Times, of_b: Times) -> Error | None:
+    def _speed(self, cell: str, of_a: Times, of_b: Times) -> Steady | None:
         sides = []
-        for ours, states in zip((of_a, of_b), self._of_sessions, strict=True):
-            found = {session: states[session].without(cell) for session in ours if session in states}
-            beside = [ours[session] / state for session, state in found.items() if state is not None]
+        for times, states, noise in zip((of_a, of_b), self._of_sessions, self._noise, strict=True):
+            beside = _beside(cell, times, states)
             if not beside:
                 return None
-            sides.append(over_sessions(beside))
-        return sides[0].over(sides[1])
+            sides.append(steady(beside, noise))
+        ours, theirs = sides
+        return Steady(ours.error.over(theirs.error), ours.disturbed + theirs.disturbed)
+
+    @cached_property
+    def _noise(self) -> tuple[float, float]:
+        """Of the reference mode in the sessions of both runs, beside the other cells."""
+        of_a, of_b = (
+            usual_noise(_beside(cell, times, states) for cell, times in references.items())
+            for references, states in zip((self.a, self.b), self._of_sessions, strict=True)
+        )
+        return of_a, of_b
 
     @cached_property
     def _of_sessions(self) -> tuple[dict[str, Others], dict[str, Others]]:
@@ -100,3 +110,9 @@ class States:
     def _usual(self) -> dict[str, float]:
         """Cell -> what its reference point took in A, the geometric mean over sessions."""
         return {cell: math.exp(fmean(map(math.log, times.values()))) for cell, times in self.a.items()}
+
+
+def _beside(cell: str, times: Times, states: Mapping[str, Others]) -> list[float]:
+    """Of the sessions in which enough other cells were measured."""
+    found = ((time, states[session].without(cell)) for session, time in times.items() if session in states)
+    return [time / state for time, state in found if state is not None]

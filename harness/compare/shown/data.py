@@ -23,7 +23,7 @@ COMMON = "common"
 # A duel's, in its order; then what a comparison has beside.
 COLUMNS = (
     *("key", *axes.AXES, "a", "b", "ratio", "ratio_low", "ratio_high", "verdict"),
-    *("a_us", "b_us", "impact_us", "through", "floor", "warnings", "status", "error"),
+    *("a_us", "b_us", "impact_us", "through", "disturbed", "floor", "warnings", "status", "error"),
 )
 LEFT_OUT = "left out"
 
@@ -55,7 +55,7 @@ def _point(row: Row) -> dict[str, object]:
         "key": row.key,
         **row.axes,
         **{"a_us": _digits(row.a_us), "b_us": _digits(row.b_us), "impact_us": _digits(row.impact_us)},
-        **{"through": row.through, "warnings": ";".join(row.warnings)},
+        **{"through": row.through, "disturbed": row.disturbed, "warnings": ";".join(row.warnings)},
     }
 
 
@@ -84,7 +84,7 @@ def _plain(found: Comparison) -> dict[str, Any]:
                 "key": row.key,
                 "axes": {name: _scalar(value) for name, value in row.axes.items()},
                 **{"a_us": _number(row.a_us), "b_us": _number(row.b_us), "impact_us": _number(row.impact_us)},
-                **{"through": row.through, "warnings": list(row.warnings)},
+                **{"through": row.through, "disturbed": row.disturbed, "warnings": list(row.warnings)},
                 **(_verdict(row.judged) or {}),
             }
             for row in found.rows

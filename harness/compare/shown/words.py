@@ -61,6 +61,11 @@ def judged(each: Judged) -> str:
 
 def notes(found: Comparison) -> Iterator[str]:
     yield from found.notes
+    if disturbed := sum(row.disturbed > 0 for row in found.rows):
+        yield (
+            f"{count(disturbed, 'point')} of {len(found.rows)}: a session in which it alone was disturbed is left out "
+            "of its ratio (disturbed in compare.csv); it is in a us and b us."
+        )
     counts: dict[str, int] = {}
     for row in found.rows:
         for name in row.warnings:
