@@ -20,7 +20,7 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
 from harness.report.findings.foremost import RULE, answer, foremost
 from harness.report.findings.told import Told
-from harness.report.grouped import Group, grouped, picture
+from harness.report.grouped import Group, grouped, picture, showing
 from harness.report.interactive.data import points_json
 from harness.report.interactive.library import NoLibrary, is_safe, library
 from harness.report.interactive.policy import policy
@@ -83,7 +83,7 @@ def render(content: Content) -> str:
     numeric = [name != "run" and name not in TEXT_COLUMNS for name in headers]
     groups = grouped(content.figures)
     found = answer(content.told)
-    first = picture(groups, found.shown_by)
+    first = picture(groups, found.shown_by, found.row)
     best = foremost(content.told)
     remedies = by_remedy(content.warnings)
     taken = {id(each.told) for each in best}
@@ -95,9 +95,9 @@ def render(content: Content) -> str:
             content=content,
             title=content.title,
             policy=policy(scripts),
-            answer=found,
-            picture=first,
-            pictured=first.nearest(found.at) if first else 0,
+            answer=found.crux,
+            picture=first.group if first else None,
+            pictured=first.place if first else 0,
             groups=groups,
             foremost=[{"question": each.question, **_sourced(each.told, groups)} for each in best],
             rule=RULE,
@@ -140,7 +140,6 @@ def _colours(table: pd.DataFrame) -> dict[str, str]:
 
 def _sourced(told: Told, groups: Sequence[Group]) -> dict[str, str]:
     """A sentence with where its figure is, and which rows it is about."""
-    by_kind = {group.kind: group for group in groups}
-    figure = next((by_kind[kind].link(told.at) for kind in told.shown_by if kind in by_kind), "")
+    shown = showing(groups, told.shown_by, told.row) or showing(groups, told.shown_by, told.rows)
     rows = json.dumps([[name, str(value)] for name, value in told.at]) if told.shown_by else ""
-    return {"text": told.text, "figure": figure, "rows": rows}
+    return {"text": told.text, "figure": shown.link if shown else "", "rows": rows}

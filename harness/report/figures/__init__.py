@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -89,13 +90,14 @@ def draw(
     installed: Mapping[str, int] | None = None,
     timelines: Mapping[str, Timeline] | None = None,
     predicted: Mapping[str, Sequence[Crossover]] | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> Drawn:
     """Draw every kind that has at least two values to compare, into figures/ of a folder.
 
     strong: labels of runs with strong scaling ("" for a single run), where `batch` counts samples in all.
     installed: devices of the node by label of the run, as far as they are known.
     timelines: what was sampled beside each run, by its label. predicted: where the interpreter would stop mattering on
-        other devices, by each run's costs.
+        other devices, by each run's costs. asked: a row by axis; of each kind the slice that holds it is not left out.
     """
     if points.empty:
         return Drawn([], [])
@@ -105,7 +107,7 @@ def draw(
         counted = "in all" if part.values["run"] in strong else "per device"
         return Context(styles, f"batch (samples {counted})", installed or {})
 
-    made_of = choices(KINDS, points, all_figures=all_figures)
+    made_of = choices(KINDS, points, all_figures=all_figures, asked=asked or {})
     tasks = [
         *_of_slices(made_of, context_of, made.folder),
         *_of_devices(points, predicted or {}, made.folder),
@@ -144,7 +146,7 @@ def _of_slices(
             head = headline(choice.kind.title, part, choice.names)
             draw = partial(choice.kind.draw, part, head, context_of(part))
             label = ", ".join(words(part.values, choice.names))
-            yield Task(choice.kind.name, head, draw, root, name, label)
+            yield Task(choice.kind.name, head, draw, root, name, label, tuple(part.values.items()))
 
 
 def _of_devices(
@@ -161,7 +163,7 @@ def _of_devices(
         head = Headline(title, f"host time fitted to this run (on {host or 'an unnamed device'})")
         name = file_name([crossover_devices.KIND, str(place + 1) if run else ""])
         draw = partial(crossover_devices.draw, list(found), head)
-        yield Task(crossover_devices.KIND, head, draw, root, name)
+        yield Task(crossover_devices.KIND, head, draw, root, name, of=(("run", run),))
 
 
 def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root: Path) -> Iterator[Task]:
@@ -172,4 +174,4 @@ def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root:
             continue
         head = timeline.headline(own, run)
         name = file_name([timeline.KIND, str(place + 1) if run else ""])
-        yield Task(timeline.KIND, head, partial(timeline.draw, line, head), root, name, run)
+        yield Task(timeline.KIND, head, partial(timeline.draw, line, head), root, name, run, (("run", run),))

@@ -17,7 +17,8 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, ends
 from harness.report.table.tidy import EMULATED_MARK, mode_rank
 
 # By which points are told apart, in the order of the filters.
-FILTERS = ("run", "device_name", *axes.AXES, "status")
+FAMILY = "family"
+FILTERS = ("run", "device_kind", "device_name", FAMILY, *axes.AXES, "status")
 # Columns that a figure may show, in the order in which they are offered.
 MEASURES = (
     *("step_us", "speedup_vs_eager", "dispatch_share", "throughput_samples_s", "issue_us", "device_us"),
@@ -29,6 +30,8 @@ MAIN = (
     *("step_us", "step_us_low", "step_us_high", "speedup_vs_eager", "speedup_low", "speedup_high", "verdict"),
     *("dispatch_share", "rounds", "warnings", "status", "key"),
 )
+# Columns that a table of points has not.
+OTHERS = {"run": "the run", FAMILY: "the model at whatever depth"}
 # As many digits as in points.csv.
 DIGITS = 6
 # Characters that end a script tag, begin a comment in it, or end a line of JavaScript but not of JSON.
@@ -47,6 +50,9 @@ def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
     colours: of each mode, as in the figures.
     """
     names = [name for name in ("run", *COLUMNS) if name in table.columns]
+    # Of uniform models alone the width says it.
+    if len(table) and table.groupby("width")[FAMILY].nunique().max() > 1:
+        names.append(FAMILY)
     columns = [column for name in names if (column := _column(name, table[name])) is not None]
     modes = sorted(set(table["mode"]), key=mode_rank)
     return embedded(
@@ -73,8 +79,8 @@ def _ends(measure: str) -> list[str]:
 
 def _column(name: str, cells: pd.Series) -> dict[str, Any] | None:
     """Texts as places in a list of words, since most occur often; None for a column without any value."""
-    column: dict[str, Any] = {"name": name, "about": COLUMNS.get(name, "the run")}
-    if name == "run" or name in TEXT_COLUMNS:
+    column: dict[str, Any] = {"name": name, "about": COLUMNS.get(name, OTHERS.get(name, ""))}
+    if name in OTHERS or name in TEXT_COLUMNS:
         codes, words = pd.factorize(cells)
         if not any(words):
             return None

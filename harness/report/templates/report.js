@@ -59,9 +59,9 @@ figure fades the others, map and table leave them out; the current point is show
   };
 
   // ---- what is asked for
-  const sizes = new Set(everything.map((row) => `${at("depth", row)} ${at("width", row)}`));
+  const sizes = new Set(everything.map((row) => `${at("depth", row)} ${at("width", row)} ${at("family", row)}`));
   const filters = data.filters.filter((name) => distinct(name).length > 1)
-    // Depth and width say what a uniform model's name says.
+    // Depth, width and family say what a model's name says.
     .filter((name) => name !== "model" || distinct("model").length !== sizes.size);
   const measures = data.measures.filter((name) => columns.has(name));
   const places = [...PLACES.filter((name) => distinct(name).length > 1), "mode"];
