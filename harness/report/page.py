@@ -5,7 +5,6 @@ In: the parts of a report. Out: HTML with the figures inside. Must not know how 
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Sequence
@@ -20,11 +19,12 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
 from harness.report.findings.foremost import RULE, answer, foremost
 from harness.report.findings.told import Told
-from harness.report.grouped import Group, grouped, picture, showing
 from harness.report.interactive.data import points_json
 from harness.report.interactive.library import NoLibrary, is_safe, library
 from harness.report.interactive.policy import policy
 from harness.report.plotting import load_matplotlib
+from harness.report.shown.grouped import Group, grouped, picture, showing
+from harness.report.shown.image import inline
 from harness.report.summary import by_remedy
 from harness.report.table.formats import one_line, plain
 from harness.report.table.tidy import EMULATED_MARK
@@ -36,10 +36,6 @@ MOST_ROWS = 1000
 URGENT = (warnings.QUIETER, warnings.FEWER, warnings.LONGER, warnings.REAL)
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def inline(svg: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
 def _number(value: float, whole: bool) -> str:
@@ -104,7 +100,7 @@ def render(content: Content) -> str:
             others=[_sourced(told, groups) for told in content.told if id(told) not in taken],
             remedies=remedies,
             first_of_all=next((remedy for remedy, _ in remedies if remedy in URGENT), ""),
-            images=[inline(figure.svg) for figure in content.figures],
+            images=[inline(figure.svg.read_bytes()) for figure in content.figures],
             headers=headers,
             rows=rows,
             numeric=numeric,

@@ -159,7 +159,7 @@ def test_no_figure_of_other_rows_stands_beside_the_answer(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["bottleneck", "faster"])
 def test_every_finding_leads_to_a_figure_of_its_own_rows_or_to_none(kind: str, tmp_path: Path) -> None:
     from harness.report.findings import told
-    from harness.report.grouped import grouped, showing
+    from harness.report.shown.grouped import grouped, showing
     from harness.report.table.tidy import tidy
 
     points = in_environments({"here": 0.3, "torch-a": 0.4, "torch-b": 0.5, "torch-c": 0.8})

@@ -10,11 +10,11 @@ import pytest
 from synthetic import as_points, failed, make_points
 
 from harness.core.warnings import REMEDIES, WARNINGS
-from harness.report.grouped import grouped, picture, showing
 from harness.report.interactive import library as kept
 from harness.report.interactive.data import embedded, points_json
 from harness.report.interactive.policy import policy
 from harness.report.result import Figure
+from harness.report.shown.grouped import grouped, picture, showing
 from harness.report.summary import UNKNOWN, Warned, by_remedy, warned
 from harness.report.table.tidy import tidy
 

@@ -15,6 +15,9 @@ from harness.report.table.tidy import MODE_ORDER, controller_rank, mode_rank
 
 INK, FAINT, ALARM = "#222222", "#8a8a8a", "#b00020"
 GRID, FRAME = "#e6e6e6", "#bbbbbb"
+# Letters and shades upon coloured cells: by no other use of the same colour, since a page exchanges paper and ink in the
+# dark (harness.report.shown.image), and cells stay as they are.
+ON_DARK, ON_LIGHT = "#fefefe", "#111111"
 FONT = 8.5
 
 # seaborn's colour-blind-safe palette in an order in which neighbours differ in lightness too; its yellow
