@@ -108,7 +108,7 @@ def render(content: Content) -> str:
             definitions=COLUMNS,
             emulated_mark=EMULATED_MARK,
             # Neither is text of anybody's: JSON without a character of HTML, and scripts known by their hashes.
-            points=Markup(points_json(content.table, _colours(content.table))) if headers else "",
+            points=Markup(points_json(content.table, *_colours(content.table))) if headers else "",
             scripts=[Markup(script) for script in scripts],
             no_library=no_library,
         )
@@ -126,12 +126,13 @@ def _scripts() -> tuple[list[str], str]:
         return [own], one_line(str(error), 200)
 
 
-def _colours(table: pd.DataFrame) -> dict[str, str]:
-    """Those of the figures."""
+def _colours(table: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Those of modes, as the figures have them, and of environments."""
     load_matplotlib()
-    from harness.report.figures.drawing.style import mode_styles
+    from harness.report.figures.drawing.style import environment_colours, mode_styles
 
-    return {mode: style.colour for mode, style in mode_styles(table["mode"]).items()}
+    modes = {mode: style.colour for mode, style in mode_styles(table["mode"]).items()}
+    return modes, environment_colours(table["environment"])
 
 
 def _sourced(told: Told, groups: Sequence[Group]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_frameworks import framework_points
 from synthetic import as_points, failed, make_points
 
 from harness.core.warnings import REMEDIES, WARNINGS
@@ -40,10 +41,23 @@ def test_points_are_whole_in_the_data_of_a_page() -> None:
     assert [modes["words"][code] for code in modes["codes"]] == points["mode"].tolist()
     steps = columns["step_us"]["values"]
     assert [value is None for value in steps] == points["step_us"].isna().tolist()
-    assert data["modes"][0] == ["eager", "#010203"]
+    assert data["modes"][0] == "eager" and data["looks"][0] == ["", "eager", "#010203", "circle"]
     assert data["ends"]["speedup_vs_eager"] == ["speedup_low", "speedup_high"]
     assert data["ends"]["feedable_devices"] == []
     assert "util_mean_pct" not in columns and data["mark"] == ""
+
+
+def test_modes_of_the_same_name_look_different_in_different_environments() -> None:
+    table = tidy(framework_points())
+    environments = {name: f"#00000{place}" for place, name in enumerate(sorted(set(table["environment"])))}
+    looks = json.loads(points_json(table, {}, environments))["looks"]
+    pairs = set(zip(table["environment"], table["mode"], strict=True))
+    assert {(environment, mode) for environment, mode, *_ in looks} == pairs
+    assert len({(colour, shape) for *_, colour, shape in looks}) == len(pairs)
+    assert {shape for _, mode, _, shape in looks if mode == "eager"} == {"circle"}
+    # With one environment a mode has its colour of the figures.
+    alone = json.loads(points_json(tidy(make_points()), {"eager": "#010203"}, {"here": "#000000"}))["looks"]
+    assert alone[0] == ["", "eager", "#010203", "circle"]
 
 
 def test_a_page_of_no_points_has_data_too() -> None:

@@ -34,14 +34,18 @@ class Choice:
     @property
     def omitted(self) -> str:
         """A sentence on what is left out; empty where nothing is."""
-        if not self.left:
-            return ""
-        named = [", ".join(words(part.values, self.names)) for part in self.left[:MOST_NAMED]]
-        more = f"; and {len(self.left) - MOST_NAMED} more" if len(self.left) > MOST_NAMED else ""
-        return (
-            f"Not drawn: {self.kind.name} for {count(len(self.left), 'more slice')} ({'; '.join(named)}{more}); "
-            "`harness report RUN --all-figures` draws them."
-        )
+        return not_drawn(self.kind.name, [", ".join(words(part.values, self.names)) for part in self.left])
+
+
+def not_drawn(kind: str, left: Sequence[str]) -> str:
+    """A sentence on what is left out, by what each is called; empty where nothing is."""
+    if not left:
+        return ""
+    more = f"; and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    return (
+        f"Not drawn: {kind} for {count(len(left), 'more slice')} ({'; '.join(left[:MOST_NAMED])}{more}); "
+        "`harness report RUN --all-figures` draws them."
+    )
 
 
 def choices(

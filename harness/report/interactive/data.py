@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -32,6 +32,18 @@ MAIN = (
 )
 # Columns that a table of points has not.
 OTHERS = {"run": "the run", FAMILY: "the model at whatever depth"}
+UNKNOWN = "#888888"
+# Vega's, the ones first that are told apart best.
+SHAPES = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "triangle-down",
+    "cross",
+    "triangle-right",
+    "triangle-left",
+)
 # As many digits as in points.csv.
 DIGITS = 6
 # Characters that end a script tag, begin a comment in it, or end a line of JavaScript but not of JSON.
@@ -44,10 +56,12 @@ def embedded(value: object) -> str:
     return text.translate(_ESCAPES)
 
 
-def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
-    """Columns that have a value anywhere, the modes in their order with their colours, and what to call them.
+def points_json(
+    table: pd.DataFrame, colours: Mapping[str, str], environments: Mapping[str, str] | None = None
+) -> str:
+    """Columns that have a value anywhere, the modes in their order, how each looks, and what to call them.
 
-    colours: of each mode, as in the figures.
+    colours: of each mode, as in the figures. environments: the colour of each, where there are several.
     """
     names = [name for name in ("run", *COLUMNS) if name in table.columns]
     # Of uniform models alone the width says it.
@@ -61,7 +75,8 @@ def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
             "columns": columns,
             "emulated": [int(value) for value in table["emulated"]],
             "hollow": [int(value) for value in table["marked"]],
-            "modes": [[mode, colours.get(mode, "#888888")] for mode in modes],
+            "modes": modes,
+            "looks": list(_looks(table, modes, colours, environments or {})),
             "filters": FILTERS,
             "measures": MEASURES,
             "main": MAIN,
@@ -69,6 +84,20 @@ def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
             "mark": EMULATED_MARK if table["emulated"].any() else "",
         }
     )
+
+
+def _looks(
+    table: pd.DataFrame, modes: list[str], colours: Mapping[str, str], environments: Mapping[str, str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Environment, mode, colour and shape: of one environment, which then is empty, a colour a mode; of several a colour
+    each, and a shape a mode of it, since modes of the same name are not the same there."""
+    if len(environments) < 2:
+        yield from (("", mode, colours.get(mode, UNKNOWN), SHAPES[0]) for mode in modes)
+        return
+    for environment, colour in environments.items():
+        there = set(table.loc[table["environment"] == environment, "mode"])
+        for place, mode in enumerate(mode for mode in modes if mode in there):
+            yield environment, mode, colour, SHAPES[place % len(SHAPES)]
 
 
 def _ends(measure: str) -> list[str]:

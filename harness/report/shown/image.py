@@ -1,11 +1,11 @@
 """An SVG as an image of a page: light or dark as the page is.
 
-In: SVG as matplotlib writes it, drawn for white paper. Out: the address of an image that holds it. Must not know what is
-drawn. Files for papers stay as they are.
+In: SVG as matplotlib writes it, drawn for white paper. Out: the address of an image that holds it. Must not know what
+is drawn. Files for papers stay as they are.
 
-An image has the colour scheme of the page around it (CSS Color Adjustment, section 2.3), so that what the reader switches
-holds for figures too; where a browser does not pass it on, the system's scheme decides, and the figure brings its own
-paper. A colour is exchanged by what it says: paper, ink, lines of a grid. What encodes data is the same in both.
+An image has the colour scheme of the page around it, so that what the reader switches holds for figures too; where a
+browser does not pass it on, the system's scheme decides, and the figure brings its own paper. A colour is exchanged by
+what it says: paper, ink, lines of a grid. What encodes data is the same in both.
 """
 
 from __future__ import annotations
