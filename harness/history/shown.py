@@ -5,7 +5,6 @@ In: Lines and Changes. Out: texts. Must not know how changes were found, nor whe
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import math
@@ -22,6 +21,7 @@ from harness.history.changes import FEWEST_RUNS, Change
 from harness.history.lines import Entry, Line
 from harness.report.csvfile import defused
 from harness.report.page import templates
+from harness.report.shown.image import inline
 from harness.report.table.formats import count
 
 HEADER = ("point", "from run", "speed after / before", "interval", "verdict", "what else changed")
@@ -119,7 +119,7 @@ class History:
                 headline=headline(self),
                 notes=list(self.notes()),
                 table=(HEADER, table(self.changes[:MOST_ROWS])),
-                image=f"data:image/svg+xml;base64,{base64.b64encode(figure).decode('ascii')}",
+                image=inline(figure),
                 runs=(("run", "begun", *VERSIONS), list(_runs(self))),
             )
         )

@@ -67,8 +67,14 @@ def _no_figures(table: pd.DataFrame) -> str:
     return "There are no figures, since no axis has two values that could be compared."
 
 
-def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], omitted: list[str]) -> Content:
-    """table: the tidy form of the points of all runs."""
+def assembled(
+    runs: Sequence[Run],
+    table: pd.DataFrame,
+    figures: list[Figure],
+    omitted: list[str],
+    said: list[Told] | None = None,
+) -> Content:
+    """table: the tidy form of the points of all runs. said: its sentences, where they are known already."""
     names = list(dict.fromkeys(str(run.config.get("name") or run.label) for run in runs))
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses(table))
     several = len(runs) > 1
@@ -82,7 +88,7 @@ def assembled(runs: Sequence[Run], table: pd.DataFrame, figures: list[Figure], o
         ],
         written=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         alarms=[text for text in (_emulated(table), *summary.alarms(runs)) if text],
-        told=told(table),
+        told=told(table) if said is None else said,
         notes=summary.notes(runs),
         status_line=f"{len(table)} points: {counts}." if len(table) else "No points.",
         warnings=summary.warned(table),

@@ -5,7 +5,6 @@ In: the parts of a report. Out: HTML with the figures inside. Must not know how 
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Sequence
@@ -20,11 +19,12 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
 from harness.report.findings.foremost import RULE, answer, foremost
 from harness.report.findings.told import Told
-from harness.report.grouped import Group, grouped, picture
 from harness.report.interactive.data import points_json
 from harness.report.interactive.library import NoLibrary, is_safe, library
 from harness.report.interactive.policy import policy
 from harness.report.plotting import load_matplotlib
+from harness.report.shown.grouped import Group, grouped, picture, showing
+from harness.report.shown.image import inline
 from harness.report.summary import by_remedy
 from harness.report.table.formats import one_line, plain
 from harness.report.table.tidy import EMULATED_MARK
@@ -36,10 +36,6 @@ MOST_ROWS = 1000
 URGENT = (warnings.QUIETER, warnings.FEWER, warnings.LONGER, warnings.REAL)
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def inline(svg: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
 def _number(value: float, whole: bool) -> str:
@@ -83,7 +79,7 @@ def render(content: Content) -> str:
     numeric = [name != "run" and name not in TEXT_COLUMNS for name in headers]
     groups = grouped(content.figures)
     found = answer(content.told)
-    first = picture(groups, found.shown_by)
+    first = picture(groups, found.shown_by, found.row)
     best = foremost(content.told)
     remedies = by_remedy(content.warnings)
     taken = {id(each.told) for each in best}
@@ -95,16 +91,16 @@ def render(content: Content) -> str:
             content=content,
             title=content.title,
             policy=policy(scripts),
-            answer=found,
-            picture=first,
-            pictured=first.nearest(found.at) if first else 0,
+            answer=found.crux,
+            picture=first.group if first else None,
+            pictured=first.place if first else 0,
             groups=groups,
             foremost=[{"question": each.question, **_sourced(each.told, groups)} for each in best],
             rule=RULE,
             others=[_sourced(told, groups) for told in content.told if id(told) not in taken],
             remedies=remedies,
             first_of_all=next((remedy for remedy, _ in remedies if remedy in URGENT), ""),
-            images=[inline(figure.svg) for figure in content.figures],
+            images=[inline(figure.svg.read_bytes()) for figure in content.figures],
             headers=headers,
             rows=rows,
             numeric=numeric,
@@ -112,7 +108,7 @@ def render(content: Content) -> str:
             definitions=COLUMNS,
             emulated_mark=EMULATED_MARK,
             # Neither is text of anybody's: JSON without a character of HTML, and scripts known by their hashes.
-            points=Markup(points_json(content.table, _colours(content.table))) if headers else "",
+            points=Markup(points_json(content.table, *_colours(content.table))) if headers else "",
             scripts=[Markup(script) for script in scripts],
             no_library=no_library,
         )
@@ -130,17 +126,17 @@ def _scripts() -> tuple[list[str], str]:
         return [own], one_line(str(error), 200)
 
 
-def _colours(table: pd.DataFrame) -> dict[str, str]:
-    """Those of the figures."""
+def _colours(table: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Those of modes, as the figures have them, and of environments."""
     load_matplotlib()
-    from harness.report.figures.drawing.style import mode_styles
+    from harness.report.figures.drawing.style import environment_colours, mode_styles
 
-    return {mode: style.colour for mode, style in mode_styles(table["mode"]).items()}
+    modes = {mode: style.colour for mode, style in mode_styles(table["mode"]).items()}
+    return modes, environment_colours(table["environment"])
 
 
 def _sourced(told: Told, groups: Sequence[Group]) -> dict[str, str]:
     """A sentence with where its figure is, and which rows it is about."""
-    by_kind = {group.kind: group for group in groups}
-    figure = next((by_kind[kind].link(told.at) for kind in told.shown_by if kind in by_kind), "")
+    shown = showing(groups, told.shown_by, told.row) or showing(groups, told.shown_by, told.rows)
     rows = json.dumps([[name, str(value)] for name, value in told.at]) if told.shown_by else ""
-    return {"text": told.text, "figure": figure, "rows": rows}
+    return {"text": told.text, "figure": shown.link if shown else "", "rows": rows}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.report.failures import Failure
 
@@ -35,6 +36,8 @@ class Figure:
     emulated: bool = False
     # What tells it from others of its kind: `2 devices, train`; empty where it is the only one.
     label: str = ""
+    # By axis, what all of its rows have; an axis that it shows itself is not among them.
+    of: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

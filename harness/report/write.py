@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -26,6 +26,7 @@ from harness.report.table.tidy import combined, labels, tidy
 if TYPE_CHECKING:
     from harness.crossover.values import Crossover
     from harness.report.content import Content
+    from harness.report.findings.told import Told
 
 CSV, CROSSOVER, HTML, MARKDOWN = "points.csv", "crossover.csv", "report.html", "report.md"
 
@@ -59,14 +60,22 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
     predicted: dict[str, list[Crossover]] = {}
     with alone(CROSSOVER, failed):
         predicted = _crossovers(runs, table, made)
-    figures, omitted = _draw(runs, table, made, failed, all_figures, predicted)
-    said = None
+    told: list[Told] | None = None
+    asked: Mapping[str, Any] = {}
     with alone(f"{HTML}, {MARKDOWN}", failed):
-        from harness.report.content import assembled
+        from harness.report import findings
+        from harness.report.findings.foremost import answer
 
-        content = assembled(runs, table, figures, omitted)
-        said = content.findings
-        _write_pages(content, made, failed)
+        told = findings.told(table)
+        # Of what the answer is, the page has a picture too.
+        asked = answer(told).row
+    figures, omitted = _draw(runs, table, made, failed, all_figures, predicted, asked)
+    if told is not None:
+        with alone(f"{HTML}, {MARKDOWN}", failed):
+            from harness.report.content import assembled
+
+            _write_pages(assembled(runs, table, figures, omitted, told), made, failed)
+    said = None if told is None else [each.text for each in told]
     if not failed:
         with alone(FIGURES, failed):
             _remove_stale(made, figures)
@@ -95,6 +104,7 @@ def _draw(
     failed: list[Failure],
     all_figures: bool,
     predicted: Mapping[str, Sequence[Crossover]],
+    asked: Mapping[str, Any],
 ) -> tuple[list[Figure], list[str]]:
     """The figures, and sentences on those that there are not."""
     drawn = None
@@ -111,6 +121,7 @@ def _draw(
             installed={label: count for label, run in named if (count := devices_present(run))},
             timelines={label: run.timeline for label, run in named},
             predicted=predicted,
+            asked=asked,
         )
     if drawn is None:
         return [], [f"The figures could not be drawn: {failed[-1].why}."]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from browsing import missing
+from made_frameworks import framework_points
 from synthetic import failed, make_points, make_run
 
 from harness.core.axes import AXES
@@ -123,6 +124,29 @@ def test_a_mode_of_the_legend_is_chosen_everywhere_and_let_go(page: Any) -> None
     assert "of script" in page.locator("#map-said").inner_text()
     button.click()
     assert set(cells(page, "mode")) == set(MODES)
+
+
+def test_a_mode_of_one_of_several_environments_is_told_from_its_namesakes(
+    browser: Any, tmp_path: Path
+) -> None:
+    page = opened(browser, write_report([make_run(framework_points(batches=(1, 256)))], tmp_path).html)
+    drawn(page)
+    names = ("here", "chainer", "jax", "mxnet", "tensorflow")
+    parts = {name: page.locator(f"#legend [role=group][aria-label={name}]") for name in names}
+    colours = {
+        name: part.get_by_role("button", name="eager")
+        .locator(".patch")
+        .evaluate("patch => patch.style.color")
+        for name, part in parts.items()
+    }
+    assert len(set(colours.values())) == len(names)
+    parts["jax"].get_by_role("button", name="eager").click()
+    drawn(page)
+    assert set(zip(cells(page, "environment"), cells(page, "mode"), strict=True)) == {("jax", "eager")}
+    assert chosen(page) == 4
+    assert page.locator("#legend [aria-pressed=true]").count() == 1
+    assert "of jax eager;" in page.locator("#map-said").inner_text()
+    page.close()
 
 
 def test_a_cell_of_the_map_is_chosen_everywhere(page: Any) -> None:

@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_frameworks import framework_points
 from synthetic import as_points, failed, make_points
 
 from harness.core.warnings import REMEDIES, WARNINGS
-from harness.report.grouped import grouped, picture
 from harness.report.interactive import library as kept
 from harness.report.interactive.data import embedded, points_json
 from harness.report.interactive.policy import policy
 from harness.report.result import Figure
+from harness.report.shown.grouped import grouped, picture, showing
 from harness.report.summary import UNKNOWN, Warned, by_remedy, warned
 from harness.report.table.tidy import tidy
 
@@ -40,10 +41,23 @@ def test_points_are_whole_in_the_data_of_a_page() -> None:
     assert [modes["words"][code] for code in modes["codes"]] == points["mode"].tolist()
     steps = columns["step_us"]["values"]
     assert [value is None for value in steps] == points["step_us"].isna().tolist()
-    assert data["modes"][0] == ["eager", "#010203"]
+    assert data["modes"][0] == "eager" and data["looks"][0] == ["", "eager", "#010203", "circle"]
     assert data["ends"]["speedup_vs_eager"] == ["speedup_low", "speedup_high"]
     assert data["ends"]["feedable_devices"] == []
     assert "util_mean_pct" not in columns and data["mark"] == ""
+
+
+def test_modes_of_the_same_name_look_different_in_different_environments() -> None:
+    table = tidy(framework_points())
+    environments = {name: f"#00000{place}" for place, name in enumerate(sorted(set(table["environment"])))}
+    looks = json.loads(points_json(table, {}, environments))["looks"]
+    pairs = set(zip(table["environment"], table["mode"], strict=True))
+    assert {(environment, mode) for environment, mode, *_ in looks} == pairs
+    assert len({(colour, shape) for *_, colour, shape in looks}) == len(pairs)
+    assert {shape for _, mode, _, shape in looks if mode == "eager"} == {"circle"}
+    # With one environment a mode has its colour of the figures.
+    alone = json.loads(points_json(tidy(make_points()), {"eager": "#010203"}, {"here": "#000000"}))["looks"]
+    assert alone[0] == ["", "eager", "#010203", "circle"]
 
 
 def test_a_page_of_no_points_has_data_too() -> None:
@@ -89,12 +103,23 @@ def test_figures_of_a_kind_are_one_group_in_the_order_of_the_page() -> None:
 
 
 def test_of_a_group_the_figure_is_found_that_a_sentence_is_about() -> None:
-    labels = ("1 device, forward", "4 devices, forward", "4 devices, train")
-    (group,) = grouped([replace(figure("a", f"A: {label}"), label=label) for label in labels])
-    assert group.nearest([("workload", "train"), ("devices", 4), ("mode", "eager")]) == 2
-    assert group.nearest([("devices", 4)]) == 1
-    assert group.link([]) == "figures-a-1"
-    assert grouped([figure("a", "A")])[0].link([("devices", 4)]) == "figures-a"
+    slices = ((1, "forward"), (4, "forward"), (4, "train"))
+    groups = grouped(
+        [
+            replace(figure("a", f"A: {place}"), of=(("devices", place[0]), ("workload", place[1])))
+            for place in slices
+        ]
+    )
+
+    def link(**row: object) -> str:
+        shown = showing(groups, ("a",), row)
+        return shown.link if shown else ""
+
+    assert link(workload="train", devices=4, mode="eager") == "figures-a-3"
+    assert link(devices=4) == "figures-a-2" and link() == "figures-a-1"
+    # None of them shows it: another one would be taken for it.
+    assert link(workload="train", devices=1) == ""
+    assert showing(grouped([figure("a", "A")]), ("a",), {"devices": 4}).link == "figures-a"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +134,12 @@ def test_of_a_group_the_figure_is_found_that_a_sentence_is_about() -> None:
 def test_the_picture_is_what_the_finding_names_else_what_says_most(
     kinds: tuple[str, ...], shown_by: tuple[str, ...], first: str
 ) -> None:
-    found = picture(grouped([figure(kind, kind) for kind in kinds]), shown_by)
-    assert found is not None and found.kind == first
-    assert picture([], shown_by) is None
+    figures = [figure(kind, kind) for kind in kinds]
+    found = picture(grouped(figures), shown_by, {"devices": 4})
+    assert found is not None and found.group.kind == first
+    assert picture([], shown_by, {}) is None
+    others = [replace(each, of=(("devices", 2),)) for each in figures]
+    assert picture(grouped(others), shown_by, {"devices": 4}) is None
 
 
 def test_every_warning_stands_under_what_to_do_and_those_of_other_versions_last() -> None:

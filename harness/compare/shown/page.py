@@ -5,7 +5,6 @@ In: Comparisons. Out: HTML with the figures inside. Must not know how anything w
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +13,7 @@ from harness.compare.compared import Comparison
 from harness.compare.left_out import label
 from harness.compare.shown import words
 from harness.report.page import templates
+from harness.report.shown.image import inline
 
 # A page of 50,000 rows is none that one reads: all of them are in compare.csv.
 MOST_ROWS = 2000
@@ -44,9 +44,7 @@ def _part(found: Comparison, figure: bytes) -> dict[str, Any]:
             f"{label(row.axes)}: {row.judged.verdict}, {row.impact_us:+.3g} us a step"
             for row in found.movers[:10]
         ],
-        "image": f"data:image/svg+xml;base64,{base64.b64encode(figure).decode('ascii')}"
-        if found.rows
-        else "",
+        "image": inline(figure) if found.rows else "",
         "table": (words.HEADER, words.table(rows[:MOST_ROWS])),
         "more": max(0, len(rows) - MOST_ROWS),
         "why_left_out": words.why_left_out(found),

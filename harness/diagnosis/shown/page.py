@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.diagnosis.shown.drawing import draw
 from harness.report.page import templates
+from harness.report.shown.image import inline
 
 if TYPE_CHECKING:
     from harness.diagnosis.shown.result import Diagnosis
@@ -39,5 +40,9 @@ def _parts(found: Diagnosis, kind: str) -> dict[str, Any]:
 def _image(found: Diagnosis, kind: str) -> str:
     if found.measured.ladder is None and not found.predicted:
         return ""
-    media = "image/svg+xml" if kind == "svg" else "image/png"
-    return f"data:{media};base64,{base64.b64encode(draw(found, kind)).decode('ascii')}"
+    figure = draw(found, kind)
+    return (
+        inline(figure)
+        if kind == "svg"
+        else f"data:image/png;base64,{base64.b64encode(figure).decode('ascii')}"
+    )

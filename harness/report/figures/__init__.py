@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +20,7 @@ from harness.core.processes.parallel import mapped
 from harness.crossover.values import Crossover
 from harness.report.failures import Failure, alone
 from harness.report.figures import crossover_devices
-from harness.report.figures.choice import Choice, choices
+from harness.report.figures.choice import Choice, choices, not_drawn
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.style import mode_styles
 from harness.report.figures.kind import Context, Kind
@@ -89,13 +90,14 @@ def draw(
     installed: Mapping[str, int] | None = None,
     timelines: Mapping[str, Timeline] | None = None,
     predicted: Mapping[str, Sequence[Crossover]] | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> Drawn:
     """Draw every kind that has at least two values to compare, into figures/ of a folder.
 
     strong: labels of runs with strong scaling ("" for a single run), where `batch` counts samples in all.
     installed: devices of the node by label of the run, as far as they are known.
     timelines: what was sampled beside each run, by its label. predicted: where the interpreter would stop mattering on
-        other devices, by each run's costs.
+        other devices, by each run's costs. asked: a row by axis; of each kind the slice that holds it is not left out.
     """
     if points.empty:
         return Drawn([], [])
@@ -105,10 +107,12 @@ def draw(
         counted = "in all" if part.values["run"] in strong else "per device"
         return Context(styles, f"batch (samples {counted})", installed or {})
 
-    made_of = choices(KINDS, points, all_figures=all_figures)
+    made_of = choices(KINDS, points, all_figures=all_figures, asked=asked or {})
+    other_devices = list(_of_devices(points, predicted or {}, made.folder))
+    most = len(other_devices) if all_figures else crossover_devices.MOST_ROWS
     tasks = [
         *_of_slices(made_of, context_of, made.folder),
-        *_of_devices(points, predicted or {}, made.folder),
+        *other_devices[:most],
         *_of_timelines(points, timelines or {}, made.folder),
     ]
     made.claim(FIGURES)
@@ -119,6 +123,11 @@ def draw(
     failed += [result for result in results if isinstance(result, Failure)]
     titles = {files_of(task.name)[0]: task.headline.title for task in tasks}
     omitted = [choice.omitted for choice in made_of if choice.left]
+    omitted += (
+        [left]
+        if (left := not_drawn(crossover_devices.KIND, [task.label for task in other_devices[most:]]))
+        else []
+    )
     omitted += [f"Could not draw {titles[failure.file]}: {failure.why}." for failure in failed]
     return Drawn(figures, omitted, failed)
 
@@ -144,24 +153,30 @@ def _of_slices(
             head = headline(choice.kind.title, part, choice.names)
             draw = partial(choice.kind.draw, part, head, context_of(part))
             label = ", ".join(words(part.values, choice.names))
-            yield Task(choice.kind.name, head, draw, root, name, label)
+            yield Task(choice.kind.name, head, draw, root, name, label, tuple(part.values.items()))
 
 
 def _of_devices(
     points: pd.DataFrame, predicted: Mapping[str, Sequence[Crossover]], root: Path
 ) -> Iterator[Task]:
-    """A figure for each run of which something can be predicted."""
+    """Of each run of which something can be predicted a figure for each workload and width."""
+    every = [each for found in predicted.values() for each in found]
+    several = [name for name in crossover_devices.APART if len({each.of[name] for each in every}) > 1]
     for place, (run, found) in enumerate(predicted.items()):
-        if not crossover_devices.drawable(found):
-            continue
         own = points[points["run"] == run]
-        title = f"{crossover_devices.TITLE}{f': run {run}' if run else ''}"
         host = ", ".join(str(name) for name in own["device_name"].unique() if name)
-        # What an emulated device was measured for here is its host's time, which is none of the emulator's.
-        head = Headline(title, f"host time fitted to this run (on {host or 'an unnamed device'})")
-        name = file_name([crossover_devices.KIND, str(place + 1) if run else ""])
-        draw = partial(crossover_devices.draw, list(found), head)
-        yield Task(crossover_devices.KIND, head, draw, root, name)
+        for part in filter(crossover_devices.drawable, crossover_devices.apart(found)):
+            label = ", ".join([*([f"run {run}"] if run else []), *crossover_devices.words(part[0], several)])
+            # What an emulated device was measured for here is its host's time, which is none of the emulator's.
+            head = Headline(
+                ": ".join(filter(None, [crossover_devices.TITLE, label])),
+                f"host time fitted to this run (on {host or 'an unnamed device'})",
+            )
+            numbered = str(place + 1) if run else ""
+            name = file_name([crossover_devices.KIND, numbered, *crossover_devices.words(part[0], several)])
+            draw = partial(crossover_devices.draw, part, head)
+            of = ("run", run), *((name, part[0].of[name]) for name in crossover_devices.APART)
+            yield Task(crossover_devices.KIND, head, draw, root, name, label, of)
 
 
 def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root: Path) -> Iterator[Task]:
@@ -172,4 +187,4 @@ def _of_timelines(points: pd.DataFrame, timelines: Mapping[str, Timeline], root:
             continue
         head = timeline.headline(own, run)
         name = file_name([timeline.KIND, str(place + 1) if run else ""])
-        yield Task(timeline.KIND, head, partial(timeline.draw, line, head), root, name, run)
+        yield Task(timeline.KIND, head, partial(timeline.draw, line, head), root, name, run, (("run", run),))

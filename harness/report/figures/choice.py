@@ -5,8 +5,9 @@ In: kinds in the order of the page, a tidy table. Out: a Choice for each kind. M
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -33,31 +34,39 @@ class Choice:
     @property
     def omitted(self) -> str:
         """A sentence on what is left out; empty where nothing is."""
-        if not self.left:
-            return ""
-        named = [", ".join(words(part.values, self.names)) for part in self.left[:MOST_NAMED]]
-        more = f"; and {len(self.left) - MOST_NAMED} more" if len(self.left) > MOST_NAMED else ""
-        return (
-            f"Not drawn: {self.kind.name} for {count(len(self.left), 'more slice')} ({'; '.join(named)}{more}); "
-            "`harness report RUN --all-figures` draws them."
-        )
+        return not_drawn(self.kind.name, [", ".join(words(part.values, self.names)) for part in self.left])
 
 
-def choices(kinds: Sequence[Kind], points: pd.DataFrame, *, all_figures: bool) -> list[Choice]:
-    """One for each kind; all_figures: leave nothing out."""
+def not_drawn(kind: str, left: Sequence[str]) -> str:
+    """A sentence on what is left out, by what each is called; empty where nothing is."""
+    if not left:
+        return ""
+    more = f"; and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    return (
+        f"Not drawn: {kind} for {count(len(left), 'more slice')} ({'; '.join(left[:MOST_NAMED])}{more}); "
+        "`harness report RUN --all-figures` draws them."
+    )
+
+
+def choices(
+    kinds: Sequence[Kind], points: pd.DataFrame, *, all_figures: bool, asked: Mapping[str, Any]
+) -> list[Choice]:
+    """One for each kind; all_figures: leave nothing out; asked: a row by axis, whose slices are not left out."""
     slices_without = {axes: split(points, axes) for axes in {kind.without for kind in kinds}}
     found = [[part for part in slices_without[kind.without] if kind.drawable(part.rows)] for kind in kinds]
     wanted = [len(slices) for slices in found]
     limits = wanted if all_figures else _allotted(wanted)
     differing = varying(points)
     return [
-        _choice(kind, slices, limit, [name for name in SLICE_AXES if name in differing - kind.without])
+        _choice(kind, slices, limit, asked, [name for name in SLICE_AXES if name in differing - kind.without])
         for kind, slices, limit in zip(kinds, found, limits, strict=True)
     ]
 
 
-def _choice(kind: Kind, slices: list[Slice], limit: int, names: list[str]) -> Choice:
-    drawn = chosen(slices, limit)
+def _choice(
+    kind: Kind, slices: list[Slice], limit: int, asked: Mapping[str, Any], names: list[str]
+) -> Choice:
+    drawn = chosen(slices, limit, asked)
     kept = {id(part) for part in drawn}
     return Choice(kind, drawn, [part for part in slices if id(part) not in kept], names)
 

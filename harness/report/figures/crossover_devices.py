@@ -6,8 +6,9 @@ In: crossovers of one run, predicted. Out: figure and caption. Must not know how
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import matplotlib.figure
 from matplotlib.lines import Line2D
@@ -24,7 +25,8 @@ KIND = "crossover_devices"
 TITLE = "Predicted, not measured: where the interpreter would stop mattering"
 BAND = "#d3dcea"
 SIZE = (2.15, 1.9)
-# Of workload and width, a row of panels each.
+# On other axes contours are apart: a row of panels each, or a figure.
+APART = ("workload", "width", "dtype", AUTOGRAD)
 MOST_ROWS = 3
 # The panels end so many times beyond the last thing that there is to see.
 ROOM = 1.5
@@ -37,11 +39,7 @@ def drawable(found: Sequence[Crossover]) -> bool:
 
 def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.figure.Figure, str]:
     """A panel for each device, a row of them for each workload and width."""
-    parts: dict[str, list[Crossover]] = {}
-    for each in found:
-        of = each.of
-        words = [str(of["workload"]), f"width {of['width']}", str(of["dtype"])]
-        parts.setdefault(", ".join([*words, *autograd(each)]), []).append(each)
+    parts = {", ".join(words(part[0])): part for part in apart(found)}
     shown = dict(list(parts.items())[:MOST_ROWS])
     across = max(len(part) for part in shown.values())
     entries = [
@@ -68,10 +66,20 @@ def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.fig
     return paper.figure, _caption(found, len(parts) - len(shown))
 
 
-def autograd(each: Crossover) -> list[str]:
-    """Only where it is not the usual one."""
-    value = each.of[AUTOGRAD]
-    return [] if value == DEFAULTS[AUTOGRAD] else [f"autograd {value}"]
+def apart(found: Sequence[Crossover]) -> list[list[Crossover]]:
+    """Those of one workload, width and number format each, in order of first appearance."""
+    parts: dict[tuple[Any, ...], list[Crossover]] = {}
+    for each in found:
+        parts.setdefault(tuple(each.of[name] for name in APART), []).append(each)
+    return list(parts.values())
+
+
+def words(each: Crossover, names: Collection[str] = APART) -> list[str]:
+    """`forward`, `width 64`, `float32`; how autograd was set only where that is not usual."""
+    said = {name: str(each.of[name]) for name in APART}
+    said["width"] = f"width {said['width']}"
+    said[AUTOGRAD] = "" if said[AUTOGRAD] == DEFAULTS[AUTOGRAD] else f"autograd {said[AUTOGRAD]}"
+    return [text for name, text in said.items() if name in names and text]
 
 
 def _reach(found: Sequence[Crossover]) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.figure
@@ -22,7 +23,7 @@ from harness.report.result import Figure
 @dataclass(frozen=True)
 class Task:
     """Holds only what can be sent to another process. draw: answers figure and caption. name: of the files in
-    figures/ below `root`. label: as that of Figure."""
+    figures/ below `root`. label, of: as those of Figure."""
 
     kind: str
     headline: Headline
@@ -30,6 +31,7 @@ class Task:
     root: Path
     name: str
     label: str = ""
+    of: tuple[tuple[str, Any], ...] = ()
 
 
 def carried_out(task: Task) -> Figure | Failure:
@@ -42,4 +44,6 @@ def carried_out(task: Task) -> Figure | Failure:
             svg, png = save(picture, task.root, task.name)
     except Exception as error:
         return Failure.of(files_of(task.name)[0], error)
-    return Figure(task.kind, title, caption, svg, png, width, height, task.headline.emulated, task.label)
+    return Figure(
+        task.kind, title, caption, svg, png, width, height, task.headline.emulated, task.label, task.of
+    )

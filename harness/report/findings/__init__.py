@@ -105,7 +105,7 @@ def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[tuple[Finding,
         if cut not in slices:
             slices[cut] = split(table if finding.crowded else uncrowded, finding.without)
         own = [
-            replace(claim, at=(*_where(part, differing), *claim.at))
+            replace(claim, at=(*_where(part, differing), *claim.at), part=tuple(part.values.items()))
             for part in slices[cut]
             for claim in finding.claims(part, differing)
         ]
@@ -116,7 +116,5 @@ def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[tuple[Finding,
 def _where(part: Slice, differing: Collection[str]) -> tuple[tuple[str, Any], ...]:
     """What tells the rows of a slice from the others, as far as a column of the table says it."""
     return tuple(
-        (name, value)
-        for name, value in part.values.items()
-        if name in differing and name not in ("family", "emulated", "device_kind")
+        (name, value) for name, value in part.values.items() if name in differing and name != "emulated"
     )

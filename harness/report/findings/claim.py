@@ -24,19 +24,33 @@ BESIDE = ("family", "width", "workload", "dtype", "autograd", "environment", "co
 
 
 @dataclass(frozen=True)
+class Crux:
+    """What a sentence comes down to, for who reads no more than that; all of it is of the same rows. brief: the
+    sentence without what introduces it. number: what it turns on, number_of: what that is; both empty where nothing is
+    known. beside: one sentence more, such as what removes most of it, or empty. row: the row of the number, by axis;
+    what it lacks the number is not of one value of."""
+
+    brief: str
+    number: str = ""
+    number_of: str = ""
+    beside: str = ""
+    row: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class Claim:
     """weight: within a kind, the heavier first. group: run and device, so that every run gets its say before one run
     gets a second. once: what explains the sentence, to be said with the first of its kind that has it. at: axes of the
-    rows that it speaks of, beside those of its slice. brief, number: the sentence without what introduces it, and the
-    number it turns on, for who reads no more than that; empty where it has none."""
+    rows that it speaks of, beside those of its slice. crux: of sentences that may be a page's answer. part: the values
+    of its slice, which who puts claims together sets."""
 
     weight: float
     group: tuple[Any, ...]
     text: str
     once: str = ""
     at: tuple[tuple[str, Any], ...] = ()
-    brief: str = ""
-    number: str = ""
+    crux: Crux | None = None
+    part: tuple[tuple[str, Any], ...] = ()
 
 
 def lead(values: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,8 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, ends
 from harness.report.table.tidy import EMULATED_MARK, mode_rank
 
 # By which points are told apart, in the order of the filters.
-FILTERS = ("run", "device_name", *axes.AXES, "status")
+FAMILY = "family"
+FILTERS = ("run", "device_kind", "device_name", FAMILY, *axes.AXES, "status")
 # Columns that a figure may show, in the order in which they are offered.
 MEASURES = (
     *("step_us", "speedup_vs_eager", "dispatch_share", "throughput_samples_s", "issue_us", "device_us"),
@@ -28,6 +29,20 @@ MEASURES = (
 MAIN = (
     *("step_us", "step_us_low", "step_us_high", "speedup_vs_eager", "speedup_low", "speedup_high", "verdict"),
     *("dispatch_share", "rounds", "warnings", "status", "key"),
+)
+# Columns that a table of points has not.
+OTHERS = {"run": "the run", FAMILY: "the model at whatever depth"}
+UNKNOWN = "#888888"
+# Vega's, the ones first that are told apart best.
+SHAPES = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "triangle-down",
+    "cross",
+    "triangle-right",
+    "triangle-left",
 )
 # As many digits as in points.csv.
 DIGITS = 6
@@ -41,12 +56,17 @@ def embedded(value: object) -> str:
     return text.translate(_ESCAPES)
 
 
-def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
-    """Columns that have a value anywhere, the modes in their order with their colours, and what to call them.
+def points_json(
+    table: pd.DataFrame, colours: Mapping[str, str], environments: Mapping[str, str] | None = None
+) -> str:
+    """Columns that have a value anywhere, the modes in their order, how each looks, and what to call them.
 
-    colours: of each mode, as in the figures.
+    colours: of each mode, as in the figures. environments: the colour of each, where there are several.
     """
     names = [name for name in ("run", *COLUMNS) if name in table.columns]
+    # Of uniform models alone the width says it.
+    if len(table) and table.groupby("width")[FAMILY].nunique().max() > 1:
+        names.append(FAMILY)
     columns = [column for name in names if (column := _column(name, table[name])) is not None]
     modes = sorted(set(table["mode"]), key=mode_rank)
     return embedded(
@@ -55,7 +75,8 @@ def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
             "columns": columns,
             "emulated": [int(value) for value in table["emulated"]],
             "hollow": [int(value) for value in table["marked"]],
-            "modes": [[mode, colours.get(mode, "#888888")] for mode in modes],
+            "modes": modes,
+            "looks": list(_looks(table, modes, colours, environments or {})),
             "filters": FILTERS,
             "measures": MEASURES,
             "main": MAIN,
@@ -63,6 +84,20 @@ def points_json(table: pd.DataFrame, colours: Mapping[str, str]) -> str:
             "mark": EMULATED_MARK if table["emulated"].any() else "",
         }
     )
+
+
+def _looks(
+    table: pd.DataFrame, modes: list[str], colours: Mapping[str, str], environments: Mapping[str, str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Environment, mode, colour and shape: of one environment, which then is empty, a colour a mode; of several a colour
+    each, and a shape a mode of it, since modes of the same name are not the same there."""
+    if len(environments) < 2:
+        yield from (("", mode, colours.get(mode, UNKNOWN), SHAPES[0]) for mode in modes)
+        return
+    for environment, colour in environments.items():
+        there = set(table.loc[table["environment"] == environment, "mode"])
+        for place, mode in enumerate(mode for mode in modes if mode in there):
+            yield environment, mode, colour, SHAPES[place % len(SHAPES)]
 
 
 def _ends(measure: str) -> list[str]:
@@ -73,8 +108,8 @@ def _ends(measure: str) -> list[str]:
 
 def _column(name: str, cells: pd.Series) -> dict[str, Any] | None:
     """Texts as places in a list of words, since most occur often; None for a column without any value."""
-    column: dict[str, Any] = {"name": name, "about": COLUMNS.get(name, "the run")}
-    if name == "run" or name in TEXT_COLUMNS:
+    column: dict[str, Any] = {"name": name, "about": COLUMNS.get(name, OTHERS.get(name, ""))}
+    if name in OTHERS or name in TEXT_COLUMNS:
         codes, words = pd.factorize(cells)
         if not any(words):
             return None

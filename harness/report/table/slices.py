@@ -48,6 +48,16 @@ def split(points: pd.DataFrame, without: Collection[str] = ()) -> list[Slice]:
     return [Slice(dict(zip(names, key, strict=True)), rows) for key, rows in groups]
 
 
+def of_row(row: Mapping[Any, Any] | pd.Series, names: Collection[str] = CELL_AXES) -> dict[str, Any]:
+    """A row's values on these axes, as those of a slice are."""
+    return {name: row[name] for name in names}
+
+
+def agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a row can have the values of both: no axis has two."""
+    return all(other[name] == value for name, value in one.items() if name in other)
+
+
 def varying(points: pd.DataFrame) -> frozenset[str]:
     """The slice axes with more than one value: what a name must state to be told from the others."""
     return frozenset(name for name in SLICE_AXES if points[name].nunique() > 1)
@@ -113,8 +123,9 @@ def hardest_cell(rows: pd.DataFrame) -> tuple[int, int]:
     return int(depth), int(batch)
 
 
-def chosen(slices: Sequence[Slice], limit: int) -> list[Slice]:
-    """At most `limit` slices, in their order: first those that show an extreme or a value not yet shown.
+def chosen(slices: Sequence[Slice], limit: int, asked: Mapping[str, Any] | None = None) -> list[Slice]:
+    """At most `limit` slices, in their order: first the one that may hold the row that is asked for, then those that
+    show an extreme or a value not yet shown.
 
     Device counts and widths count at their ends only: the middle is what a reader can best do without.
     """
@@ -127,9 +138,12 @@ def chosen(slices: Sequence[Slice], limit: int) -> list[Slice]:
     }
     shown: set[Any] = set()
     picked: list[int] = []
-    for _ in range(limit):
+    held = next((index for index, part in enumerate(slices) if asked and agree(part.values, asked)), None)
+    for turn in range(limit):
         left = (index for index in range(len(slices)) if index not in picked)
         best = -max((*_news(slices[index].values, ends, shown), -index) for index in left)[-1]
+        if turn == 0 and held is not None:
+            best = held
         picked.append(best)
         items = list(slices[best].values.items())
         shown |= {*items, *itertools.combinations(items, 2)}

@@ -15,7 +15,7 @@ figure fades the others, map and table leave them out; the current point is show
   // What is drawn and set at once: above these an interval or a line could not be told from its neighbours.
   const MOST_INTERVALS = 2000, MOST_SVG = 1500, MOST_TICKS = 12, MOST_PRINTED = 500;
   const ROW = 26, SPARE = 12; // pixels of a row; rows set beyond those that are seen
-  const CELL = ["mode", "depth", "batch"]; // what can be chosen
+  const CELL = ["environment", "mode", "depth", "batch"]; // what can be chosen
   const SHARES = ["dispatch_share", "scaling_efficiency"];
   const PLACES = ["depth", "batch", "devices", "width"];
 
@@ -48,6 +48,14 @@ figure fades the others, map and table leave them out; the current point is show
     const [low, high] = (data.ends[name] || []).map((end) => at(end, row));
     return low == null || high == null ? "" : ` [${number(low)}, ${number(high)}]`;
   };
+  // How points look: by mode, or, where there are several environments, by both.
+  const several = data.looks.some(([environment]) => environment !== "");
+  const nameOf = (environment, mode) => (several ? `${environment} ${mode}` : mode);
+  const lookOf = (row) => nameOf(several ? at("environment", row) : "", at("mode", row));
+  const LOOKS = data.looks.map(([environment, mode, colour, shape]) =>
+    ({ name: nameOf(environment, mode), environment, mode, colour, shape }));
+  const GLYPHS = { circle: "\u25cf", square: "\u25a0", "triangle-up": "\u25b2", diamond: "\u25c6", "triangle-down": "\u25bc",
+    cross: "\u271a", "triangle-right": "\u25b6", "triangle-left": "\u25c0" };
   const make = (tag, attributes = {}, ...inside) => {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -59,10 +67,11 @@ figure fades the others, map and table leave them out; the current point is show
   };
 
   // ---- what is asked for
-  const sizes = new Set(everything.map((row) => `${at("depth", row)} ${at("width", row)}`));
+  const sizes = new Set(everything.map((row) => `${at("depth", row)} ${at("width", row)} ${at("family", row)}`));
   const filters = data.filters.filter((name) => distinct(name).length > 1)
-    // Depth and width say what a uniform model's name says.
+    // Depth, width and family say what a model's name says.
     .filter((name) => name !== "model" || distinct("model").length !== sizes.size);
+  const varied = filters.filter((name) => name !== "status");
   const measures = data.measures.filter((name) => columns.has(name));
   const places = [...PLACES.filter((name) => distinct(name).length > 1), "mode"];
   const state = {
@@ -139,7 +148,7 @@ figure fades the others, map and table leave them out; the current point is show
 
   function specification() {
     const ink = style("--ink"), faint = style("--faint"), line = style("--line"), paper = style("--paper");
-    const modes = data.modes.map(([mode]) => mode);
+    const modes = data.modes, looks = LOOKS.map((look) => look.name);
     const across = axisOf(state.x), up = axisOf(state.y);
     const few = across.values.length <= MOST_TICKS ? { values: across.values } : {};
     const x = state.x === "mode"
@@ -150,8 +159,10 @@ figure fades the others, map and table leave them out; the current point is show
       axis: { format: SHARES.includes(state.y) ? ".0%" : ",~g", tickCount: 6,
         ...(up.log ? { values: decades(up.least, up.most) } : {}) },
       scale: up.log ? { type: "log", nice: false, padding: 12 } : { zero: SHARES.includes(state.y) } };
-    const color = { field: "mode", type: "nominal", legend: null,
-      scale: { domain: modes, range: data.modes.map(([, colour]) => colour) } };
+    const color = { field: "look", type: "nominal", legend: null,
+      scale: { domain: looks, range: LOOKS.map((look) => look.colour) } };
+    const shape = { field: "look", type: "nominal", legend: null,
+      scale: { domain: looks, range: LOOKS.map((look) => look.shape) } };
     const opacity = { field: "on", type: "quantitative", scale: null };
     const fine = filtered.length <= MOST_INTERVALS;
     const layers = [
@@ -161,7 +172,7 @@ figure fades the others, map and table leave them out; the current point is show
       fine && { transform: [{ filter: "isValid(datum.low)" }], mark: { type: "rule", strokeWidth: 1.5 },
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity } },
       { mark: { type: "point", filled: false, size: fine ? 55 : 14, strokeWidth: 1.6, cursor: "pointer" },
-        encoding: { x, y, color, opacity,
+        encoding: { x, y, color, shape, opacity,
           fill: { condition: { test: "datum.hollow", value: paper }, ...color } } },
       { transform: [{ filter: "datum.now" }], mark: { type: "point", size: 260, strokeWidth: 2.5, stroke: ink },
         encoding: { x, y } },
@@ -183,7 +194,7 @@ figure fades the others, map and table leave them out; the current point is show
     for (const row of filtered) {
       const x = at(state.x, row), y = at(state.y, row);
       if (x === null || y === null || (log && y <= 0)) continue;
-      made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), mode: at("mode", row),
+      made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), look: lookOf(row),
         series: lines ? apart.map((name) => at(name, row)).join("|") : "", hollow: data.hollow[row] === 1,
         on: counts(row) ? 1 : 0.2, now: row === state.current });
     }
@@ -250,23 +261,33 @@ figure fades the others, map and table leave them out; the current point is show
   }
 
   function legend() {
-    const present = new Set(filtered.map((row) => at("mode", row)));
-    id("legend").replaceChildren(...data.modes.filter(([mode]) => present.has(mode)).map(([mode, colour]) => {
-      const patch = make("span", { class: "patch", "aria-hidden": "true" });
-      patch.style.background = colour;
-      return make("button", { type: "button", "data-focus": `mode ${mode}`,
-        "aria-pressed": String(state.choice.mode === mode), onclick: () => choose({ mode }) }, patch, mode);
-    }));
+    const present = new Set(filtered.map(lookOf));
+    const parts = new Map();
+    for (const look of LOOKS.filter((each) => present.has(each.name))) {
+      const { environment, mode } = look, wanted = several ? { environment, mode } : { mode };
+      const patch = make("span", { class: "patch", "aria-hidden": "true", "data-glyph": GLYPHS[look.shape] });
+      patch.style.color = look.colour;
+      const pressed = Object.entries(wanted).every(([name, value]) => state.choice[name] === value);
+      const button = make("button", { type: "button", "data-focus": `look ${look.name}`, "aria-pressed": String(pressed),
+        onclick: () => choose(wanted) }, patch, mode);
+      if (!parts.has(environment)) parts.set(environment, []);
+      parts.get(environment).push(button);
+    }
+    id("legend").replaceChildren(...(several
+      ? [...parts].map(([environment, buttons]) =>
+        make("div", { class: "part", role: "group", "aria-label": environment }, make("b", {}, environment), ...buttons))
+      : parts.get("") || []));
   }
 
   function map() {
     const depths = distinct("depth"), batches = distinct("batch");
     id("map-part").hidden = !state.y || batches.length * Math.max(depths.length, 1) < 2;
     if (id("map-part").hidden) return;
-    const mode = state.choice.mode, cells = new Map();
-    for (const row of filtered) {
+    const { environment, mode } = state.choice, cells = new Map();
+    const counted = filtered.filter(passes({ environment: environment || "", mode: mode || "" }));
+    for (const row of counted) {
       const value = at(state.y, row);
-      if (value === null || (mode && at("mode", row) !== mode)) continue;
+      if (value === null) continue;
       const key = `${at("depth", row)} ${at("batch", row)}`;
       if (!cells.has(key)) cells.set(key, []);
       cells.get(key).push(value);
@@ -297,12 +318,12 @@ figure fades the others, map and table leave them out; the current point is show
         return make("td", {}, button);
       })));
     id("map").replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));
-    id("map-said").textContent = `Median ${state.y}${mode ? ` of ${mode}` : " over the modes and whatever else is shown"}` +
-      "; a cell chooses its points, once more lets them go.";
+    const over = varied.filter((name) => !["depth", "batch"].includes(name) && new Set(counted.map((row) => at(name, row))).size > 1);
+    id("map-said").textContent = `Median ${state.y}${mode ? ` of ${nameOf(environment, mode)}` : ""}` +
+      (over.length ? ` over every ${over.join(", ")} that is shown` : "") + "; a cell chooses its points, once more lets them go.";
   }
 
   // ---- table: only the rows that are seen are set
-  const varied = filters.filter((name) => name !== "status");
   const headers = () => {
     const names = state.all ? [...columns.keys()] : [...varied, state.y, ...(data.ends[state.y] || []), ...data.main];
     return [...new Set(names)].filter((name) => columns.has(name));

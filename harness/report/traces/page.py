@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.report.page import inline, templates
+from harness.report.page import templates
 from harness.report.result import Figure
+from harness.report.shown.image import inline
 from harness.report.table.formats import count, one_line, percent, ratio, significant
 from harness.trace.answers.rows import COLUMNS as TRACE_COLUMNS
 from harness.trace.answers.rows import GAP_COLUMNS, gap_rows
@@ -47,7 +48,7 @@ def render(
             files=[_file(rank) for rank in ranks],
             findings=findings,
             figures=figures,
-            images=[inline(figure.svg) for figure in figures],
+            images=[inline(figure.svg.read_bytes()) for figure in figures],
             bounds=_bounds(of_change),
             costly=[
                 (what, _costly(ranks, what))

@@ -43,15 +43,28 @@ def test_a_model_without_depth_has_no_map_of_depths(tmp_path: Path) -> None:
     assert "predicted" not in {figure.kind for figure in figures}
 
 
-def test_predicted_devices_are_one_figure_that_says_predicted(tmp_path: Path) -> None:
+def test_predicted_devices_are_a_figure_a_width_that_says_predicted(tmp_path: Path) -> None:
     run = make_run(table(widths=(64, 512), batches=(1, 16, 256, 4096)))
     figures, _ = drawn(run.points, tmp_path, predicted={"": predicted_crossovers(run, profiles())})
-    (picture,) = [figure for figure in figures if figure.kind == "crossover_devices"]
-    assert picture.title.startswith("Predicted, not measured")
-    assert picture.caption.startswith("Predicted, not measured")
-    assert "another device's constants" in picture.caption
+    pictures = [figure for figure in figures if figure.kind == "crossover_devices"]
+    assert [picture.label for picture in pictures] == ["width 64", "width 512"]
+    assert len({picture.svg for picture in pictures}) == 2
+    for picture in pictures:
+        assert picture.title.startswith("Predicted, not measured") and picture.title.endswith(picture.label)
+        assert picture.caption.startswith("Predicted, not measured")
+        assert "another device's constants" in picture.caption
     none, _ = drawn(run.points, tmp_path / "none", predicted={"": []})
     assert "crossover_devices" not in kinds(none)
+
+
+def test_of_many_workloads_and_widths_some_are_predicted_and_the_rest_named(tmp_path: Path) -> None:
+    run = make_run(make_points(widths=(64, 512), workloads=("forward", "train"), batches=(1, 16, 256, 4096)))
+    predicted = {"": predicted_crossovers(run, profiles())}
+    figures, omitted = drawn(run.points, tmp_path, predicted=predicted)
+    assert [figure.kind for figure in figures].count("crossover_devices") == 3
+    assert any("crossover_devices for 1 more slice (train, width 512)" in text for text in omitted)
+    every, omitted = drawn(run.points, tmp_path / "all", predicted=predicted, all_figures=True)
+    assert [figure.kind for figure in every].count("crossover_devices") == 4 and not omitted
 
 
 def test_a_sentence_says_from_which_batch_on_with_its_interval() -> None:

@@ -6,6 +6,7 @@ import pytest
 from synthetic import failed, make_points
 
 from harness.report.findings import sentences, told
+from harness.report.findings.claim import Crux
 from harness.report.findings.foremost import MOST, OTHERWISE, QUESTIONS, answer, foremost
 from harness.report.findings.told import Told
 from harness.report.table.tidy import tidy
@@ -37,28 +38,40 @@ def test_there_are_five_at_most_and_all_are_sentences_of_the_report() -> None:
 
 def test_the_answer_is_a_sentence_a_number_and_what_removes_it() -> None:
     found = answer(told(tidy(make_points())))
-    assert found.number.endswith("%") and found.number in found.sentence
-    assert "trace runs" in found.removes and "as fast as eager" in found.removes
+    assert found.crux.number.endswith("%") and found.crux.number in found.crux.brief
+    assert "trace runs" in found.crux.beside and "as fast as eager" in found.crux.beside
     assert found.shown_by[0] == "crossover"
 
 
 def test_the_answer_of_an_emulated_device_says_so_first() -> None:
-    assert answer(told(tidy(make_points(device_kind="emulated")))).sentence.startswith(
-        "Emulated, not measured: "
-    )
+    found = answer(told(tidy(make_points(device_kind="emulated"))))
+    assert found.crux.brief.startswith("Emulated, not measured: ")
 
 
 def test_where_the_share_is_not_known_no_number_is_made_up() -> None:
-    alone = answer(told(tidy(make_points(modes=("eager",)))))
-    assert "cannot be told" in alone.sentence
-    assert alone.number == alone.removes == ""
+    alone = answer(told(tidy(make_points(modes=("eager",))))).crux
+    assert "cannot be told" in alone.brief
+    assert alone.number == alone.beside == ""
 
 
 @pytest.mark.parametrize("points", [make_points()[:0], make_points(change=lambda row: failed())])
 def test_a_report_of_nothing_has_an_answer_that_says_so(points: object) -> None:
     said = told(tidy(points))  # type: ignore[arg-type]
-    assert answer(said).sentence == said[0].text and answer(said).number == ""
+    assert answer(said).crux.brief == said[0].text and answer(said).crux.number == ""
     assert foremost(said)
+
+
+def test_of_several_that_answer_a_question_one_of_the_answers_rows_is_taken() -> None:
+    crux = Crux("b2", "80 %", row=(("environment", "there"),))
+    said = [
+        Told("b1", "bottleneck", part=(("environment", "here"),), crux=Crux("b1")),
+        Told("b2", "bottleneck", part=(("environment", "there"),), crux=crux),
+        Told("f1", "faster", part=(("environment", "here"),)),
+        Told("f2", "faster", part=(("environment", "there"),)),
+        Told("z", "fading", part=(("environment", "here"),)),
+    ]
+    assert answer(said).crux == crux
+    assert [each.told.text for each in foremost(said)] == ["b2", "f2", "z", "b1", "f1"]
 
 
 def test_a_sentence_knows_the_rows_that_it_speaks_of() -> None:

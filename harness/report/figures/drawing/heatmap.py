@@ -16,7 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from harness.report.figures.drawing.panel import GAP, NUMBERS, Panel, Scale
-from harness.report.figures.drawing.style import FONT
+from harness.report.figures.drawing.style import FONT, ON_DARK, ON_LIGHT
 
 UNSURE = "#ececec"
 
@@ -46,7 +46,7 @@ def ink(colour: Sequence[float]) -> str:
     """Black or white, whichever has the higher contrast on a colour (relative luminance of WCAG 2)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "white" if luminance < 0.179 else "#111111"
+    return ON_DARK if luminance < 0.179 else ON_LIGHT
 
 
 def shade_of(shades: Shades, value: float) -> Sequence[float]:

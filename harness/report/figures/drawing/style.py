@@ -11,10 +11,14 @@ from typing import Any
 
 import seaborn as sns
 
+from harness.core.axes import DEFAULTS, ENVIRONMENT
 from harness.report.table.tidy import MODE_ORDER, controller_rank, mode_rank
 
 INK, FAINT, ALARM = "#222222", "#8a8a8a", "#b00020"
 GRID, FRAME = "#e6e6e6", "#bbbbbb"
+# Letters and shades upon coloured cells, of colours that nothing else has: a page exchanges paper and ink in the dark
+# (harness.report.shown.image), and cells stay as they are.
+ON_DARK, ON_LIGHT = "#fefefe", "#111111"
 FONT = 8.5
 
 # seaborn's colour-blind-safe palette in an order in which neighbours differ in lightness too; its yellow
@@ -54,6 +58,13 @@ def mode_styles(modes: Iterable[str]) -> dict[str, ModeStyle]:
         )
         for name in names
     }
+
+
+def environment_colours(environments: Iterable[str]) -> dict[str, str]:
+    """The harness's own first, the others by name; beyond ten they repeat."""
+    own = DEFAULTS[ENVIRONMENT]
+    names = sorted(set(environments), key=lambda name: (name != own, name))
+    return {name: _PALETTE[place % len(_PALETTE)] for place, name in enumerate(names)}
 
 
 # Thick below thin: controllers often do equally well, and a curve must show from under another. Dark colours

@@ -27,7 +27,7 @@ from harness.report.figures.drawing.contours import (
 from harness.report.figures.drawing.heatmap import Shades, colour_bar, ink, shade_of
 from harness.report.figures.drawing.panel import Panel
 from harness.report.figures.drawing.sheet import Headline, sheet
-from harness.report.figures.drawing.style import FONT, INK
+from harness.report.figures.drawing.style import FONT, INK, ON_DARK
 from harness.report.figures.kind import Context, Kind, warned
 from harness.report.table.slices import Slice
 
@@ -37,6 +37,8 @@ TICKS = {share / 4: f"{25 * share} %" for share in range(5)}
 FURTHER = {0.25: (0, (4, 1.5)), 0.5: (0, (1, 1.2))}
 TITLES = {SHARE: "dispatch share of eager", GAIN: "gain of the fastest mode"}
 SIZE = (3.7, 2.5)
+# Lightens the cells that it lies on.
+BAND = (ON_DARK, 0.5)
 DOT: dict[str, Any] = {
     **{"marker": "o", "markersize": 3.6, "linestyle": "none"},
     **{"color": "white", "markeredgecolor": INK, "markeredgewidth": 0.7},
@@ -100,7 +102,7 @@ def _draw_map(panel: Panel, grid: Grid, found: Surface, main: Crossover, further
     # Both kinds in one unit: what part of eager's step would be saved.
     saved = -np.expm1(-found.log_ratio)
     paint_surface(panel, saved.clip(0, 1), found.known, found.depths, found.batches, SHADES)
-    draw_band(panel, main.contour, facecolor=(1, 1, 1, 0.5), edgecolor=INK, linewidth=0.6, zorder=2.2)
+    draw_band(panel, main.contour, facecolor=BAND, edgecolor=INK, linewidth=0.6, zorder=2.2)
     for each in further:
         draw_contour(
             panel, each.contour, color=INK, linewidth=0.9, linestyle=FURTHER[each.threshold], zorder=2.4
@@ -130,7 +132,7 @@ def _handles() -> list[Line2D | Patch]:
     limit = f"{100 * DEFAULT_THRESHOLD:g} %"
     return [
         Line2D([], [], color=INK, linewidth=1.8, label=f"below {limit} from here on"),
-        Patch(facecolor="white", edgecolor=INK, linewidth=0.6, label="95 % interval"),
+        Patch(facecolor=BAND, edgecolor=INK, linewidth=0.6, label="95 % interval"),
         *(
             Line2D([], [], color=INK, linewidth=0.9, linestyle=dash, label=f"{100 * value:g} %")
             for value, dash in FURTHER.items()

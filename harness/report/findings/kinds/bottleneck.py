@@ -15,11 +15,18 @@ import pandas as pd
 from harness.analysis.device_model import share_between
 from harness.analysis.noise import noise_floor
 from harness.core.stats.verdicts import FASTER, UNDECIDED, threshold
-from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, aside, cell, group_of, lead
+from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, Crux, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
-from harness.report.findings.speedups import compared
-from harness.report.table.formats import count, percent
-from harness.report.table.slices import CELL_AXES, WITHIN_WORKLOAD, Slice, each_with_an_issuer
+from harness.report.findings.speedups import compared, largest_gain, speedup_words
+from harness.report.table.formats import percent, ratio
+from harness.report.table.slices import (
+    CELL_AXES,
+    SLICE_AXES,
+    WITHIN_WORKLOAD,
+    Slice,
+    each_with_an_issuer,
+    of_row,
+)
 from harness.report.table.tidy import mode_rank
 
 # What says whether the answer of a CPU can be trusted, told once.
@@ -64,19 +71,20 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     part = each_with_an_issuer(part)
     rows, values = part.rows, part.values
     mode, own, unknown = _shares(rows)
+    around = frozenset(differing)
     start = f"{lead(values)}Is Python the bottleneck here{aside(values, differing)}? "
     cpu = values["device_kind"] == "cpu"
     if own.empty:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
         why = _why_unknown(rows) if cpu else "dispatch_share was not measured"
-        return [_unknown(values, differing, start, why)]
+        return [_unknown(part, around, start, why)]
     most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
     high, low, cells = float(most["share"]), float(least["share"]), len(own)
     if unknown and high < FREE:
         # "No" would speak of the few cells without a sign of a gain, and be silent about those with one.
         why = f"{_why_unknown(rows)} in {unknown} of {unknown + cells} cells"
-        return [_unknown(values, differing, start, why)]
+        return [_unknown(part, around, start, why)]
     inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
     of_all = f"{cells} of {cells + unknown}" if unknown else f"all {cells}"
     if cells == 1:
@@ -90,23 +98,51 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
         bound = int((own["share"] >= BOUND).sum())
         answer = "It depends" if high >= BOUND else "In part"
         text = (
-            f"{answer}: {_waiting(mode, percent(high), cpu)} at {_spot(most)}, but only "
-            f"{percent(low)} at {_spot(least)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
+            f"{answer}: {_waiting(mode, percent(high), cpu)} at {_spot(most, around)}, but only "
+            f"{percent(low)} at {_spot(least, around)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
         )
     return [
         Claim(
             *(high, group_of(values), start + text + _by_model(most)),
             once=ON_CPU if cpu else "",
             at=(("mode", mode),),
-            brief=_briefly(values, differing, text),
-            number=percent(high),
+            crux=Crux(
+                _briefly(values, differing, text),
+                percent(high),
+                "of a step is dispatch, where it is most",
+                _removes(rows, most, around),
+                tuple(of_row(most).items()),
+            ),
         )
     ]
 
 
-def _unknown(values: Mapping[str, Any], differing: Collection[str], start: str, why: str) -> Claim:
+def _unknown(part: Slice, differing: frozenset[str], start: str, why: str) -> Claim:
+    """Then what it turns on is the largest gain of these rows."""
+    values = part.values
     brief = _briefly(values, differing, f"Whether Python is the bottleneck here cannot be told: {why}.")
-    return Claim(0, group_of(values), f"{start}The table cannot tell: {why}.", brief=brief)
+    crux, gain = Crux(brief), largest_gain(part.rows)
+    if gain is not None:
+        number, of = f"{ratio(float(gain['speedup_vs_eager']))}x", "the largest gain over eager that is shown"
+        crux = Crux(brief, number, of, _gained(gain, differing), tuple(of_row(gain).items()))
+    return Claim(0, group_of(values), f"{start}The table cannot tell: {why}.", crux=crux)
+
+
+def _removes(rows: pd.DataFrame, most: pd.Series, differing: frozenset[str]) -> str:
+    """What removes most of the largest share: there, else on the same axes but depth and batch; empty where nothing is
+    shown to."""
+    for axes in (CELL_AXES, SLICE_AXES):
+        same = pd.Series(True, index=rows.index)
+        for name in axes:
+            same &= rows[name] == most[name]
+        if (gain := largest_gain(rows[same])) is not None:
+            return _gained(gain, differing)
+    return ""
+
+
+def _gained(row: pd.Series, differing: frozenset[str]) -> str:
+    head = f"What removes most of it: {row['mode']} runs"
+    return f"{head} {speedup_words(row)} as fast as eager at {place(row, differing)}."
 
 
 def _briefly(values: Mapping[str, Any], differing: Collection[str], text: str) -> str:
@@ -149,8 +185,9 @@ def _waiting(mode: str, share: str, cpu: bool) -> str:
     )
 
 
-def _spot(row: pd.Series) -> str:
-    return f"{cell(row)} on {count(int(row['devices']), 'device')}"
+def _spot(row: pd.Series, differing: frozenset[str]) -> str:
+    """With what tells it from other cells of its slice; the rest stands beside the whole sentence."""
+    return place(row, differing & WITHIN_WORKLOAD)
 
 
 FINDING = Finding(

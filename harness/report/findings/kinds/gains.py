@@ -14,9 +14,9 @@ import pandas as pd
 from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
 from harness.report.findings.claim import Claim, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
-from harness.report.findings.speedups import compared, speedup_words
+from harness.report.findings.speedups import compared, largest_gain, speedup_words
 from harness.report.table.attribution import is_ladder
-from harness.report.table.formats import count, ratio
+from harness.report.table.formats import count
 from harness.report.table.slices import Slice
 
 
@@ -33,12 +33,11 @@ def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
     if one_cell and not is_ladder(part.rows):
         for _, row in gained.iterrows():
             text = f"At {place(row, differing)}, {row['mode']} runs {speedup_words(row)} as fast as eager."
-            made.append(_gain(row, group, start + text, differing))
-    elif len(gained):
-        best = gained.loc[gained["speedup_vs_eager"].idxmax()]
+            made.append(_gain(row, group, start + text))
+    elif (best := largest_gain(rows)) is not None:
         head = f"At {place(best, differing)}, {best['mode']} runs"
         text = f"{head} {speedup_words(best)} as fast as eager (largest gain)."
-        made.append(_gain(best, group, start + text, differing))
+        made.append(_gain(best, group, start + text))
     else:
         where = f"{count(int(part.values['devices']), 'device')}{aside(part.values, differing)}"
         text = f"On {where} no mode could be shown to be faster than eager in any of {len(rows)} comparisons."
@@ -46,10 +45,8 @@ def faster(part: Slice, differing: Collection[str]) -> list[Claim]:
     return made
 
 
-def _gain(row: pd.Series, group: tuple[Any, ...], text: str, differing: Collection[str]) -> Claim:
-    gain = float(row["speedup_vs_eager"])
-    brief = f"{row['mode']} runs {speedup_words(row)} as fast as eager at {place(row, differing)}."
-    return Claim(gain, group, text, at=_at(row), brief=brief, number=f"{ratio(gain)}x")
+def _gain(row: pd.Series, group: tuple[Any, ...], text: str) -> Claim:
+    return Claim(float(row["speedup_vs_eager"]), group, text, at=_at(row))
 
 
 def _at(row: pd.Series) -> tuple[tuple[str, Any], ...]:
