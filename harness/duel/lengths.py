@@ -33,15 +33,21 @@ def lengths(first: Repeat, rules: Rules, limit_s: float) -> Lengths:
     full = fitting(first.seconds, first.seconds, limit_s)
     if full >= FEWEST:
         return Lengths(rules, first.seconds, full)
-    shorter = _shorter(first, rules, (limit_s - first.seconds) / ((FEWEST - 1) * RESERVE))
-    each_s = _seconds(first, rules, shorter)
+    others, each_s = shorter(first, rules, FEWEST - 1, limit_s - first.seconds)
     most = fitting(first.seconds, each_s, limit_s)
     needed = math.ceil(first.seconds * (1 + (FEWEST - 1) * RESERVE))
     said = (
         f"A whole repeat takes {first.seconds:.1f} s here, too long for {FEWEST} in {limit_s:g} s: "
-        f"{_done(shorter, most)}. --seconds {needed} has time for {FEWEST} whole ones."
+        f"{_done(others, most)}. --seconds {needed} has time for {FEWEST} whole ones."
     )
-    return Lengths(shorter, each_s, min(most, FEWEST), said)
+    return Lengths(others, each_s, min(most, FEWEST), said)
+
+
+def shorter(latest: Repeat, rules: Rules, rest: int, left_s: float) -> tuple[Rules, float]:
+    """The rules of the next repeat, and how long it is to take, where so many are to end in that time. rules: of the
+    latest, which may have taken longer than was expected."""
+    found = _shorter(latest, rules, left_s / (rest * RESERVE))
+    return found, _seconds(latest, rules, found)
 
 
 def _shorter(first: Repeat, rules: Rules, each_s: float) -> Rules:
@@ -62,10 +68,10 @@ def _seconds(first: Repeat, rules: Rules, other: Rules) -> float:
     return first.start_s + builds * (unhurried + first.rounds_s * other.rounds / rules.rounds)
 
 
-def _done(shorter: Rules, most: int) -> str:
+def _done(rules: Rules, most: int) -> str:
     if most == 1:
         return "there is no other, and so no interval"
-    others = f"the others have {_counted(shorter.builds, 'build')} of {_counted(shorter.rounds, 'round')}"
+    others = f"the others have {_counted(rules.builds, 'build')} of about {_counted(rules.rounds, 'round')}"
     return others if most >= FEWEST else f"{others}, and of {most} in all an interval is wide"
 
 

@@ -15,7 +15,7 @@ from harness.duel.cells import Cell
 from harness.duel.contrasts import Contrast
 from harness.duel.driven import Arm
 from harness.duel.judged import Judgement, judged
-from harness.duel.lengths import lengths
+from harness.duel.lengths import lengths, shorter
 from harness.duel.looks import FEWEST, Looks, looks
 from harness.duel.repeat import (
     UNSUPPORTED,
@@ -80,7 +80,7 @@ def duel(
     chance, begun = random.Random(seed), clock()
     failed = {cell.key: Failed(UNSUPPORTED, cell.unsupported) for cell in cells if cell.unsupported}
     repeats: list[Repeat] = []
-    planned, longest, stop, notes = Looks((FEWEST,)), 0.0, "", list[str]()
+    planned, expected_s, stop, notes = Looks((FEWEST,)), 0.0, "", list[str]()
     while left := [cell for cell in cells if cell.key not in failed]:
         try:
             repeats.append(one_repeat(arms, contrasts, left, rules, chance, crowded, clock))
@@ -94,19 +94,26 @@ def duel(
         count = len(repeats)
         if count == 1:
             others = lengths(repeats[0], rules, limit_s)
-            planned, longest = looks(others.most), others.each_s
+            planned, expected_s = looks(others.most), others.each_s
             if others.said:
                 notes.append(others.said)
                 told(others.said)
             rules = others.rules
+        elif count < min(FEWEST, planned.at[-1]):
+            before, left_s = rules, limit_s - (clock() - begun)
+            rules, expected_s = shorter(repeats[-1], rules, min(FEWEST, planned.at[-1]) - count, left_s)
+            if rules != before and not notes:
+                notes.append(
+                    f"Later repeats took longer than the first: some are shorter, to end in {limit_s:g} s."
+                )
         else:
-            longest = max(longest, repeats[-1].seconds)
+            expected_s = max(expected_s, repeats[-1].seconds)
         told(_told(count, planned, left, failed))
         if count in planned.at and _is_decided(repeats, cells, failed, planned):
             stop = "all is decided"
         elif count == planned.at[-1]:
             stop = f"as many repeats as there is time for in {limit_s:g} s"
-        elif clock() - begun + longest > limit_s:
+        elif clock() - begun + expected_s > limit_s:
             stop = f"no time for another repeat in {limit_s:g} s"
         if stop:
             break

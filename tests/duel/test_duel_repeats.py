@@ -213,6 +213,26 @@ def test_where_four_are_too_long_the_others_are_shorter_and_that_is_said() -> No
     assert more.repeats == 4 and not more.notes
 
 
+def test_where_a_repeat_takes_longer_than_was_expected_those_that_are_left_are_shorter_still() -> None:
+    machine, seen = Machine(0), list[set[str]]()
+    late = iter([*[0.0] * 3, *[1.5] * 3, *[0.0] * 30])
+
+    def starting(opened: Callable[[], Any]) -> Callable[[], Any]:
+        def start() -> Any:
+            machine.passed(next(late))
+            return opened()
+
+        return start
+
+    both = [replace(arm, open=starting(arm.open)) for arm in arms(machine, a=constant(1e5), b=constant(1e5))]
+    rules = replace(RULES, builds=3, rounds=50)
+    found = duel(both, [*OF_A_DUEL, Seen(seen)], [EAGER], rules, limit_s=56, clock=machine)
+    assert found.seconds <= 56 and found.repeats == 4
+    assert 2 * 150 < len(seen) < 4 * 150
+    (note,) = found.notes
+    assert "Later repeats took longer than the first" in note
+
+
 @pytest.mark.parametrize(("limit_s", "repeats"), [(1.0, 1), (20.0, 2), (30.0, 3)])
 def test_no_time_is_taken_that_was_not_given_but_for_the_first_repeat(limit_s: float, repeats: int) -> None:
     machine = Machine(0)
