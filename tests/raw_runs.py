@@ -98,6 +98,7 @@ class RawRun:
         steps: int = 100,
         stop: str = "complete",
         share: float = 1.0,
+        turns: int = 1,
         ended: bool = True,
         cpu_share: float | None = 1.0,
         start_late_ns: Mapping[int, int] | None = None,
@@ -163,7 +164,7 @@ class RawRun:
                     writer.write("round", cell=cell.id, round=number, blocks=lines[rank])
         if ended:
             keys = [point.key for point in left]
-            writers[0].write("end", cell=cell.id, stop=stop, keys=keys, share=share)
+            writers[0].write("end", cell=cell.id, stop=stop, keys=keys, share=share, turns=turns)
 
     def hold(
         self, writers: Sequence[Writer], cell: Cell, mode: str, *, seconds: float = 1.0, steps: int = 1000

@@ -62,6 +62,8 @@ def row_warnings(
     prepared = [p for each in cells for p in each.prepared.get(planned.key, [])]
     if any(_differs(p.held_ns, p.replay_ns, p.launches) for p in prepared):
         yield warnings.REPLAY_DIFFERS
+    if any(each.turns > 1 for each in cells):
+        yield warnings.BY_TURNS
     if cell.session.device_kind == "emulated":
         yield warnings.EMULATED
 

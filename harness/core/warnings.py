@@ -90,6 +90,13 @@ UTILISATION_DIFFERS = PointWarning(
     "time in which any kernel ran, however small, and only dispatch_share says how long the device waits",
     CAREFUL,
 )
+BY_TURNS = PointWarning(
+    "by_turns",
+    "there was no memory for all environments at once: in each round were `here` (or the first one) and some of the "
+    "others, by turns. Their ratios to it are paired within rounds, those between two others need not be: compare two "
+    "others in a sweep of their own, or free memory",
+    CAREFUL,
+)
 EMULATED = PointWarning(
     "emulated",
     "the device is emulated: its times are modelled, not measured, and since it computes nothing the "
@@ -102,7 +109,7 @@ WARNINGS: dict[str, PointWarning] = {
     for warning in (
         *(NOISY, CAPPED, STORED_SPREAD, OVERSUBSCRIBED, LOADED, BACK_PRESSURE, REPLAY_DIFFERS, SHARED),
         THROTTLED,
-        *(UTILISATION_DIFFERS, EMULATED),
+        *(UTILISATION_DIFFERS, BY_TURNS, EMULATED),
     )
 }
 # Of intervals that are wider than asked for.

@@ -26,16 +26,21 @@ class Contrast:
     pairs: tuple[Pair, ...]
 
     def of_rounds(self, rounds: Sequence[Mapping[str, float]]) -> float:
-        """The product of the pairs' medians over rounds: a repeat's own value.
+        """The product of the pairs' medians over the rounds that both are in: a repeat's own value. Where there was
+        no room for a second process of A beside an arm, the first one stands for it, which is in all rounds.
 
         Of pairs, and not of the mean of both processes of A over B: a block is disturbed upwards alone, and two of them
         more often than one, so that the median of such a ratio is above 1 where nothing differs.
         """
-        logs = sum(
-            power * math.log(median(times[one] / times[other] for times in rounds))
-            for one, other, power in self.pairs
-        )
-        return math.exp(logs)
+        return math.exp(sum(power * math.log(_ratio(one, other, rounds)) for one, other, power in self.pairs))
+
+
+def _ratio(one: str, other: str, rounds: Sequence[Mapping[str, float]]) -> float:
+    """Median over the rounds that both are in."""
+    both = [times for times in rounds if one in times and other in times]
+    if not both and one == A_AGAIN:
+        return _ratio(A, other, rounds)
+    return median(times[one] / times[other] for times in both)
 
 
 def over(arm: str, power: float = 1.0) -> Iterator[Pair]:

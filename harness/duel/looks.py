@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# With fewer there is hardly an interval; with more a duel is not undecided for want of repeats.
+# With fewer there is hardly an interval: there are, only where there is no time for as many. With more a duel is not
+# undecided for want of repeats.
 FEWEST, MOST = 4, 30
 # Of the repeats that there is time for.
 _SHARES = (0.5, 0.75, 1.0)
@@ -18,7 +19,7 @@ _SHARES = (0.5, 0.75, 1.0)
 # Turnbull (Journal of the Royal Statistical Society B 51, 1989).
 _WIDER = {1: 1.0, 2: 2.178 / 1.960, 3: 2.289 / 1.960}
 # Repeats do not all take as long as the first: without this reserve the last would be begun and be too late.
-_RESERVE = 1.05
+RESERVE = 1.05
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,16 @@ class Looks:
         return _WIDER[len(self.at)]
 
 
-def looks(first_s: float, limit_s: float) -> Looks:
-    """By the time that the first repeat took: all that is known, and nothing of what it found."""
-    fit = math.floor(limit_s / (first_s * _RESERVE)) if first_s > 0 else MOST
-    most = min(MOST, max(FEWEST, fit))
-    return Looks(tuple(dict.fromkeys(max(FEWEST, math.ceil(share * most)) for share in _SHARES)))
+def looks(most: int) -> Looks:
+    """most: repeats that there is time for, one at least."""
+    most = min(MOST, max(1, most))
+    least = min(FEWEST, most)
+    return Looks(tuple(dict.fromkeys(max(least, math.ceil(share * most)) for share in _SHARES)))
+
+
+def fitting(first_s: float, each_s: float, limit_s: float) -> int:
+    """Repeats that there is time for, with the first one: by how long that took, and how long each of the others is to
+    take. Nothing of what it found."""
+    if each_s <= 0:
+        return MOST
+    return 1 + max(0, math.floor((limit_s - first_s) / (each_s * RESERVE)))

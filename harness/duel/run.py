@@ -8,18 +8,27 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.core.errors import HarnessError
 from harness.duel.cells import Cell
 from harness.duel.contrasts import Contrast
 from harness.duel.driven import Arm
 from harness.duel.judged import Judgement, judged
+from harness.duel.lengths import lengths, shorter
 from harness.duel.looks import FEWEST, Looks, looks
-from harness.duel.repeat import UNSUPPORTED, Crowded, Failed, Measured, Repeat, Rules, nothing_is, one_repeat
+from harness.duel.repeat import (
+    UNSUPPORTED,
+    Clock,
+    Crowded,
+    Failed,
+    Measured,
+    Repeat,
+    Rules,
+    nothing_is,
+    one_repeat,
+)
 
-# Answers seconds.
-Clock = Callable[[], float]
 Told = Callable[[str], None]
 
 
@@ -37,7 +46,7 @@ class Row:
 @dataclass(frozen=True)
 class Duelled:
     """overall: of all cells that have a verdict; None where none has. facts: of each arm. stop: why there were no more
-    repeats."""
+    repeats. notes: sentences on what was not measured as it should be, for want of time or memory."""
 
     rows: tuple[Row, ...]
     overall: Judgement | None
@@ -46,6 +55,7 @@ class Duelled:
     repeats: int
     seconds: float
     stop: str
+    notes: tuple[str, ...] = ()
 
 
 def duel(
@@ -61,7 +71,7 @@ def duel(
     kept: Callable[[Repeat], None] = lambda repeat: None,
     told: Told = lambda text: None,
 ) -> Duelled:
-    """limit_s: for all of it, but for the repeats that an interval needs at least. told: what was done.
+    """limit_s: for all of it; but the first repeat is measured in any case. told: what was done.
     crowded: as one_repeat has it. kept: is given each repeat when it is measured, so that what ends the duel
     later loses none of it.
 
@@ -70,32 +80,50 @@ def duel(
     chance, begun = random.Random(seed), clock()
     failed = {cell.key: Failed(UNSUPPORTED, cell.unsupported) for cell in cells if cell.unsupported}
     repeats: list[Repeat] = []
-    planned, longest, stop = Looks((FEWEST,)), 0.0, ""
+    planned, expected_s, stop, notes = Looks((FEWEST,)), 0.0, "", list[str]()
     while left := [cell for cell in cells if cell.key not in failed]:
-        started = clock()
         try:
-            repeats.append(one_repeat(arms, contrasts, left, rules, chance, crowded))
+            repeats.append(one_repeat(arms, contrasts, left, rules, chance, crowded, clock))
         except HarnessError as error:
             if not repeats:
                 raise
             stop = str(error)
             break
         kept(repeats[-1])
-        longest = max(longest, clock() - started)
         failed |= {key: each for key, each in repeats[-1].cells.items() if isinstance(each, Failed)}
         count = len(repeats)
         if count == 1:
-            planned = looks(longest, limit_s)
+            others = lengths(repeats[0], rules, limit_s)
+            planned, expected_s = looks(others.most), others.each_s
+            if others.said:
+                notes.append(others.said)
+                told(others.said)
+            rules = others.rules
+        elif count < min(FEWEST, planned.at[-1]):
+            before, left_s = rules, limit_s - (clock() - begun)
+            rules, expected_s = shorter(repeats[-1], rules, min(FEWEST, planned.at[-1]) - count, left_s)
+            if rules != before and not notes:
+                notes.append(
+                    f"Later repeats took longer than the first: some are shorter, to end in {limit_s:g} s."
+                )
+        else:
+            expected_s = max(expected_s, repeats[-1].seconds)
         told(_told(count, planned, left, failed))
         if count in planned.at and _is_decided(repeats, cells, failed, planned):
             stop = "all is decided"
         elif count == planned.at[-1]:
             stop = f"as many repeats as there is time for in {limit_s:g} s"
-        elif count >= FEWEST and clock() - begun + longest > limit_s:
+        elif clock() - begun + expected_s > limit_s:
             stop = f"no time for another repeat in {limit_s:g} s"
         if stop:
             break
-    return _ended(repeats, cells, failed, planned, clock() - begun, stop or "no cell is left")
+    if turns := max((repeat.turns for repeat in repeats), default=1) - 1:
+        notes.append(
+            f"There was no memory for all {len(arms)} processes at once: A was beside some of the others at a time, in "
+            f"{turns + 1} turns a repeat, and each ratio is of rounds that both are in."
+        )
+    ended = _ended(repeats, cells, failed, planned, clock() - begun, stop or "no cell is left")
+    return replace(ended, notes=tuple(notes))
 
 
 def _told(count: int, planned: Looks, left: Sequence[Cell], failed: Mapping[str, Failed]) -> str:

@@ -84,6 +84,7 @@ class Shown:
         found = self.found
         yield self._headline()
         yield from self.notes
+        yield from found.notes
         yield ""
         yield from aligned(
             [["cell", "a us", "b us", "b's speed / a's", "interval", "a / a", "verdict"], *self._table()]
@@ -142,7 +143,7 @@ class Shown:
     def _plain(self) -> dict[str, Any]:
         found = self.found
         return {
-            **{"a": self.a, "b": self.b, "verdict": self.verdict, "notes": list(self.notes)},
+            **{"a": self.a, "b": self.b, "verdict": self.verdict, "notes": [*self.notes, *found.notes]},
             **{"repeats": found.repeats, "looks": list(found.looks.at), "seconds": round(found.seconds, 3)},
             **{"ended": found.stop, "facts": {arm: dict(facts) for arm, facts in found.facts.items()}},
             "overall": _plain(found.overall),

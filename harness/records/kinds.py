@@ -262,12 +262,14 @@ class Window(Record, tag="window"):
 
 class End(Record, tag="end"):
     """A cell is measured. keys: of the points that were measured to the end. share: how much of what the session was to
-    measure of it; of several such lines the last counts. Earlier versions did not say."""
+    measure of it; of several such lines the last counts. turns: in how many its environments were measured, where there
+    was no memory for all of them at once. Earlier versions did not say."""
 
     cell: Name
     stop: Name
     keys: list[Name]
     share: Part = 1.0
+    turns: Few = 1
 
 
 class Closing(Record, tag="closing"):

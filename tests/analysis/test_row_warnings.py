@@ -47,6 +47,10 @@ class TestWarnings:
         )
         assert (row(raw)["warnings"], row(raw, "script")["warnings"]) == ("", expected)
 
+    @pytest.mark.parametrize(("turns", "expected"), [(1, ""), (3, "by_turns")])
+    def test_what_had_no_room_beside_all_others_says_so(self, raw: RawRun, turns: int, expected: str) -> None:
+        assert self.warnings(raw, turns=turns) == expected
+
     def test_a_sharp_ratio_is_not_noisy_though_its_step_times_are(self, raw: RawRun) -> None:
         def slowing(mode: str, session: int) -> int:
             return (3000 if mode == "eager" else 1000) * (1 + session)

@@ -16,8 +16,10 @@ from harness.duel.contrasts import INTERACTION, NULL, OF_A_DUEL, of_swaps
 from harness.duel.driven import A_AGAIN, A, B
 from harness.duel.facts import differing, notes, same_place
 from harness.duel.judged import floor_of, judged
-from harness.duel.looks import FEWEST, MOST, looks
+from harness.duel.lengths import Lengths, lengths
+from harness.duel.looks import FEWEST, MOST, fitting, looks
 from harness.duel.outputs import Mismatch, check, difference
+from harness.duel.repeat import Repeat, Rules
 from harness.duel.swaps import FRAMEWORK, PYTHON, REST, swapped
 from harness.environments.document import Environment
 from harness.environments.interpreter import Interpreter
@@ -58,19 +60,48 @@ class TestContrasts:
 
 
 class TestLooks:
-    @pytest.mark.parametrize(("first_s", "limit_s"), [(10, 120), (5, 120), (1, 120), (50, 120), (0, 1)])
-    def test_they_are_few_in_order_and_within_bounds(self, first_s: float, limit_s: float) -> None:
-        at = looks(first_s, limit_s).at
+    @pytest.mark.parametrize("most", [1, 2, 4, 5, 8, 13, 300])
+    def test_they_are_few_in_order_and_within_bounds(self, most: int) -> None:
+        at = looks(most).at
         assert list(at) == sorted(set(at)) and len(at) <= 3
-        assert at[0] >= FEWEST and at[-1] <= MOST
+        assert at[0] >= min(FEWEST, most) and at[-1] == min(MOST, most)
 
     def test_looking_once_widens_nothing_and_more_often_more(self) -> None:
-        widths = [looks(seconds, 120).wider for seconds in (60, 20, 5)]
+        widths = [looks(most).wider for most in (2, 5, 20)]
         assert widths[0] == 1.0
         assert widths == sorted(widths)
 
     def test_as_many_as_there_is_time_for(self) -> None:
-        assert looks(10, 120).at[-1] == 11
+        assert fitting(10, 10, 120) == 11 and fitting(20, 10, 120) == 10
+        assert fitting(130, 10, 120) == 1 and fitting(0, 0, 120) == MOST
+
+
+class TestLengths:
+    RULES = Rules(block_ns=2e6, rounds=50, warm_s=0.5, builds=3)
+
+    def lengths(self, limit_s: float) -> Lengths:
+        """Of a repeat of 20 s, of which starting takes 6 s, preparing and warming up 5, rounds 9."""
+        return lengths(Repeat(seconds=20.0, start_s=6.0, rounds_s=9.0), self.RULES, limit_s)
+
+    def test_what_has_the_time_is_as_it_was(self) -> None:
+        found = self.lengths(120)
+        assert (found.rules, found.most, found.said) == (self.RULES, 5, "")
+
+    @pytest.mark.parametrize("limit_s", [50, 58, 65, 75, 82])
+    def test_else_four_end_in_time_by_fewer_rounds_or_builds(self, limit_s: float) -> None:
+        found = self.lengths(limit_s)
+        assert found.most == FEWEST and found.rules.rounds >= 10 and found.said
+        assert 20 + 3 * found.each_s <= limit_s
+        # A round more would not.
+        assert (
+            20 + 3 * (found.each_s + 9 / 150 * found.rules.builds) * 1.05 > limit_s
+            or found.rules.rounds == 50
+        )
+
+    @pytest.mark.parametrize(("limit_s", "most"), [(1, 1), (19, 1), (30, 2), (40, 3)])
+    def test_else_there_are_fewer(self, limit_s: float, most: int) -> None:
+        found = self.lengths(limit_s)
+        assert (found.most, found.rules.builds, found.rules.rounds) == (most, 1, 10)
 
 
 class TestJudged:

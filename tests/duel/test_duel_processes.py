@@ -31,13 +31,13 @@ def held(a: Contestant, b: Contestant, mode: str = "eager") -> Duelled:
     arms = [one.arm(name, 1, None, 60) for name, one in ((A, a), (A_AGAIN, a), (B, b))]
     task = Task("plain", mode, "forward", (8, 8, 8), 1, "float64", "inference", 0)
     cells = [Cell("one", AXES, task)]
-    return duel(arms, OF_A_DUEL, cells, Rules(2e6, 15, 0.1), limit_s=1, crowded=crowded)
+    return duel(arms, OF_A_DUEL, cells, Rules(2e6, 15, 0.1), limit_s=20, crowded=crowded)
 
 
 def test_a_python_whose_allocator_checks_itself_is_slower_and_that_is_named() -> None:
     a, b = contestant(), contestant(PYTHONMALLOC="debug")
     found = held(a, b)
-    assert found.overall is not None and found.repeats == 4
+    assert found.overall is not None and found.repeats >= 4
     ratio, null = (found.overall.found[name].ratio.estimate for name in (RATIO, NULL))
     assert ratio < 0.95 and ratio < null
     ((name, of_a, of_b),) = differing(found.facts[A], found.facts[B])

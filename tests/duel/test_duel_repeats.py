@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from fake_drivers import A_AGAIN, A, B, FakeDriver, Machine, arms, cell, constant, failing
 
 from harness.core.errors import HarnessError
-from harness.duel.contrasts import OF_A_DUEL, RATIO
+from harness.duel.contrasts import INTERACTION, NULL, OF_A_DUEL, RATIO, Contrast, of_swaps
 from harness.duel.driven import Arm, DriverError, Task
 from harness.duel.repeat import Failed, Measured, Rules, one_repeat
 from harness.duel.run import Duelled, duel
@@ -192,20 +194,159 @@ def test_it_ends_within_the_time_that_it_is_given(limit_s: float) -> None:
     assert found.repeats >= 4
 
 
-def test_too_little_time_is_taken_for_the_fewest_repeats() -> None:
-    machine = Machine(0)
-    found = held(arms(machine, a=constant(1e5), b=constant(1.01e5)), machine, limit_s=1.0)
-    assert found.repeats == 4
+def test_where_four_are_too_long_the_others_are_shorter_and_that_is_said() -> None:
+    machine, told = Machine(0), list[str]()
+    rules = replace(RULES, builds=3, rounds=50)
+    both = arms(machine, a=constant(1e6), b=constant(1.01e6))
+    cells = [EAGER, SCRIPT]
+    whole = one_repeat(both, OF_A_DUEL, cells, rules, random.Random(0), clock=machine).seconds
+    limit_s, begun = 3.4 * whole, machine.now_s
+    found = duel(both, OF_A_DUEL, cells, rules, limit_s=limit_s, clock=machine, told=told.append)
+    assert found.repeats == 4 and machine.now_s - begun <= limit_s
+    (note,) = found.notes
+    assert note.startswith("A whole repeat takes ") and "the others have" in note
+    assert told[0] == note, "said before the others are begun"
     assert found.overall is not None and found.overall.found[RATIO].ratio.low > 0
+    # By the time that it says four whole ones have room.
+    enough = float(note.partition("--seconds ")[2].split()[0])
+    more = duel(both, OF_A_DUEL, cells, rules, limit_s=1.1 * enough, clock=machine)
+    assert more.repeats == 4 and not more.notes
 
 
-def test_where_there_is_no_memory_for_another_process_it_says_so() -> None:
-    machine, log = Machine(0), []
+def test_where_a_repeat_takes_longer_than_was_expected_those_that_are_left_are_shorter_still() -> None:
+    machine, seen = Machine(0), list[set[str]]()
+    late = iter([*[0.0] * 3, *[1.5] * 3, *[0.0] * 30])
 
-    def crowded(living: object) -> str | None:
-        return "1.0 GiB are wanted, 0.2 GiB are free" if len(living) == 2 else None  # type: ignore[arg-type]
+    def starting(opened: Callable[[], Any]) -> Callable[[], Any]:
+        def start() -> Any:
+            machine.passed(next(late))
+            return opened()
 
+        return start
+
+    both = [replace(arm, open=starting(arm.open)) for arm in arms(machine, a=constant(1e5), b=constant(1e5))]
+    rules = replace(RULES, builds=3, rounds=50)
+    found = duel(both, [*OF_A_DUEL, Seen(seen)], [EAGER], rules, limit_s=56, clock=machine)
+    assert found.seconds <= 56 and found.repeats == 4
+    assert 2 * 150 < len(seen) < 4 * 150
+    (note,) = found.notes
+    assert "Later repeats took longer than the first" in note
+
+
+@pytest.mark.parametrize(("limit_s", "repeats"), [(1.0, 1), (20.0, 2), (30.0, 3)])
+def test_no_time_is_taken_that_was_not_given_but_for_the_first_repeat(limit_s: float, repeats: int) -> None:
+    machine = Machine(0)
+    found = held(arms(machine, a=constant(1e5), b=constant(2e5)), machine, limit_s=limit_s)
+    assert found.repeats == repeats
+    assert found.seconds <= max(limit_s, found.seconds / repeats)
+    (note,) = found.notes
+    assert ("there is no other, and so no interval" in note) == (repeats == 1)
+    if repeats == 1:
+        assert found.overall is not None and found.overall.found[RATIO].verdict == "undecided"
+
+
+def test_a_slow_machine_keeps_to_the_default_time() -> None:
+    """Processes that take six times as long to start, cells ten times as long to prepare."""
+    machine = Machine(0)
+    slow = [
+        replace(arm, open=_slowly(arm.open, machine))
+        for arm in arms(machine, a=constant(1e5), b=constant(1e5))
+    ]
+    found = duel(
+        slow, OF_A_DUEL, [EAGER, SCRIPT], replace(RULES, builds=3, rounds=50), limit_s=120, clock=machine
+    )
+    assert found.seconds <= 120 and found.repeats >= 2 and found.notes
+
+
+def _slowly(opened: Callable[[], Any], machine: Machine) -> Callable[[], Any]:
+    def start() -> Any:
+        machine.passed(10.0)
+        return opened()
+
+    return start
+
+
+def room_for(most: int) -> Callable[[Sequence[object]], str | None]:
+    return lambda living: "1.0 GiB are wanted, 0.2 GiB are free" if len(living) >= most else None
+
+
+def test_where_there_is_no_memory_for_three_processes_two_are_in_turn() -> None:
+    machine, log = Machine(0), list[str]()
+    most = 0
+    seen: list[set[str]] = []
+
+    def crowded(living: Sequence[object]) -> str | None:
+        nonlocal most
+        most = max(most, len(living))
+        return room_for(2)(living)
+
+    both = arms(machine, process=0.0, log=log, a=constant(1e5), b=constant(2e5))
+    contrasts = [*OF_A_DUEL, Seen(seen)]
+    found = duel(both, contrasts, [EAGER], RULES, limit_s=60, clock=machine, crowded=crowded)
+    assert found.overall is not None
+    ratio, null = (found.overall.found[name] for name in (RATIO, NULL))
+    assert ratio.ratio.estimate == pytest.approx(0.5, rel=0.05) and ratio.verdict == "slower"
+    assert null.ratio.estimate == pytest.approx(1, rel=0.05)
+    assert most == 2 and set(map(frozenset, seen)) == {frozenset({A, B}), frozenset({A, A_AGAIN})}
+    assert log.count("closed") == sum(log.count(name) for name in (A, A_AGAIN, B))
+    (note,) = found.notes
+    assert "no memory for all 3 processes at once" in note and "2 turns a repeat" in note
+
+
+@dataclass(frozen=True)
+class Seen(Contrast):
+    """Notes which arms were in a round."""
+
+    seen: list[set[str]]
+
+    def __init__(self, seen: list[set[str]]) -> None:
+        object.__setattr__(self, "name", "seen")
+        object.__setattr__(self, "pairs", ())
+        object.__setattr__(self, "seen", seen)
+
+    def of_rounds(self, rounds: Sequence[Mapping[str, float]]) -> float:
+        self.seen.extend(set(times) for times in rounds)
+        return 1.0
+
+
+def test_what_is_bisected_has_turns_beside_a_too() -> None:
+    machine = Machine(0)
+    swapped = {"python": "with python", "torch": "with torch"}
+    both = arms(
+        machine,
+        process=0.0,
+        **{A: constant(1e5), B: constant(2e5), "with python": constant(2e5), "with torch": constant(1e5)},
+    )
+    found = duel(
+        both,
+        [*OF_A_DUEL, *of_swaps(swapped)],
+        [EAGER],
+        RULES,
+        limit_s=240,
+        clock=machine,
+        crowded=room_for(3),
+    )
+    assert found.overall is not None
+    estimates = {name: each.ratio.estimate for name, each in found.overall.found.items()}
+    assert estimates == pytest.approx(
+        {RATIO: 0.5, NULL: 1, "python": 0.5, "torch": 1, INTERACTION: 1}, rel=0.05
+    )
+    assert "3 turns a repeat" in found.notes[0] or "2 turns a repeat" in found.notes[0]
+
+
+def test_after_a_failure_in_a_turn_only_those_of_the_turn_live() -> None:
+    machine, log = Machine(0), list[str]()
+    b = failing("failed", "died", mode="script")
+    both = arms(machine, log=log, a=constant(1e5), b=b)
+    for seed in range(8):
+        found = one_repeat(both, OF_A_DUEL, [EAGER, SCRIPT], RULES, random.Random(seed), room_for(2))
+        assert found.cells[SCRIPT.key] == Failed("failed", "b: died")
+        assert isinstance(found.cells[EAGER.key], Measured)
+
+
+def test_where_not_even_two_have_room_it_is_refused_with_the_reason() -> None:
+    machine, log = Machine(0), list[str]()
     both = arms(machine, log=log, a=constant(1e5), b=constant(1e5))
     with pytest.raises(HarnessError, match=r"is not started: 1\.0 GiB are wanted"):
-        duel(both, OF_A_DUEL, [EAGER], RULES, limit_s=30, clock=machine, crowded=crowded)
-    assert log.count("closed") == 2
+        duel(both, OF_A_DUEL, [EAGER], RULES, limit_s=30, clock=machine, crowded=room_for(1))
+    assert log.count("closed") == 1

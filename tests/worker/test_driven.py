@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         window_s: float = 0.0,
         timeout_s: float = 60.0,
         cells: int = 1,
+        builds: int = 1,
         **axes: Any,
     ) -> Records:
         names = [each.name for each in environments]
@@ -66,7 +68,7 @@ def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             told=lambda name, facts: writer.write("environment", environment=name, facts=dict(facts)),
         )
         bench = Bench(
-            ranks, InTurn([Device()]), writer, Sender(), TIMING, 0, True, 50.0, window_s, "s",  # type: ignore[arg-type]
+            ranks, InTurn([Device()]), writer, Sender(), replace(TIMING, builds=builds), 0, True, 50.0, window_s, "s",  # type: ignore[arg-type]
             frozenset(cell.id for cell in each) if null else frozenset(), drivers=drivers,
         )  # fmt: skip
         try:
@@ -186,3 +188,90 @@ def test_another_output_is_a_mismatch(driven: Any, tmp_path: Path) -> None:
     records = driven([HERE, misbehaving(tmp_path, text.replace("{what}", "pass"))])
     (dropped,) = of(records, "dropped")
     assert dropped["status"] == "mismatch"
+
+
+def with_room_for(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """As many drivers at once."""
+
+    def no_room(drivers: Sequence[Any]) -> str | None:
+        return "no room" if len(drivers) >= most else None
+
+    monkeypatch.setattr("harness.worker.drivers.no_room", no_room)
+
+
+def environments_of_round(records: Records) -> dict[tuple[str, ...], int]:
+    """Modes in a round -> how many such rounds."""
+    names = {record["key"]: record["mode"] for record in of(records, "prepared")}
+    return Counter(
+        tuple(sorted(names[block["key"]] for block in each["blocks"])) for each in of(records, "round")
+    )
+
+
+def test_where_memory_is_short_all_are_measured_beside_here_by_turns(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_room_for(monkeypatch, 2)
+    others = [replace(OTHER, name=name) for name in ("x", "y", "z")]
+    records = driven([others[0], HERE, *others[1:]], cells=2, builds=2, window_s=0.01)
+    assert not of(records, "dropped")
+    rounds = 2 * 2 * TIMING.rounds
+    assert environments_of_round(records) == {
+        ("eager", f"eager in {name}"): rounds for name in ("x", "y", "z")
+    }
+    numbers = [(each["cell"], each["round"]) for each in of(records, "round")]
+    assert len(set(numbers)) == len(numbers) and {each["build"] for each in of(records, "round")} == set(
+        range(6)
+    )
+    last = {end["cell"]: end for end in of(records, "end")}
+    assert len(last) == 2
+    for end in last.values():
+        assert (len(end["keys"]), end["share"], end["stop"], end["turns"]) == (4, 1.0, "complete", 3)
+    assert [end["share"] for end in of(records, "end")] == sorted(end["share"] for end in of(records, "end"))
+    windows = [record["key"] for record in of(records, "window")]
+    assert len(windows) == len(set(windows)) == 8
+
+
+def test_the_null_waits_for_its_turn_too(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_room_for(monkeypatch, 2)
+    records = driven([HERE, OTHER], null=True)
+    assert environments_of_round(records) == {("eager", "eager in other"): 8, ("eager", "null"): 8}
+    assert of(records, "end")[-1]["turns"] == 2
+
+
+def test_as_many_as_have_room_are_in_a_turn(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_room_for(monkeypatch, 3)
+    records = driven([HERE, *(replace(OTHER, name=name) for name in "xyz")])
+    assert [len(each) for each in environments_of_round(records)] == [3, 2]
+
+
+def test_the_time_of_a_cell_is_that_of_all_its_turns(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_room_for(monkeypatch, 2)
+    wanted: list[float] = []
+    monkeypatch.setattr(
+        "harness.worker.cells.cell.rounds_of_build", lambda timing, round_s: wanted.append(round_s) or 3
+    )
+    records = driven([HERE, OTHER, replace(OTHER, name="x")])
+    assert len(wanted) == 2 and len(of(records, "round")) == 6
+    # Of two modes at once in both turns: that of the first one alone would be about half as long.
+    blocks = 2 * (2e6 + TIMING.block_ms * 1e6) / 1e9
+    assert all(each > 1.5 * blocks for each in wanted)
+
+
+def test_where_not_even_two_have_room_the_other_is_refused_with_the_reason(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_room_for(monkeypatch, 1)
+    records = driven([HERE, OTHER], null=True)
+    (dropped,) = of(records, "dropped")
+    assert dropped["status"] == "oom" and "not even two environments have room at once" in dropped["error"]
+    (end,) = of(records, "end")
+    assert (len(end["keys"]), end["turns"]) == (1, 1)
+
+
+def test_one_that_is_not_ready_has_no_turn_of_its_own(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_room_for(monkeypatch, 2)
+    absent = Environment("absent", "torch", "/no/such/python", (), {})
+    records = driven([HERE, OTHER, absent])
+    (dropped,) = of(records, "dropped")
+    assert "/no/such/python" in dropped["error"]
+    assert [end["turns"] for end in of(records, "end")] == [1]

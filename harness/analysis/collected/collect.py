@@ -46,7 +46,7 @@ class MeasuredCell:
 
     session: the record that begins rank 0's file. stop: why its rounds ended. keys: of points that were measured to
     the end. share: how much of what was to be measured in that session. prepared: key -> what each rank wrote when the
-    mode was prepared.
+    mode was prepared. turns: in how many its environments were measured.
     """
 
     session: Session
@@ -54,6 +54,7 @@ class MeasuredCell:
     keys: list[str]
     share: float = 1.0
     prepared: dict[str, list[Prepared]] = field(default_factory=dict)
+    turns: int = 1
 
 
 def sessions_worth(cells: Iterable[MeasuredCell]) -> dict[str, float]:
@@ -202,7 +203,8 @@ class _Sorting:
         if isinstance(record, Prepared):
             self.prepared.append((name, record))
         elif isinstance(record, End):
-            self.measured[name, record.cell] = MeasuredCell(session, record.stop, record.keys, record.share)
+            measured = MeasuredCell(session, record.stop, record.keys, record.share, turns=record.turns)
+            self.measured[name, record.cell] = measured
         elif isinstance(record, Environment):
             self.found.environments[record.environment] = record.facts
         elif isinstance(record, Serialisation):

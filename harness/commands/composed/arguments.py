@@ -23,8 +23,11 @@ TEXTS = (
 OPEN = ("model.args", "model.sweep")
 # Which file of a group: always a name, so that Hydra says which there are.
 GROUPS = ("sweep", *NESTED)
-# Names and descriptions; conf/environment/ is the folder of a group to Hydra, which would take one file of it.
+# Names and descriptions; conf/environment/ is the folder of a group to Hydra, which would take one file of it. So Hydra
+# is handed a mapping, at a key of its own: what is named takes the place of what a sweep's file names, and Hydra takes
+# no mapping over a list, and mixes it with another one.
 ENVIRONMENT = "environment"
+GIVEN_ENVIRONMENT = "given_environment"
 LISTS_OF_TEXT = ("plugins", "launcher.srun_args")
 MANY = ("-m", "--multirun")
 # Hydra's options: those alone, and those that a value follows.
@@ -61,6 +64,11 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
 def without_group(argument: str) -> str:
     """`sweep.depth=[4]` is `depth=[4]`: the axes stand at the top, since a sweep is the whole config."""
     return re.sub(r"^(\+{0,2}|~)sweep\.(?=\w)", r"\1", argument)
+
+
+def as_typed(text: str) -> str:
+    """What was made of an override for Hydra, or what Hydra says of it, with the key that was typed."""
+    return re.sub(rf"(?:\+\+)?\b{GIVEN_ENVIRONMENT}\b", ENVIRONMENT, text)
 
 
 def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -112,7 +120,7 @@ def _literal(override: str, many: bool) -> str:
     plus, key, value = found.groups()
     if key == ENVIRONMENT:
         parts = [value] if value.startswith(("[", "{")) or not many else value.split(",")
-        return f"{plus}{key}={','.join(map(_environments, parts))}"
+        return f"++{GIVEN_ENVIRONMENT}={','.join(map(_environments, parts))}"
     if key.startswith(OPEN):
         return f"++{key}={value}"
     if many and "," in value and key in (*TEXTS, *GROUPS):
@@ -126,6 +134,8 @@ def _literal(override: str, many: bool) -> str:
 
 def _environments(value: str) -> str:
     """A mapping, which Hydra takes for no group: of a name, or a list of names and mappings."""
+    if value == "null":
+        value = "here"  # as where nothing is said
     inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     items = [item.strip() for item in _ITEM.findall(inner)]
     return (

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.commands.composed.arguments import without_group
+from harness.commands.composed.arguments import GIVEN_ENVIRONMENT, without_group
 from harness.commands.composed.keys import NESTED, known_keys
 from harness.core.errors import ConfigError
 from harness.plan.config import MLP_KEYS, Config
@@ -31,11 +31,13 @@ def config_of(composed: DictConfig) -> Config:
     """The dataclass of a composed config. Raises ConfigError for a key that was added with `+`."""
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
+    if GIVEN_ENVIRONMENT in composed:
+        config.environment = vars(config).pop(GIVEN_ENVIRONMENT)
     for prefix, part, plain in (
         ("", config, composed),
         *((f"{g}.", getattr(config, g), composed[g]) for g in NESTED if composed[g] is not None),
     ):
         for key in plain:
-            if key not in {field.name for field in fields(part)}:
+            if key not in {field.name for field in fields(part)} and f"{prefix}{key}" != GIVEN_ENVIRONMENT:
                 raise ConfigError(f"{prefix}{key}", plain[key], known_keys(f"{prefix}{key}"))
     return config

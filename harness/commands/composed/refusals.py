@@ -12,7 +12,7 @@ from typing import Any
 from hydra.errors import OverrideParseException
 from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError
 
-from harness.commands.composed.arguments import without_group
+from harness.commands.composed.arguments import as_typed, without_group
 from harness.commands.composed.keys import EXAMPLE, known_keys
 from harness.core import axes
 from harness.core.errors import ConfigError, HarnessError, UsageError
@@ -27,7 +27,7 @@ _EXAMPLES = {"plugins": "[my_modes]", "srun_args": "[--mem=64G]", "hidden": "[25
 
 def one_line(error: Exception, arguments: list[str]) -> HarnessError:
     """Hydra's and OmegaConf's errors as one line that names key, value and what is allowed."""
-    text = "\n".join(str(e) for e in (error, error.__cause__) if e is not None)
+    text = as_typed("\n".join(str(e) for e in (error, error.__cause__) if e is not None))
     if found := re.search(r"Could not find '((?:hydra/)?\w+)/([^']*)'", text):
         group, option = found[1], found[2]
         return ConfigError(group, option, with_nearest(option, re.findall(r"^\t(\S+)$", text, re.MULTILINE)))
@@ -47,7 +47,7 @@ def one_line(error: Exception, arguments: list[str]) -> HarnessError:
         why = isinstance(error, (InterpolationKeyError, InterpolationResolutionError))
         return ConfigError(key, given, _type_of(key, given) + (f" ({first_line(error)})" if why else ""))
     if isinstance(error, OverrideParseException):
-        return _unreadable(error.override)
+        return _unreadable(as_typed(error.override))
     if isinstance(error, AssertionError) and (key := _of_no_profile(arguments)):
         return ConfigError(
             key, _given(key, arguments), "with a profile beside it, e.g. emulator=v100x8 device=emulated"

@@ -11,6 +11,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.commands.composed.arguments import as_typed
 from harness.commands.composed.overrides import config_of
 from harness.commands.composed.refusals import first_line
 from harness.core.errors import ConfigError
@@ -21,6 +22,7 @@ from harness.records.files import read_config
 
 def resumed(path: Path, config: Config, overrides: list[str]) -> Config:
     """The config that the run directory was made with. Other overrides than of the run are refused."""
+    overrides = [as_typed(override) for override in overrides]
     named = [override.lstrip("+").split("=")[0] for override in overrides]
     for key, override in zip(named, overrides, strict=True):
         if key not in (*RUN_KEYS, *executed(config), "model"):

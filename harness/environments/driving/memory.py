@@ -23,7 +23,5 @@ def no_room(drivers: Sequence[Driver]) -> str | None:
     free = int(psutil.virtual_memory().available)
     if free >= wanted:
         return None
-    return (
-        f"{wanted / 2**30:.1f} GiB are wanted beside {len(drivers)} other drivers, {free / 2**30:.1f} GiB are free: "
-        "name fewer environments at once"
-    )
+    others = "another driver" if len(drivers) == 1 else f"{len(drivers)} other drivers"
+    return f"{wanted / 2**30:.1f} GiB of memory are wanted beside {others}, {free / 2**30:.1f} GiB are free"

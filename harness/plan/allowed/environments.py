@@ -21,7 +21,7 @@ _ALLOWED = (
 
 def environments_of(config: Config) -> tuple[Environment, ...]:
     """In the order in which they are named: a list of names and of mappings of a name to what it is, or one mapping, or
-    a text of names with commas between them, which a sweep's file has: over a list Hydra takes no mapping.
+    a text of names with commas between them.
     What is described there and then is measured beside `here`, which comes first if it is not named.
     Raises ConfigError."""
     given = config.environment

@@ -21,6 +21,7 @@ from harness.worker.cells.prepared import Prepared
 from harness.worker.cells.rounds import Interleaved
 from harness.worker.cells.serialising import serialise
 from harness.worker.cells.steady import run_steadily
+from harness.worker.cells.turn import Turn, turns_left
 from harness.workloads.workload import Workload
 
 # Why a cell ended whose modes have all failed.
@@ -30,20 +31,23 @@ NOTHING_LEFT = "nothing left"
 class CellRun:
     """A build of a cell that is being measured. Every call is collective, but `open` and `close`."""
 
-    def __init__(self, cell: Cell, build: int, bench: Bench) -> None:
-        """Build, compare and warm up every mode. build: its number in the session."""
+    def __init__(self, cell: Cell, build: int, bench: Bench, turn: Turn | None = None) -> None:
+        """Build, compare and warm up every mode. build: its number in the turn."""
         self.cell = cell
         self._build = build
+        self._turn = turn or Turn()
         self._bench = bench
         self._agreement = Agreement(cell, bench)
-        bench.writer.write("cell", cell=cell.id, build=build, keys={p.name: p.key for p in cell.points})
+        number = self._turn.number * bench.timing.builds + build
+        bench.writer.write("cell", cell=cell.id, build=number, keys={p.name: p.key for p in cell.points})
         bench.sender.send("progress")
         gc.collect()
         for device in bench.issuers.devices:
             device.begin_cell()
         self._workloads: list[Workload] = []
         modes = self._driven() if bench.drivers is not None else self._prepared()
-        self._rounds = Interleaved(cell.id, build, bench, self._agreement, modes)
+        self._rounds = Interleaved(cell.id, number, bench, self._agreement, modes)
+        self._before = self._turn.keys_before(cell, bench.drivers)
         self._wanted = self._affordable(modes)
 
     def _prepared(self) -> dict[str, Prepared]:
@@ -83,9 +87,10 @@ class CellRun:
         last = self._build == self._bench.timing.builds - 1 and not self.open
         if last and self._rounds.modes and self._bench.window_s:
             with self._context():
-                run_steadily(self.cell.id, self._bench, self._agreement, self._rounds)
+                run_steadily(self.cell.id, self._bench, self._agreement, self._rounds, self._done_before)
         if last and self._bench.serialise:
-            serialise(self.cell.id, self._bench, list(self._rounds.modes.values()))
+            modes = [mode for mode in self._rounds.modes.values() if mode.key not in self._done_before]
+            serialise(self.cell.id, self._bench, modes)
 
     def close(self) -> None:
         """Give the memory of all modes back."""
@@ -95,11 +100,22 @@ class CellRun:
         self._workloads.clear()
         self._bench.device.free_cached_memory()
 
+    @property
+    def _turns(self) -> int:
+        """Of this cell in this session, as far as is known."""
+        return self._turn.number + 1 + turns_left(self.cell, self._bench.drivers, self._bench.nulls)
+
+    @property
+    def _done_before(self) -> frozenset[str]:
+        """Keys that an earlier turn has measured, the reference's too."""
+        return frozenset(self._turn.earlier.get(self.cell.id, ()))
+
     def _affordable(self, modes: dict[str, Prepared]) -> int:
         """Rounds of this build, the same on all ranks: fixed before any of them is measured."""
         led_in = sum(mode.lead_ns for mode in modes.values())
         blocks = sum(mode.block_ns * (1 if mode.burst is None else 2) for mode in modes.values())
-        return rounds_of_build(self._bench.timing, (led_in + blocks) / 1e9)
+        # The time that a cell may take is that of all its turns.
+        return rounds_of_build(self._bench.timing, (led_in + blocks) / 1e9 * self._turns)
 
     def _measure(self, rounds: int) -> None:
         measured = self._rounds.measured
@@ -111,9 +127,9 @@ class CellRun:
 
     def _stop(self) -> str:
         """Why there are no more rounds in this session."""
-        if not self._rounds.modes:
+        if not self._rounds.modes and not self._before:
             return NOTHING_LEFT
-        if self.open or self._build < self._bench.timing.builds - 1:
+        if self.open or self._build < self._bench.timing.builds - 1 or self._turns > self._turn.number + 1:
             return UNFINISHED
         return COMPLETE if self._wanted == self._bench.timing.rounds else CAPPED
 
@@ -124,10 +140,13 @@ class CellRun:
         if bench.ranks.rank != 0:
             return
         modes = [mode for mode in self._rounds.modes.values() if not mode.null]
-        keys = [mode.point.key for mode in modes]
+        own, turns = [mode.point.key for mode in modes], self._turns
+        self._turn.ended[self.cell.id] = own
         of_build = measured.count / self._wanted if self.open else 1.0
-        share = min((self._build + of_build) / bench.timing.builds, 1.0) if modes else 1.0
-        bench.writer.write("end", cell=self.cell.id, stop=self._stop(), keys=keys, share=share)
+        of_turn = min((self._build + of_build) / bench.timing.builds, 1.0) if modes else 1.0
+        share = (self._turn.number + of_turn) / turns
+        keys = [*self._before, *own]
+        bench.writer.write("end", cell=self.cell.id, stop=self._stop(), keys=keys, share=share, turns=turns)
         bench.sender.send(
             "visit",
             cell=self.cell.id,

@@ -61,10 +61,16 @@ def driven_modes(cell: Cell, bench: Bench, agreement: Agreement) -> dict[str, Pr
     """The modes of the cell by name, without those that failed, and the null: in a second process of its environment.
 
     Outputs are compared with those of the first point that could be prepared: eager `here`, where that is in the cell.
+    Environments whose turn it is not are left out.
     """
-    assert bench.drivers is not None
-    preparation = _Preparation(cell, bench, bench.drivers, agreement)
-    points = sorted(cell.points, key=lambda point: point.mode != schema.REFERENCE_MODE)
+    drivers = bench.drivers
+    assert drivers is not None
+    preparation = _Preparation(cell, bench, drivers, agreement)
+
+    def place(point: Point) -> tuple[bool, bool]:
+        return point.mode != schema.REFERENCE_MODE, point.environment != drivers.reference
+
+    points = sorted(cell.points, key=place)
     prepared = [preparation.prepare(point) for point in points]
     if cell.id in bench.nulls:
         first = next((each.point for each in prepared if each and _is_reference(each.point)), None)
@@ -86,7 +92,9 @@ class _Preparation:
         self._reference: tuple[Point, Preparation] | None = None
 
     def prepare(self, point: Point, *, null: bool = False) -> Driven | None:
-        """None where any of it fails. null: as a second build, of which no row is made, nor lost."""
+        """None where any of it fails, or has another turn. null: as a second build: no row is made of it, nor lost."""
+        if not self._drivers.has_turn(point.environment, null=null):
+            return None
         agree = partial(self._agreement.agree, () if null else (point,))
         started: Driver | None = agree(lambda: self._drivers.of(point.environment, null=null))
         if started is None:

@@ -13,13 +13,15 @@ from harness.worker.cells.bench import Bench
 from harness.worker.cells.rounds import Interleaved
 
 
-def run_steadily(cell_id: str, bench: Bench, agreement: Agreement, rounds: Interleaved) -> None:
-    """Run each mode for bench.window_s seconds. Collective.
+def run_steadily(
+    cell_id: str, bench: Bench, agreement: Agreement, rounds: Interleaved, done: frozenset[str] = frozenset()
+) -> None:
+    """Run each mode for bench.window_s seconds, but for those whose keys are done. Collective.
 
     What samplers read is an average over some tenth of a second, and no point's block lasts that long.
     """
     for name, mode in rounds.modes.items():
-        if mode.null:
+        if mode.null or mode.key in done:
             continue
         # Of times that all ranks know: they make as many steps.
         steps = math.ceil(bench.window_s * 1e6 / rounds.measured.step_us(name))
