@@ -1,6 +1,14 @@
 """PyTensor: a function compiled of a graph, by each of its linkers."""
 
+import os
 import sys
+
+# One thread in each pool: of numpy, of Numba, and of XLA, whose only one is else not held to by OMP_NUM_THREADS.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["NUMBA_NUM_THREADS"] = "1"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["NPROC"] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 
 import numpy as np
 import pytensor
