@@ -26,6 +26,7 @@ from harness.core.files import beneath
 from harness.core.files.places import CHECKOUT
 from harness.core.files.plain import read_json
 from harness.environments.document import Environment, environment_of
+from harness.environments.standin import digest_of
 
 VARIABLE = "HARNESS_ENVIRONMENTS"
 MARK = "harness-environment.json"
@@ -74,12 +75,14 @@ def make_root() -> Path:
 
 
 def folder_of(environment: Environment) -> Path:
-    """Of one that is made; need not be there yet. Variables are not part of what is made."""
+    """Of one that is made; need not be there yet. Variables are not part of what is made; the sources of its stand-ins
+    are: where one has changed, it is made anew, beside what was made before."""
     environment = environment.made_as
     asked: list[object] = [environment.framework, environment.python, sorted(environment.requirements)]
     asked.append(environment.index)
     # What most have none of changes no name where there is none.
-    asked += [[*kind] for kind in (environment.build_requires, environment.stand_ins) if kind]
+    compiled = [[name, digest_of(name)] for name in environment.stand_ins]
+    asked += [[*kind] for kind in (environment.build_requires, compiled) if kind]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
     return root() / f"{environment.name}-{digest}"
 

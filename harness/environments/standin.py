@@ -9,6 +9,7 @@ the wheel's libraries ask for, and ends the process with its name.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -60,6 +61,11 @@ class _Library:
     path: Path
     needs: tuple[str, ...]
     folder: Path
+
+
+def digest_of(name: str) -> str:
+    """Of the source of a stand-in: another one makes another library."""
+    return hashlib.sha256((SOURCES / f"{name}.c").read_bytes()).hexdigest()
 
 
 def stand_in(name: str, packages: Path, temporary: Path, variables: Mapping[str, str]) -> list[Path]:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from harness.core.processes.children import path_variables
+from harness.environments.caches import cache_variables
 from harness.environments.document import HERE, Environment
 
 # What says where a Python's modules are, or how it behaves, is this process's own and not another one's.
@@ -24,4 +25,5 @@ def variables_of(environment: Environment, environ: Mapping[str, str] | None = N
     if environment.name == HERE.name:
         return {**given, **path_variables(given), **environment.variables}
     kept = {name: value for name, value in given.items() if not name.startswith(_OF_PYTHON)}
-    return {**kept, "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", **environment.variables}
+    variables = {**kept, "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", **environment.variables}
+    return {**variables, **cache_variables(environment, variables)}

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from harness.core.processes.children import path_variables
+from harness.environments.caches import cache_variables
 from harness.environments.document import HERE, Environment
 
 # Of this Python alone, with the packages that it finds.
@@ -59,7 +60,8 @@ def variables_of(
     if environment.name != HERE.name or not path["PYTHONPATH"]:
         del path["PYTHONPATH"]
     each = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    return {**inherited, **path, **each, **environment.variables}
+    variables = {**inherited, **path, **each, **environment.variables}
+    return {**variables, **cache_variables(environment, variables)}
 
 
 def told(variables: Mapping[str, str]) -> str:

@@ -239,7 +239,8 @@ class Framework:
             raise Unsupported("torch.compile is switched off (TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE)")
         before = counters["stats"]["unique_graphs"]
         try:
-            compiled = torch.compile(self.with_code_of_its_own(model), fullgraph=True, dynamic=False)
+            compiled = torch.compile(model, fullgraph=True, dynamic=False)
+            compiled.forward = torch.compile(self.called_alone(model), fullgraph=True, dynamic=False)
         except RuntimeError as error:
             if "not supported" in str(error):
                 raise Unsupported(first_line(error)) from error
@@ -260,15 +261,16 @@ class Framework:
         twin.__class__ = type(kind.__name__, (kind,), attributes)
         return twin
 
-    def with_code_of_its_own(self, model: Any) -> Any:
-        """torch.compile keeps what it compiled by code object: with one of its own, no model meets another's."""
-        forward = type(model).forward
-        name = "forward_%d" % next(self.codes)
-        code = forward.__code__.replace(co_name=name, co_filename=__file__)
-        own = types.FunctionType(
-            code, forward.__globals__, forward.__name__, forward.__defaults__, forward.__closure__
-        )
-        return self.twin(model, forward=own)
+    def called_alone(self, model: Any) -> Any:
+        """The call of a model, which torch.compile wraps into a frame where the model is a bare nn.Sequential, but all
+        of them into frames of one code; by which it keeps what it compiled. With code of its own, no model meets
+        another's."""
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            return model(*arguments, **named)
+
+        called.__code__ = called.__code__.replace(co_name="called_%d" % next(self.codes))
+        return called
 
     def symbolic(self, model: Any) -> Built:
         """The model as one Python function of its parameters, written by torch.fx."""
