@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,12 @@ def missing(what: str) -> None:
 
 def executable() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def opened(browser: Any, file: Path, **options: Any) -> Any:
+    """A page in a window, once its script has run."""
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
+    page.goto(file.as_uri())
+    if options.get("java_script_enabled", True):
+        page.wait_for_selector("#said:not(:empty)")
+    return page
