@@ -29,7 +29,7 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, OK, TEXT_COLUMNS, yes_
 from harness.report.write import write_report
 
 POINTS = 50_000
-# Of issue 22: what a reader waits for without wondering whether anything happens.
+# What a reader waits for without wondering whether anything happens.
 LIMIT_S = 2.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

@@ -34,3 +34,18 @@ def opened(browser: Any, file: Path, **options: Any) -> Any:
     if options.get("java_script_enabled", True):
         page.wait_for_selector("#said:not(:empty)")
     return page
+
+
+def broken_rules(page: Any) -> dict[str, list[str]]:
+    """Rules of accessibility that are broken seriously, by their names, with the first places."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe is not installed: pip install axe-playwright-python")
+        return {}
+    found = Axe().run(page).response["violations"]
+    return {
+        each["id"]: [node["html"][:120] for node in each["nodes"]][:3]
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    }
