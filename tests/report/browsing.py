@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,27 @@ def missing(what: str) -> None:
 
 def executable() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def opened(browser: Any, file: Path, **options: Any) -> Any:
+    """A page in a window, once its script has run."""
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
+    page.goto(file.as_uri())
+    if options.get("java_script_enabled", True):
+        page.wait_for_selector("#said:not(:empty)")
+    return page
+
+
+def broken_rules(page: Any) -> dict[str, list[str]]:
+    """Rules of accessibility that are broken seriously, by their names, with the first places."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe is not installed: pip install axe-playwright-python")
+        return {}
+    found = Axe().run(page).response["violations"]
+    return {
+        each["id"]: [node["html"][:120] for node in each["nodes"]][:3]
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    }

@@ -51,9 +51,10 @@ figure fades the others, map and table leave them out; the current point is show
   // How points look: by mode, or, where there are several environments, by both.
   const several = data.looks.some(([environment]) => environment !== "");
   const nameOf = (environment, mode) => (several ? `${environment} ${mode}` : mode);
-  const lookOf = (row) => nameOf(several ? at("environment", row) : "", at("mode", row));
   const LOOKS = data.looks.map(([environment, mode, colour, shape]) =>
     ({ name: nameOf(environment, mode), environment, mode, colour, shape }));
+  const byName = new Map(LOOKS.map((look) => [look.name, look]));
+  const lookOf = (row) => byName.get(nameOf(several ? at("environment", row) : "", at("mode", row)));
   const GLYPHS = { circle: "\u25cf", square: "\u25a0", "triangle-up": "\u25b2", diamond: "\u25c6", "triangle-down": "\u25bc",
     cross: "\u271a", "triangle-right": "\u25b6", "triangle-left": "\u25c0" };
   const make = (tag, attributes = {}, ...inside) => {
@@ -147,8 +148,8 @@ figure fades the others, map and table leave them out; the current point is show
   }
 
   function specification() {
-    const ink = style("--ink"), faint = style("--faint"), line = style("--line"), paper = style("--paper");
-    const modes = data.modes, looks = LOOKS.map((look) => look.name);
+    const ink = style("--ink"), faint = style("--faint"), line = style("--line");
+    const modes = data.modes;
     const across = axisOf(state.x), up = axisOf(state.y);
     const few = across.values.length <= MOST_TICKS ? { values: across.values } : {};
     const x = state.x === "mode"
@@ -159,10 +160,9 @@ figure fades the others, map and table leave them out; the current point is show
       axis: { format: SHARES.includes(state.y) ? ".0%" : ",~g", tickCount: 6,
         ...(up.log ? { values: decades(up.least, up.most) } : {}) },
       scale: up.log ? { type: "log", nice: false, padding: 12 } : { zero: SHARES.includes(state.y) } };
-    const color = { field: "look", type: "nominal", legend: null,
-      scale: { domain: looks, range: LOOKS.map((look) => look.colour) } };
-    const shape = { field: "look", type: "nominal", legend: null,
-      scale: { domain: looks, range: LOOKS.map((look) => look.shape) } };
+    // As they are: a scale would be looked up for each point by an expression, which is interpreted.
+    const own = (field) => ({ field, type: "nominal", scale: null });
+    const color = own("colour");
     const opacity = { field: "on", type: "quantitative", scale: null };
     const fine = filtered.length <= MOST_INTERVALS;
     const layers = [
@@ -172,8 +172,7 @@ figure fades the others, map and table leave them out; the current point is show
       fine && { transform: [{ filter: "isValid(datum.low)" }], mark: { type: "rule", strokeWidth: 1.5 },
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity } },
       { mark: { type: "point", filled: false, size: fine ? 55 : 14, strokeWidth: 1.6, cursor: "pointer" },
-        encoding: { x, y, color, shape, opacity,
-          fill: { condition: { test: "datum.hollow", value: paper }, ...color } } },
+        encoding: { x, y, color, opacity, fill: own("fill"), ...(several ? { shape: own("shape") } : {}) } },
       { transform: [{ filter: "datum.now" }], mark: { type: "point", size: 260, strokeWidth: 2.5, stroke: ink },
         encoding: { x, y } },
     ];
@@ -181,7 +180,8 @@ figure fades the others, map and table leave them out; the current point is show
       width: "container", height: 340, background: "transparent",
       data: { name: "points", values: pointsOfFigure() },
       layer: layers.filter(Boolean),
-      config: { aria: false, font: "system-ui, sans-serif", view: { stroke: line },
+      // What has no place is not among the points.
+      config: { mark: { invalid: null }, aria: false, font: "system-ui, sans-serif", view: { stroke: line },
         axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: faint, tickColor: faint } },
     };
   }
@@ -190,12 +190,14 @@ figure fades the others, map and table leave them out; the current point is show
     const counts = passes(state.choice), [low, high] = data.ends[state.y] || [];
     const apart = filters.filter((name) => name !== state.x && name !== "status");
     const log = axisOf(state.y).log, lines = filtered.length <= MOST_INTERVALS;
-    const made = [];
+    const made = [], paper = style("--paper");
     for (const row of filtered) {
       const x = at(state.x, row), y = at(state.y, row);
       if (x === null || y === null || (log && y <= 0)) continue;
-      made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), look: lookOf(row),
-        series: lines ? apart.map((name) => at(name, row)).join("|") : "", hollow: data.hollow[row] === 1,
+      const look = lookOf(row);
+      made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), colour: look.colour,
+        fill: data.hollow[row] === 1 ? paper : look.colour, shape: look.shape,
+        series: lines ? apart.map((name) => at(name, row)).join("|") : "",
         on: counts(row) ? 1 : 0.2, now: row === state.current });
     }
     return made;
@@ -261,9 +263,8 @@ figure fades the others, map and table leave them out; the current point is show
   }
 
   function legend() {
-    const present = new Set(filtered.map(lookOf));
-    const parts = new Map();
-    for (const look of LOOKS.filter((each) => present.has(each.name))) {
+    const present = new Set(filtered.map(lookOf)), parts = new Map();
+    for (const look of LOOKS.filter((each) => present.has(each))) {
       const { environment, mode } = look, wanted = several ? { environment, mode } : { mode };
       const patch = make("span", { class: "patch", "aria-hidden": "true", "data-glyph": GLYPHS[look.shape] });
       patch.style.color = look.colour;
@@ -320,7 +321,7 @@ figure fades the others, map and table leave them out; the current point is show
     id("map").replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));
     const over = varied.filter((name) => !["depth", "batch"].includes(name) && new Set(counted.map((row) => at(name, row))).size > 1);
     id("map-said").textContent = `Median ${state.y}${mode ? ` of ${nameOf(environment, mode)}` : ""}` +
-      (over.length ? ` over every ${over.join(", ")} that is shown` : "") + "; a cell chooses its points, once more lets them go.";
+      (over.length ? ` over every ${over.join(", ")} that is shown. ` : ". ");
   }
 
   // ---- table: only the rows that are seen are set
@@ -411,7 +412,8 @@ figure fades the others, map and table leave them out; the current point is show
 
   function point() {
     const row = state.current;
-    id("point").replaceChildren(...(row < 0 ? ["No point is picked: click one, or a row, or use the arrow keys."]
+    id("point").replaceChildren(...(row < 0
+      ? [make("span", { class: "asked" }, "No point is picked: click one, or a row, or use the arrow keys.")]
       : lines(row).map(([name, value]) => make("span", {}, make("b", {}, name), ` ${value}`))));
   }
 
@@ -496,6 +498,7 @@ figure fades the others, map and table leave them out; the current point is show
   function theme() {
     const dark = document.documentElement.dataset.theme
       ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    document.documentElement.classList.toggle("dark", dark);
     id("theme").textContent = dark ? "Light" : "Dark";
     id("theme").setAttribute("aria-label", `Show the page ${dark ? "light" : "dark"}`);
     return dark;
@@ -542,7 +545,18 @@ figure fades the others, map and table leave them out; the current point is show
       if (found && found.type === "radio") found.checked = true;
     });
   }
-  addEventListener("beforeprint", () => body(true));
-  addEventListener("afterprint", () => body());
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const part of closed) part.open = true;
+    body(true);
+    id("rows-said").textContent = order.length > MOST_PRINTED
+      ? `The first ${MOST_PRINTED} of ${order.length.toLocaleString("en")} points; all are in points.csv.` : "";
+  });
+  addEventListener("afterprint", () => {
+    for (const part of closed) part.open = false;
+    id("rows-said").textContent = "";
+    body();
+  });
   update();
 })();
