@@ -3,11 +3,18 @@
 An environment beside a copy of itself (`same` or `undecided` in 57 of 60), and beside one with a planted slow-down:
 each call of nn.Linear spins a counted Python loop, calibrated to 3 % of the step (`slower` in 57 of 60). Then the
 spread of the ratio between runs, rounds in turn against one after the other.
+
+`bisect`, which is not among the default kinds, makes the environments of two files that differ in Python, torch and a
+third package (minutes, gigabytes; they are kept, as all that `harness duel` makes), plants a loop in all that have one
+component of B's, which is drawn, and asks which component carries the difference. 10 % of the step, since Python 3.12
+and another torch bring some per cent themselves, which a loop of 3 % might just cancel.
 Run: python -m benchmarks.duels [--times 60] [--seconds 60]
+     python -m benchmarks.duels --kind bisect --times 3 --seconds 200
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -25,19 +32,25 @@ from harness.commands.composed.checked import checked
 from harness.core.cpu import allowed_cores
 from harness.core.stats.verdicts import SAME, SLOWER, UNDECIDED
 from harness.duel.cells import Cell, cells_of
-from harness.duel.contestants import Contestant, there
-from harness.duel.contrasts import OF_A_DUEL, RATIO
+from harness.duel.contestants import Contestant, made, parts_of_lines, there
+from harness.duel.contrasts import OF_A_DUEL, RATIO, of_swaps
 from harness.duel.driven import A_AGAIN, A, B, Driven
 from harness.duel.repeat import Rules
 from harness.duel.run import Duelled, duel
+from harness.duel.swaps import components as components_of
+from harness.duel.swaps import sentence, swapped
 from harness.environments.document import environment_of
 from harness.plan.repeats import LEAD_NS
 
 PLANTED = 0.03
 # Of 60: what is promised.
 RIGHT = 57 / 60
-COPY, SLOW, PAIRING = "copy", "planted", "pairing"
+COPY, SLOW, PAIRING, BISECT = "copy", "planted", "pairing", "bisect"
 KINDS = (COPY, SLOW, PAIRING)
+# What --kind bisect goes by: lines of both files, and the share of the step that is planted.
+BEFORE = ("python==3.11", "torch==2.13.0", "six==1.16.0")
+AFTER = ("python==3.12", "torch==2.14.1", "six==1.17.0")
+PLANTED_IN_PART = 0.1
 # As conf/timing/duel.yaml has them.
 RULES = Rules(block_ns=2e6, rounds=50, warm_s=0.5, builds=3)
 # Blocks of each in a run, when the two ways are compared.
@@ -68,6 +81,12 @@ with torch.inference_mode():
 step, spin = (statistics.median(values) for values in zip(*rounds))
 print(round(float(sys.argv[1]) * step / depth / spin))
 """
+# Of which interpreter it was made, and where its packages are.
+_ASKED = """
+import json, sys
+packages = [path for path in sys.path if path.endswith("site-packages")]
+print(json.dumps([getattr(sys, "_base_executable", sys.executable), packages]))
+"""
 _PLANT = """
 import torch
 from torch.nn import functional
@@ -84,7 +103,9 @@ def main() -> int:
     options = parser(__doc__)
     options.add_argument("--times", type=int, default=60, help="duels of each kind (default 60)")
     options.add_argument("--seconds", type=float, default=60, help="for each duel (default 60)")
-    options.add_argument("--kind", default=",".join(KINDS), help=f"some of {', '.join(KINDS)} (default all)")
+    known = f"some of {', '.join([*KINDS, BISECT])} (default all but the last)"
+    options.add_argument("--kind", default=",".join(KINDS), help=known)
+    options.add_argument("--seed", type=int, default=0, help="of what is drawn for bisect (default 0)")
     given = options.parse_args()
     kinds = given.kind.split(",")
     config, _ = checked(OVERRIDES)
@@ -93,6 +114,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         rows: list[dict[str, Any]] = []
         for kind in kinds:
+            if kind == BISECT:
+                met.append(_bisecting(Path(folder), cells, given))
+                continue
             # In each with a loop of so many passes; of none, so that the copy is as different a folder as the other.
             count = _calibrated() if kind == SLOW else 0
             other = _planted(Path(folder) / kind, count)
@@ -115,12 +139,67 @@ def main() -> int:
     return 0 if all(met) else 1
 
 
-def _planted(folder: Path, count: int) -> Contestant:
-    """An environment of links to this one's packages, whose nn.Linear spins so many passes before each call."""
-    base = getattr(sys, "_base_executable", sys.executable)
+def _bisecting(folder: Path, cells: tuple[Cell, ...], given: Any) -> bool:
+    """Whether it named what was planted, and nothing else as large, in each of the duels."""
+    chance = random.Random(given.seed)
+    before, after = (parts_of_lines(key, key, lines) for key, lines in ((A, BEFORE), (B, AFTER)))
+    of_parts = {A: before, B: after, **swapped(before, after)}
+    components = [name for name in of_parts if name not in (A, B)]
+    built = {name: made(str(parts), parts.environment(""), print) for name, parts in of_parts.items()}
+    count = _calibrated(PLANTED_IN_PART)
+    rows, left = [], list[str]()
+    for number in range(given.times):
+        # Each of them in its turn, in an order that is drawn.
+        if not left:
+            left = chance.sample(components, len(components))
+        slow = left.pop()
+        arms = {
+            name: _planted(
+                folder / f"{number}-{place}", count if name in (B, slow) else 0, one.interpreter.python
+            )
+            for place, (name, one) in enumerate(built.items())
+        }
+        arms[A_AGAIN] = arms[A]
+        contrasts = [*OF_A_DUEL, *of_swaps({name: name for name in components})]
+        started = [one.arm(name, 1, allowed_cores(), 120) for name, one in arms.items()]
+        found = duel(started, contrasts, cells, RULES, limit_s=given.seconds, seed=number)
+        rows.append({"planted": slow, "passes": count, **_named(found)})
+        print(rows[-1], flush=True)
+    save(rows, given.out, "duels_bisect")
+    right = sum(row["first"] == row["planted"] and row["its_verdict"] == SLOWER for row in rows)
+    return verdict("named what was planted", right / len(rows), RIGHT, least=True)
+
+
+def _named(found: Duelled) -> dict[str, Any]:
+    """What a duel says of the components; first: the one of the largest effect."""
+    assert found.overall is not None
+    effects = components_of(found.overall)
+    first, largest = next(iter(effects.items()))
+    print(sentence(found.overall))
+    told = {
+        name: f"{each.ratio.estimate:.3f} [{each.ratio.low:.3f}, {each.ratio.high:.3f}] {each.verdict}"
+        for name, each in {**found.overall.found}.items()
+    }
+    return {
+        **{
+            "first": first,
+            "its_verdict": largest.verdict,
+            "repeats": found.repeats,
+            "seconds": found.seconds,
+        },
+        **told,
+    }
+
+
+def _planted(folder: Path, count: int, python: Path | None = None) -> Contestant:
+    """An environment of links to the packages of a Python, or of this one, whose nn.Linear spins so many passes before
+    each call. What it links to stays as it is."""
+    own = Path(sys.executable) if python is None else python
+    base, here = json.loads(
+        subprocess.run([own, "-c", _ASKED], check=True, capture_output=True, text=True).stdout
+    )
     subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
-    here = [path for path in sys.path if path.endswith("site-packages")]
     # Files of that ending are read in the order of their names, and a line that begins with import is executed.
     (packages / "a.pth").write_text("".join(f"{path}\n" for path in here), encoding="utf-8")
     if count:
@@ -131,11 +210,11 @@ def _planted(folder: Path, count: int) -> Contestant:
     return there(folder.name, environment_of(folder.name, {"python": str(folder / "bin" / "python")}))
 
 
-def _calibrated() -> int:
-    """Passes before each call that make PLANTED of the step."""
+def _calibrated(share: float = PLANTED) -> int:
+    """Passes before each call that make so much of the step, by this Python and torch."""
     pinned = allowed_cores()
     done = subprocess.run(
-        [sys.executable, "-c", _CALIBRATE, str(PLANTED)],
+        [sys.executable, "-c", _CALIBRATE, str(share)],
         check=True,
         capture_output=True,
         text=True,

@@ -6,6 +6,7 @@ In: what the driver of each said of itself. Out: sentences. Must not know what w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from harness.core.text import shown
 
@@ -24,6 +25,9 @@ def notes_on_environments(facts: Facts) -> Iterator[str]:
         return
     each = (f"{name}: Python {_of(said, 'python')}, {_of(said, 'framework')}" for name, said in facts.items())
     yield f"Measured by drivers, each in a process of its environment ({'; '.join(map(shown, each))})."
+    for names in _same(facts):
+        same = "are the same interpreter under the same variables: what they differ by is chance."
+        yield f"{shown(', '.join(names))} {same}"
     if differing := _differing(facts, SET_UP):
         yield f"The environments were not set up alike: {differing}. What that costs is in their ratios."
     # Of builds of one framework alone: another one is built in other ways, and tells other things of itself.
@@ -33,6 +37,16 @@ def notes_on_environments(facts: Facts) -> Iterator[str]:
     apart = [differing for own in alike.values() if (differing := _differing(own, BUILT))]
     if apart:
         yield f"The environments' builds differ in: {'; '.join(apart)}."
+
+
+def _same(facts: Facts) -> Iterator[list[str]]:
+    """Names of those that say the same of themselves, each group of two and more. The programs of one folder (python,
+    python3) are one interpreter; those of different folders need not be, though links may lead to one file."""
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for name, said in facts.items():
+        place = str(PurePosixPath(said.get("executable", "")).parent)
+        groups.setdefault(tuple(sorted({**said, "executable": place}.items())), []).append(name)
+    yield from (names for said, names in groups.items() if len(names) > 1 and dict(said)["executable"] != ".")
 
 
 def _kind(said: Mapping[str, str]) -> str:

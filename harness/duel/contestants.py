@@ -18,6 +18,7 @@ from harness.environments.document import Environment, environment_of, named_env
 from harness.environments.driving.memory import no_room
 from harness.environments.driving.process import Driver
 from harness.environments.interpreter import Interpreter, NotReady, create, ready
+from harness.environments.requirement import AT_INDEX, refusal
 
 # What a line of requirements may also say: pip knows no such package, and a comment is none to it.
 PYTHON = re.compile(r"#?\s*python\s*==\s*(3\.\d{1,2}t?)", re.ASCII)
@@ -125,9 +126,12 @@ def parts_of_file(key: str, path: Path) -> Parts:
 
 
 def parts_of_lines(key: str, said: str, lines: Sequence[str]) -> Parts:
-    """Raises ConfigError where there is no torch, or two of something."""
+    """Raises ConfigError for a line that is refused, and where there is no torch, or two of something."""
     pythons = [found[1] for line in lines if (found := PYTHON.fullmatch(line))]
     others = [line for line in lines if line and not PYTHON.fullmatch(line)]
+    for line in others:
+        if why := refusal(line):
+            raise ConfigError(key, line, why.replace(AT_INDEX, "with --index"))
     frameworks = [line for line in others if _name_of(line) == "torch"]
     if len(frameworks) != 1 or len(pythons) > 1:
         raise ConfigError(key, said, "one line of torch, e.g. torch==2.13.0, and one of python==3.12 at most")

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 
 EXAMPLE = "torch==2.13.0"
+# Where an index is named that is not pip's own: in words, at the end of a sentence.
+AT_INDEX = "at the key index"
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 # A public version of PEP 440, and the local one after a plus (the build: torch==2.13.0+cpu).
 _VERSION = r"[0-9][A-Za-z0-9.!_-]*(?:\+[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*)?"
@@ -25,8 +27,8 @@ def refusal(line: str) -> str:
         return f"at most {_LONGEST} characters"
     if _PINNED.fullmatch(text):
         return ""
-    if text.startswith("-"):
-        return f"no options of pip, only lines such as {EXAMPLE}; an index is named at the key index"
+    if re.search(r"(?:^|\s)-", text):
+        return f"no options of pip, only lines such as {EXAMPLE}; an index is named {AT_INDEX}"
     if "://" in text or "@" in text or "/" in text:
         return f"no addresses and no paths, only lines such as {EXAMPLE}"
     if ";" in text:

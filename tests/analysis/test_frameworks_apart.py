@@ -101,3 +101,21 @@ def test_builds_are_held_against_those_of_the_same_framework_alone() -> None:
     assert "builds differ in: mkl (2024.2, 2023.1)" in said
     said = "\n".join(notes_on_environments({"here": torch, "j": {**others["j"], "threads": "2"}}))
     assert "not set up alike: threads (1, 2)" in said
+
+
+def test_two_that_are_the_same_interpreter_are_named() -> None:
+    facts = {
+        "executable": "/mine/bin/python",
+        "python": "3.12.1",
+        "framework": "torch 2.13.0",
+        "variables": "",
+    }
+    same = {"a": facts, "b": {**facts, "executable": "/mine/bin/python3"}}
+    other = {
+        "c": {**facts, "executable": "/other/bin/python"},
+        "d": {**facts, "variables": "OMP_NUM_THREADS=1"},
+    }
+    said = [note for note in notes_on_environments({**same, **other}) if "same interpreter" in note]
+    assert said == ["a, b are the same interpreter under the same variables: what they differ by is chance."]
+    nothing = {"e": {"framework": "torch"}, "f": {"framework": "torch"}}
+    assert not any("same interpreter" in note for note in notes_on_environments({**other, **nothing}))

@@ -143,14 +143,17 @@ def test_an_environment_without_the_framework_says_so(opened: Open, tmp_path: Pa
 
 def test_a_broken_import_is_one_line(opened: Open, tmp_path: Path) -> None:
     error = refused(opened, tmp_path, "raise OSError('libmkl.so.2: cannot open\\nshared object file')")
-    assert str(error) == "OSError: libmkl.so.2: cannot open"
+    assert str(error) == "torch does not start (OSError: libmkl.so.2: cannot open)"
 
 
 def test_one_that_exits_is_quoted(opened: Open, tmp_path: Path) -> None:
     error = refused(
         opened, tmp_path, "import os, sys\nprint('no license', file=sys.stderr, flush=True)\nos._exit(3)"
     )
-    assert (error.status, str(error)) == ("failed", "it exited with status 3: no license")
+    assert (error.status, str(error)) == (
+        "failed",
+        "torch does not start (it exited with status 3: no license)",
+    )
 
 
 def test_one_that_is_killed_says_by_which_signal(opened: Open, tmp_path: Path) -> None:

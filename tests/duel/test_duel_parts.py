@@ -197,6 +197,15 @@ class TestContestants:
         assert is_file_of_requirements(str(path))
         assert parts_of_file("A", path) == Parts("3.12", "torch==2.13.0", ("numpy==2.0.1",))
 
+    @pytest.mark.parametrize(
+        "line", ["--pre", "-r other.txt", "torch==2.13.0 --hash=sha256:0", "torch @ file:///x"]
+    )
+    def test_options_and_addresses_are_refused_by_the_word_that_was_given(self, line: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            parts_of_lines("B", "b.txt", ["torch==2.13.0", line])
+        assert str(caught.value).startswith(f"B={line}: not allowed")
+        assert "key index" not in str(caught.value)
+
     def test_a_file_that_is_not_there_is_refused_with_the_reason(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="No such file"):
             parts_of_file("A", tmp_path / "missing.txt")

@@ -79,6 +79,11 @@ class Driver:
         self._channel = Channel([str(interpreter.python), str(_PROGRAM)], variables, cores, while_waiting)
         try:
             answer = self._ask("start", framework=environment.framework, threads=threads)
+        except DriverError as error:
+            self.close()
+            if error.status == schema.UNSUPPORTED:
+                raise
+            raise DriverError(error.status, f"{environment.framework} does not start ({error})") from None
         except BaseException:
             self.close()
             raise
