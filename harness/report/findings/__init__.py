@@ -89,7 +89,9 @@ def told(table: pd.DataFrame) -> list[Told]:
     kept = chosen([own for _, own in claims], max(MOST - len(opening) - len(closing), FEWEST))
     of = {id(claim): finding for finding, own in claims for claim in own}
     left = sum(len(own) for _, own in claims) - len(kept)
-    more = [f"{left} more sentences of these kinds are left out: see the table."] if left else []
+    more = (
+        [f"{left} more sentences of these kinds are left out; points.csv has their numbers."] if left else []
+    )
     made = [told_of(claim, of[id(claim)]) for claim in kept]
     # What may spoil all figures answers how sure they are.
     return [*(Told(text, SPOILT) for text in opening), *made, *map(Told, [*closing, *more])]

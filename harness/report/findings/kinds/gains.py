@@ -6,17 +6,19 @@ What counts as faster, slower or the same is core.stats.verdicts'.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pandas as pd
 
-from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
+from harness.analysis.noise import noise_floor
+from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED, threshold
 from harness.report.findings.claim import Claim, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, largest_gain, speedup_words
 from harness.report.table.attribution import is_ladder
-from harness.report.table.formats import count
+from harness.report.table.formats import count, percent
 from harness.report.table.slices import Slice
 
 
@@ -68,11 +70,17 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
 def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode of which nothing is decided somewhere."""
 
+    least = threshold(noise_floor(part.rows).relative)
+
     def words(row: pd.Series) -> str:
         # An interval that does not include 1 shows a difference, but none beyond what noise makes here.
-        apart = row["speedup_low"] > 1 or row["speedup_high"] < 1
-        shown = "beyond noise " if apart else ""
-        return f" no difference {shown}between {row['mode']} and eager could be shown"
+        if row["speedup_low"] > 1 or row["speedup_high"] < 1:
+            faster = "faster" if row["speedup_low"] > 1 else "slower"
+            beyond = (
+                "noise alone makes" if math.isinf(least) else f"the {percent(least)} that noise alone makes"
+            )
+            return f" {row['mode']} is {faster} than eager, but not shown to be so by more than {beyond}"
+        return f" no difference between {row['mode']} and eager could be shown"
 
     return _of_the_last(part, differing, UNDECIDED, words)
 
