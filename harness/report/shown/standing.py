@@ -31,15 +31,17 @@ def standing(table: pd.DataFrame, row: Mapping[str, Any], urgent: tuple[str, ...
     for remedy in urgent:
         found = [name for name in here if name not in _WIDE and name in WARNINGS]
         if found := [name for name in found if WARNINGS[name].remedy == remedy]:
-            return f"Before you rely on it: {remedy[0].lower()}{remedy[1:]} ({listed(found)} at the points of this answer)."
+            advice = f"{remedy[0].lower()}{remedy[1:]}"
+            return f"Before you rely on it: {advice} ({listed(found)} at the points of this answer)."
     if found := [name for name in here if name in _WIDE]:
         return (
-            f"Points of this answer are {listed(found)}: their intervals are wider than was asked for, and what they show "
-            "is shown all the same."
+            f"Points of this answer are {listed(found)}: their intervals are wider than was asked for, and what they "
+            "show is shown all the same."
         )
     be = "carries" if len(warned) == 1 else "carry"
     where = "none of them" if len(warned) > 1 else "which is not"
-    return f"{len(warned)} of {count(len(table), 'point')} {be} a warning ({listed(_names(warned))}), {where} of this number."
+    carried = f"{len(warned)} of {count(len(table), 'point')} {be} a warning ({listed(_names(warned))})"
+    return f"{carried}, {where} of this number."
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import statistics
 from dataclasses import replace
 from typing import Any
@@ -276,12 +277,14 @@ def test_a_sentence_gives_the_interval_and_its_open_ends() -> None:
 def test_a_sentence_says_what_was_measured_and_what_is_the_models() -> None:
     there = At(48, 912.0, 703.0, 1210.0, 1, 4096, True)
     assert said(SHARE, 0.1, there, beside=(256.0, 4096.0)) == (
-        "At depth 48 the interpreter stops mattering (dispatch share below 10 %) between batch 256 and 4,096, which were "
-        "measured; by the model between them from about 910 [700, 1,200] on."
+        "At depth 48 the interpreter stops mattering (dispatch share below 10 %) between batch 256 and 4,096, which "
+        "were measured; by the model between them from about 910 [700, 1,200] on."
     )
     deepest = max(crossovers(table())[0].contour, key=lambda at: at.depth)
     (text,) = [found.said for found in crossovers(table()) if found.kind == SHARE]
-    low, high = (float(part.replace(",", "")) for part in re.findall(r"between batch ([\d,]+) and ([\d,]+),", text)[0])
+    low, high = (
+        float(part.replace(",", "")) for part in re.findall(r"between batch ([\d,]+) and ([\d,]+),", text)[0]
+    )
     assert low <= deepest.low < deepest.high <= high
 
 

@@ -27,6 +27,15 @@ def test_the_largest_gain_is_named_with_place_and_interval() -> None:
     assert expected in sentences
 
 
+def test_a_difference_within_the_threshold_is_not_called_none() -> None:
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return speedup(1.019, 1.003, 1.035) if row["mode"] == "script" and row["batch"] == 4096 else None
+
+    sentences = findings(make_points(modes=("eager", "script"), change=change))
+    (text,) = said(sentences, "but not shown to be so by more than the larger of 1.0 % and the noise floor")
+    assert "script is faster than eager" in text and "1.019x [1.003, 1.035]" in text
+
+
 def test_an_interval_that_includes_one_is_called_no_difference() -> None:
     def change(row: dict[str, Any]) -> dict[str, float] | None:
         return speedup(1.01, 0.98, 1.03) if row["mode"] == "script" and row["batch"] == 4096 else None
@@ -79,6 +88,17 @@ def test_on_cpu_the_share_is_said_to_be_measured_against_the_fastest_mode() -> N
     assert said(sentences[:1], "Is Python the bottleneck here? It depends", "fastest mode without Python")
 
 
+def test_the_floor_is_told_beside_the_largest_difference_of_two_builds() -> None:
+    nulls = {1: 1.001, 64: 1.002, 4096: 0.98}
+
+    def change(row: dict[str, Any]) -> dict[str, float] | None:
+        return {"null_ratio": nulls[row["batch"]]} if row["mode"] == "eager" else None
+
+    (text,) = said(findings(make_points(change=change)), "two builds of the same eager model")
+    assert "differ by up to 2.0 % here (9 cells)" in text and "the 95th percentile is" in text
+    assert "nothing of how far a share is off" in text
+
+
 def test_eager_alone_on_cpu_cannot_tell() -> None:
     sentences = findings(make_points(modes=("eager",)))
     assert said(sentences, "The table cannot tell: no mode without Python was measured")
@@ -92,7 +112,9 @@ def test_the_few_cells_without_a_gain_do_not_answer_for_the_undecided_ones() -> 
 
     gains = {1: (1.3, 0.95, 1.8), 65536: (1.0, 0.98, 1.02)}
     sentences = findings(make_points(batches=(1, 65536), change=change))
-    assert said(sentences, "The table cannot tell: no comparison with a mode without Python is decided in 3 of 6 ")
+    assert said(
+        sentences, "The table cannot tell: no comparison with a mode without Python is decided in 3 of 6 "
+    )
     assert not said(sentences, "bottleneck here? No")
 
 
@@ -111,19 +133,34 @@ def test_gains_that_are_shown_to_be_small_answer_though_no_verdict_is_decided() 
         return {**of_share(gain), **null} if row["mode"] == "eager" else speedup(*gain)
 
     (text,) = said(findings(make_points(change=change)), "bottleneck here?")
-    assert "No: leaving Python out saves 2.0 % of eager's step, in all 9 cells (by their intervals 3.4 % at most)" in text
+    assert (
+        "No: leaving Python out saves 2.0 % of eager's step, in all 9 cells (by their intervals 3.4 % at most)"
+        in text
+    )
 
 
 def test_cells_are_counted_by_what_their_intervals_show_and_none_is_dropped() -> None:
-    gains = {1: (2.5, 2.4, 2.6), 4: (2.0, 1.9, 2.1), 16: (1.3, 1.25, 1.35), 64: (1.1, 0.9, 1.3), 256: (1.0, 0.99, 1.01)}
+    gains = {
+        1: (2.5, 2.4, 2.6),
+        4: (2.0, 1.9, 2.1),
+        16: (1.3, 1.25, 1.35),
+        64: (1.1, 0.9, 1.3),
+        256: (1.0, 0.99, 1.01),
+    }
 
     def change(row: dict[str, Any]) -> dict[str, Any] | None:
         gain = gains[row["batch"]]
         return of_share(gain) if row["mode"] == "eager" else speedup(*gain)
 
     (text,) = said(findings(make_points(batches=[*gains], change=change)), "bottleneck here?")
-    assert "saves 60 % [58 %, 62 %] of eager's step at depth 2, batch 1 on 1 device, but only 0 % [-1.0 %, 1.0 %] at" in text
-    assert "it is over 50 % in 3 of 15 cells, about 50 % in 3, 10 % to 50 % in 3, under 10 % in 3, undecided in 3." in text
+    assert (
+        "saves 60 % [58 %, 62 %] of eager's step at depth 2, batch 1 on 1 device, but only 0 % [-1.0 %, 1.0 %] at"
+        in text
+    )
+    assert (
+        "it is over 50 % in 3 of 15 cells, about 50 % in 3, 10 % to 50 % in 3, under 10 % in 3, undecided in 3."
+        in text
+    )
     assert "counts as 0" not in text
 
 

@@ -41,12 +41,14 @@ def _of_mode(own: pd.DataFrame, values: Mapping[str, Any], differing: Collection
         return [Claim(1.0, group_of(values), text, at=at)]
     if small[-1]:
         index = len(small) - small[::-1].index(False)
-        text = f"{head} saves less than {percent(FREE)} of eager's step from batch {int(deepest.iloc[index]['batch'])} on"
-            f" (the next smaller one that was measured is {int(deepest.iloc[index - 1]['batch'])})."
+        before, batch = (int(deepest.iloc[place]["batch"]) for place in (index - 1, index))
+        text = f"{head} saves less than {percent(FREE)} of eager's step from batch {batch} on"
+        text += f" (the next smaller one that was measured is {before})."
         return [Claim(float(deepest["speedup_vs_eager"].max()), group_of(values), text, at=at)]
     last = deepest.iloc[-1]
     if last["speedup_low"] >= WORTHWHILE:
-        text = f"{head} still saves {percent(FREE)} of eager's step or more at the largest batch ({int(last['batch'])}): {speedup_words(last)}."
+        text = f"{head} still saves {percent(FREE)} of eager's step or more at the largest batch"
+        text += f" ({int(last['batch'])}): {speedup_words(last)}."
         return [Claim(float(last["speedup_low"]), group_of(values), text, at=at)]
     return []
 

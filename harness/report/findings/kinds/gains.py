@@ -6,14 +6,12 @@ What counts as faster, slower or the same is core.stats.verdicts'.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pandas as pd
 
-from harness.analysis.noise import noise_floor
-from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED, threshold
+from harness.core.stats.verdicts import FASTER, LEAST_THRESHOLD, SAME, SLOWER, UNDECIDED
 from harness.report.findings.claim import Claim, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, largest_gain, speedup_words
@@ -70,16 +68,12 @@ def slower(part: Slice, differing: Collection[str]) -> list[Claim]:
 def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
     """A sentence on each mode of which nothing is decided somewhere."""
 
-    least = threshold(noise_floor(part.rows).relative)
-
     def words(row: pd.Series) -> str:
         # An interval that does not include 1 shows a difference, but none beyond what noise makes here.
         if row["speedup_low"] > 1 or row["speedup_high"] < 1:
             faster = "faster" if row["speedup_low"] > 1 else "slower"
-            beyond = (
-                "noise alone makes" if math.isinf(least) else f"the {percent(least)} that noise alone makes"
-            )
-            return f" {row['mode']} is {faster} than eager, but not shown to be so by more than {beyond}"
+            least = f"the larger of {percent(LEAST_THRESHOLD)} and the noise floor"
+            return f" {row['mode']} is {faster} than eager, but not shown to be so by more than {least}"
         return f" no difference between {row['mode']} and eager could be shown"
 
     return _of_the_last(part, differing, UNDECIDED, words)
