@@ -25,12 +25,14 @@ OF_NULLS = 0.95
 @dataclass(frozen=True)
 class Floor:
     """relative: the difference; NaN where nothing was compared with itself. nulls: cells in which it was; with_interval
-    and holding_one: how many of those have an interval, and how many of these include 1."""
+    and holding_one: how many of those have an interval, and how many of these include 1. largest: of all differences,
+    which relative is not."""
 
     relative: float
     nulls: int = 0
     with_interval: int = 0
     holding_one: int = 0
+    largest: float = float("nan")
 
 
 def noise_floor(rows: pd.DataFrame) -> Floor:
@@ -41,7 +43,8 @@ def noise_floor(rows: pd.DataFrame) -> Floor:
     apart = np.expm1(np.abs(np.log(null["null_ratio"].to_numpy(dtype=float))))
     known = null[null["null_low"].notna() & null["null_high"].notna()]
     holding = ((known["null_low"] <= 1) & (known["null_high"] >= 1)).sum()
-    return Floor(float(np.quantile(apart, OF_NULLS)), len(null), len(known), int(holding))
+    floor = float(np.quantile(apart, OF_NULLS))
+    return Floor(floor, len(null), len(known), int(holding), float(apart.max()))
 
 
 def between_sessions(references: Collection[BySession], others: Collection[BySession]) -> Spreads | None:

@@ -15,7 +15,7 @@ from harness.analysis import by_session as quantities
 from harness.analysis.by_session import BySession
 from harness.analysis.noise import noise_floor
 from harness.core import axes, schema, warnings
-from harness.core.stats.intervals import Interval
+from harness.core.stats.intervals import Error, Interval
 from harness.core.stats.verdicts import verdict
 
 # How far NVML's utilisation may be from the share of a step in which the device works, in percentage points.
@@ -67,7 +67,8 @@ def _scaling_efficiency(frame: pd.DataFrame, found: Mapping[str, BySession]) -> 
 
 def _dispatch_share(frame: pd.DataFrame, found: Mapping[str, BySession]) -> dict[str, Interval]:
     """On CPU the core is host and device in one; what is left without Python is the fastest mode that leaves Python
-    out. On other devices the share comes from device_us."""
+    out: paired within rounds where the reference mode is there, so that its share is 1 - 1 / speed-up of that mode. On
+    other devices the share comes from device_us."""
     fastest = _fastest_without_python(frame)
     cells = list(frame[list(axes.LADDER)].itertuples(index=False, name=None))
     intervals: dict[str, Interval] = {}
@@ -79,7 +80,7 @@ def _dispatch_share(frame: pd.DataFrame, found: Mapping[str, BySession]) -> dict
             # A device that is never kept waiting takes as long as the step but for noise, which is no share.
             least = 0.0
         elif cell in fastest:
-            left = found[fastest[cell]].share(quantities.STEP, found[key], quantities.STEP)
+            left = _left(found[fastest[cell]], found[key])
             least = -np.inf
         else:
             continue
@@ -88,12 +89,23 @@ def _dispatch_share(frame: pd.DataFrame, found: Mapping[str, BySession]) -> dict
     return intervals
 
 
+def _left(fastest: BySession, own: BySession) -> Error | None:
+    """The fastest mode's step over another's of its cell: by the speed-ups of both over the reference mode in the same
+    sessions, since step times of a noisy round differ by more than its ratios; without that mode by their times."""
+    slower = fastest.share(quantities.SPEEDUP, own, quantities.SPEEDUP)
+    if slower is not None:
+        return slower.inverse()
+    return fastest.share(quantities.STEP, own, quantities.STEP)
+
+
 def _fastest_without_python(frame: pd.DataFrame) -> dict[tuple[object, ...], str]:
     """Cell and environment -> key of the mode, for those on a CPU that have one."""
     rows = frame[
         (frame["device_kind"] == "cpu") & (frame["needs_python"] == schema.NO) & frame["step_us"].notna()
     ]
-    rows = rows.sort_values("step_us", kind="stable").drop_duplicates(list(axes.LADDER))
+    # By the paired speed-up where there is one, as a comparison of two modes is.
+    rows = rows.sort_values(["speedup_vs_eager", "step_us"], ascending=[False, True], kind="stable")
+    rows = rows.drop_duplicates(list(axes.LADDER))
     return dict(zip(rows[list(axes.LADDER)].itertuples(index=False, name=None), rows["key"], strict=True))
 
 

@@ -168,7 +168,8 @@ def _known_by(drift: Spread) -> str:
     own = drift.dof - ASSUMED_DRIFT.dof
     if own < 1:
         return f"assumed: it is known of this machine after {FEWEST_SWEEPS} sweeps"
-    return f"by {own + 1:.0f} earlier ones and an assumed {assumed}, which counts like {ASSUMED_DRIFT.dof + 1:.0f}"
+    weight = f"beside which {assumed} are assumed with the weight of {ASSUMED_DRIFT.dof + 1:.0f}"
+    return f"by {own + 1:.0f} earlier sweeps of this machine, {weight}"
 
 
 def _label(directory: Path, config: dict[str, Any]) -> str:

@@ -46,11 +46,14 @@ def with_ends(figure: str, interval: Interval) -> dict[str, float]:
     return {figure: interval.estimate, low: interval.low, high: interval.high}
 
 
-def _figure(name: str, what: str) -> dict[str, str]:
-    """A figure that has an interval: its column and those of both ends."""
+_OVER_SESSIONS = "over sessions the geometric mean of their medians over rounds"
+
+
+def _figure(name: str, what: str, over: str = _OVER_SESSIONS) -> dict[str, str]:
+    """A figure that has an interval: its column and those of both ends. over: what sessions make of it."""
     low, high = ends(name)
     return {
-        name: f"{what}; over sessions the geometric mean of their medians over rounds",
+        name: f"{what}; {over}",
         low: f"lower end of the 95 % interval of {name}; empty where it was measured in one session",
         high: f"upper end of the 95 % interval of {name}",
     }
@@ -72,7 +75,7 @@ COLUMNS: dict[str, str] = {
     "dtype": "element type of parameters and activations",
     "autograd": "forward under grad, no_grad, inference or inference_model; train always records, and has the default",
     "environment": "the Python, framework and versions that execute the point: a name; `here` is the harness's own",
-    "mode": "how the model is executed: eager, script, trace, ... (docs/modes)",
+    "mode": "how the model is executed: eager, script, trace, ...",
     "framework": "the framework that the environment measures: torch, tensorflow, keras, jax, pytensor, mxnet, ...",
     "framework_version": "as it called itself; empty where no driver measured",
     "style": "imperative, symbolic or hybrid: how the mode comes to what it executes; empty where it does not say",
@@ -88,11 +91,14 @@ COLUMNS: dict[str, str] = {
     ),
     **_figure("device_us", "time the device executes one step with the launch hidden; empty on CPU"),
     "device_us_model_low": "of an emulated device: 5th percentile of what the real one may take, by the held-out "
-    "error of the profile's kernel times (docs/kernel-times.md); empty on real devices",
+    "error of the profile's kernel times; empty on real devices",
     "device_us_model_high": "the same, 95th percentile",
     **_figure(
         "dispatch_share",
-        "share of the step in which the device waits; on CPU against the fastest mode without Python",
+        "share of the step in which the device waits: 1 - device_us / step_us; on CPU what the cell's fastest mode "
+        "without Python saves: of eager 1 - 1 / that mode's speedup_vs_eager",
+        "1 less the geometric mean over sessions of what is left; on CPU below 0 where noise makes what is left the "
+        "longer one",
     ),
     "feedable_devices": "device_us / issue_us: devices that one thread can keep busy",
     **_figure("throughput_samples_s", "all samples / (last rank's end - first rank's start)"),
@@ -101,7 +107,7 @@ COLUMNS: dict[str, str] = {
         "speedup_vs_here",
         "step time of the same mode under environment `here` / this one's in the same round; empty for `here` itself",
     ),
-    "verdict": "of the speed-up: faster, slower, same or undecided, beyond 1 % and the noise floor",
+    "verdict": "of the speed-up: faster, slower, same or undecided, beyond the larger of 1 % and the noise floor",
     **_figure(
         "null_ratio", "step time of eager / that of a second build of it in the same round: 1 but for noise"
     ),

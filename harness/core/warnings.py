@@ -48,15 +48,15 @@ LOADED = PointWarning(
 )
 NOISY = PointWarning(
     "noisy",
-    "the interval stayed wider than timing.rel_width after all sessions: quieten the machine (other jobs, frequency "
-    "scaling), use timing=precise, or read the interval and not the estimate",
-    QUIETER,
+    "after all sessions the 95 % interval of the speed-up (of eager: of the step time) was wider than timing.rel_width "
+    "(timing.rel_width_step): read the interval and not the estimate; what it shows is shown all the same. For a "
+    "narrower one use timing=precise and keep the machine quiet (other jobs, frequency scaling)",
+    LONGER,
     hollow=True,
 )
 CAPPED = PointWarning(
     "capped",
-    "the interval stayed wider than timing.rel_width, and there was time for fewer rounds than asked for: "
-    "raise timing.max_cell_s",
+    "as noisy, and there was time for fewer rounds than asked for: raise timing.max_cell_s",
     LONGER,
     hollow=True,
 )

@@ -27,7 +27,7 @@ from harness.crossover.values import (
 # Columns of crossover.csv.
 COLUMNS: dict[str, str] = {
     "run": "label of the run; only where there are several",
-    "kind": "share: dispatch_share of eager; gain: speed-up of the cell's fastest mode over eager, less 1",
+    "kind": "share: dispatch_share of eager; gain: what part of eager's step the cell's fastest mode saves",
     "threshold": "the share or gain below which the interpreter is said to stop mattering",
     "measured": "measured, or predicted for a device that was not",
     "device": "the device's name, or the profile's",

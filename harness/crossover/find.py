@@ -39,7 +39,8 @@ def crossings(grid: Grid, thresholds: Sequence[float], found: Surface | None = N
     made = []
     for threshold in thresholds:
         contour = tuple(_contour(grid, found, threshold))
-        text = said(grid.kind, threshold, deepest(contour))
+        at = deepest(contour)
+        text = said(grid.kind, threshold, at, beside=_beside(grid, at))
         made.append(Crossover(grid.kind, threshold, grid.of, contour, grid.cells, model, text, notes=notes))
     return made
 
@@ -75,6 +76,14 @@ def _contour(grid: Grid, found: Surface, threshold: float) -> Sequence[At]:
     return rows
 
 
+def _beside(grid: Grid, at: At) -> tuple[float, float] | None:
+    """The measured batches of that depth between which the interval lies; None where it reaches beyond them."""
+    batches = [float(cell.batch) for cell in grid.cells if cell.depth == at.depth]
+    below = [batch for batch in batches if batch <= at.low]
+    above = [batch for batch in batches if batch >= at.high]
+    return (max(below), min(above)) if below and above else None
+
+
 def _stretch(known: Floats | np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     """Of each line the places from the first that is known to the last."""
     before = np.logical_or.accumulate(known, axis=1)
@@ -100,7 +109,7 @@ def _brackets(found: Surface, depths: Floats, level: float) -> tuple[Floats, Flo
 def _model(found: Surface) -> str:
     text = WORDS[found.shape.name]
     if np.isfinite(found.model_error):
-        text += f"; left-out cells off by {100 * found.model_error:.0f} % of the batch"
+        text += f"; on cells left out of its fit it is off by what {100 * found.model_error:.0f} % more batch changes"
     return text
 
 

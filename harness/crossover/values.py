@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# dispatch_share of eager; speed-up of the cell's fastest mode over eager, less 1.
+# dispatch_share of eager; what part of eager's step the cell's fastest mode saves, 1 - 1 / its speed-up.
 SHARE, GAIN = "share", "gain"
 KINDS = (SHARE, GAIN)
 # What a slider offers. Under a tenth, making dispatch free would hardly be noticed (FREE in report/findings/claim.py).
@@ -91,10 +91,11 @@ class Crossover:
 
 
 def as_log_ratio(kind: str, value: float) -> float:
-    """A share s is eager's step over what is left: 1 / (1 - s); a gain g is 1 + g."""
-    return math.log1p(value) if kind == GAIN else -math.log1p(-value)
+    """A share s of eager's step that is saved: eager's step over what is left, 1 / (1 - s). Of both kinds, so that a
+    threshold is the same on both maps."""
+    return -math.log1p(-value)
 
 
 def as_value(kind: str, log_ratio: float) -> float:
     """The inverse of as_log_ratio."""
-    return math.expm1(log_ratio) if kind == GAIN else -math.expm1(-log_ratio)
+    return -math.expm1(-log_ratio)

@@ -11,11 +11,19 @@ from collections.abc import Sequence
 from harness.crossover.values import BELOW, BEYOND, GAIN, At
 
 
-def said(kind: str, threshold: float, at: At, *, predicted: bool = False) -> str:
-    """`At depth 48 the interpreter stops mattering (dispatch share below 10 %) from batch 910 [700, 1,200] on.`"""
+def said(
+    kind: str,
+    threshold: float,
+    at: At,
+    *,
+    predicted: bool = False,
+    beside: tuple[float, float] | None = None,
+) -> str:
+    """`At depth 48 the interpreter stops mattering (dispatch share below 10 %) from batch 910 [700, 1,200] on.` beside:
+    measured batches below and above, between which the whole interval lies."""
     where = f"At depth {at.depth:.0f} the" if at.depth > 0 else "The"
     limit = (
-        f"fastest mode less than {1 + threshold:g}x eager"
+        f"fastest mode saves less than {100 * threshold:g} % of the step"
         if kind == GAIN
         else f"dispatch share below {100 * threshold:g} %"
     )
@@ -33,6 +41,10 @@ def said(kind: str, threshold: float, at: At, *, predicted: bool = False) -> str
         text = f"{where} interpreter still matters at {reach}; "
         text += f"where it stops ({limit}) lies beyond batch {rounded(at.most)}"
         return f"{text}{f', perhaps from batch {rounded(at.low)}' if 0 < at.low < at.most else ''}."
+    if beside is not None:
+        below, above = map(rounded, beside)
+        text = f"{where} interpreter stops mattering ({limit}) between batch {below} and {above}, which were measured"
+        return f"{text}; by the model between them from about {batch_words(at)} on."
     return f"{where} interpreter stops mattering ({limit}) from batch {batch_words(at)} on."
 
 

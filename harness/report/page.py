@@ -25,6 +25,7 @@ from harness.report.interactive.policy import policy
 from harness.report.plotting import load_matplotlib
 from harness.report.shown.grouped import Group, grouped, picture, showing
 from harness.report.shown.image import inline
+from harness.report.shown.standing import standing
 from harness.report.summary import by_remedy
 from harness.report.table.formats import one_line, plain
 from harness.report.table.tidy import EMULATED_MARK
@@ -32,7 +33,7 @@ from harness.report.table.tidy import EMULATED_MARK
 # For who runs no script: more rows would make a page that no browser opens quickly, and are in points.csv.
 MOST_ROWS = 1000
 
-# What is named beside the answer, since it puts the answer itself in doubt.
+# What is named beside the answer where it is of its points, since it puts the answer itself in doubt.
 URGENT = (warnings.QUIETER, warnings.FEWER, warnings.LONGER, warnings.REAL)
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -95,11 +96,13 @@ def render(content: Content) -> str:
             picture=first.group if first else None,
             pictured=first.place if first else 0,
             groups=groups,
-            foremost=[{"question": each.question, **_sourced(each.told, groups)} for each in best],
+            foremost=[
+                {"question": each.question, **_sourced(each.told, groups), "text": each.text} for each in best
+            ],
             rule=RULE,
             others=[_sourced(told, groups) for told in content.told if id(told) not in taken],
             remedies=remedies,
-            first_of_all=next((remedy for remedy, _ in remedies if remedy in URGENT), ""),
+            standing=standing(content.table, found.row, URGENT),
             images=[inline(figure.svg.read_bytes()) for figure in content.figures],
             headers=headers,
             rows=rows,

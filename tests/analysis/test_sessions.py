@@ -64,6 +64,31 @@ def test_throughput_and_dispatch_share_have_the_sessions_interval(raw: RawRun) -
     assert (low, high) == pytest.approx((1 - ratio.high, 1 - ratio.low))
 
 
+def test_on_a_cpu_eagers_share_is_what_the_speed_up_says(raw: RawRun) -> None:
+    """They are one measurement, paired within rounds: of rounds that are disturbed the medians of times say another."""
+    cell = cell_of(["eager", "script", "trace"])
+    raw.plan(cell)
+    for number in range(3):
+
+        def step_ns(mode: str, rank: int, round_: int, number: int = number) -> int:
+            slow = 1 + 0.3 * ((round_ * 7 + number) % 5)
+            odd = 1 + 0.2 * ((round_ * (3 if mode == "eager" else 4) + number) % 7)
+            return round({"eager": 3e5, "script": 1e5, "trace": 1.02e5}[mode] * slow * odd)
+
+        raw.session(f"processes-1-try{number}", [cell], step_ns=step_ns)
+    eager, script, trace = (row(raw, mode) for mode in ("eager", "script", "trace"))
+    assert eager["step_us"] / script["step_us"] != pytest.approx(script["speedup_vs_eager"], rel=1e-3)
+    for of_share, of_speedup in (
+        ("dispatch_share", "speedup_vs_eager"),
+        ("dispatch_share_low", "speedup_low"),
+        ("dispatch_share_high", "speedup_high"),
+    ):
+        assert eager[of_share] == pytest.approx(1 - 1 / script[of_speedup])
+    assert trace["dispatch_share"] == pytest.approx(
+        1 - trace["speedup_vs_eager"] / script["speedup_vs_eager"]
+    )
+
+
 def test_scaling_efficiency_has_the_interval_of_sessions_that_share_nothing(raw: RawRun) -> None:
     run_sessions(raw)
     run_sessions(raw, devices=2)
@@ -214,7 +239,7 @@ class TestDrift:
 
     def test_the_run_says_which_its_intervals_hold(self, drifting: RawRun, steady: RawRun) -> None:
         assert (
-            "(5.0 %, by 6 earlier ones and an assumed 2 %, which counts like 5)"
+            "(5.0 %, by 6 earlier sweeps of this machine, beside which 2 % are assumed with the weight of 5)"
             in load_run(drifting.directory).notes[-1]
         )
         assert "not how far this machine drifts" in load_run(steady.directory).notes[-1]

@@ -109,7 +109,7 @@ def test_of_several_workloads_widths_and_devices_all_three_are_of_the_same(tmp_p
     for word in ("train", "width 128", "2 devices"):
         assert word in title, title
     assert "on 2 devices (width 128), but only" in said and "(train)." in said
-    assert re.search(r"What removes most of it: .* on 2 devices \(width 128, train\)", said)
+    assert re.search(r"What saves it: .* on 2 devices \(width 128, train\)", said)
 
 
 def test_what_removes_it_is_never_told_of_other_rows(tmp_path: Path) -> None:

@@ -63,6 +63,10 @@ class Error:
         factor = math.exp(t_quantile(self.dof) * self.standard)
         return Interval(self.estimate, self.estimate / factor, self.estimate * factor)
 
+    def inverse(self) -> Error:
+        """Of 1 over the estimate."""
+        return Error(1 / self.estimate, self.standard, self.dof)
+
     def over(self, other: Error) -> Error:
         """This over another, measured in other sessions: Welch's t (Biometrika 1947) on logarithms."""
         return Error(self.estimate / other.estimate, self.standard, self.dof).further(

@@ -89,7 +89,9 @@ def told(table: pd.DataFrame) -> list[Told]:
     kept = chosen([own for _, own in claims], max(MOST - len(opening) - len(closing), FEWEST))
     of = {id(claim): finding for finding, own in claims for claim in own}
     left = sum(len(own) for _, own in claims) - len(kept)
-    more = [f"{left} more sentences of these kinds are left out: see the table."] if left else []
+    more = (
+        [f"{left} more sentences of these kinds are left out; points.csv has their numbers."] if left else []
+    )
     made = [told_of(claim, of[id(claim)]) for claim in kept]
     # What may spoil all figures answers how sure they are.
     return [*(Told(text, SPOILT) for text in opening), *made, *map(Told, [*closing, *more])]
@@ -110,7 +112,24 @@ def _claims(table: pd.DataFrame, uncrowded: pd.DataFrame) -> list[tuple[Finding,
             for claim in finding.claims(part, differing)
         ]
         claims.append((finding, explained(own)))
-    return claims
+    return _once(claims, set(table.loc[table["python_free"], "mode"]))
+
+
+def _once(
+    claims: list[tuple[Finding, list[Claim]]], python_free: set[str]
+) -> list[tuple[Finding, list[Claim]]]:
+    """Without what another sentence says of the same rows: on a CPU a mode without Python stops paying where the
+    crossover lies, and that is told with its interval."""
+    crossed = {claim.part for finding, own in claims if finding is crossover.FINDING for claim in own}
+
+    def said(claim: Claim) -> bool:
+        on_cpu = dict(claim.part).get("device_kind") == "cpu"
+        return claim.part in crossed and on_cpu and dict(claim.at).get("mode") in python_free
+
+    return [
+        (finding, [claim for claim in own if finding is not fading.FINDING or not said(claim)])
+        for finding, own in claims
+    ]
 
 
 def _where(part: Slice, differing: Collection[str]) -> tuple[tuple[str, Any], ...]:

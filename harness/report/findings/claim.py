@@ -27,14 +27,15 @@ BESIDE = ("family", "width", "workload", "dtype", "autograd", "environment", "co
 class Crux:
     """What a sentence comes down to, for who reads no more than that; all of it is of the same rows. brief: the
     sentence without what introduces it. number: what it turns on, number_of: what that is; both empty where nothing is
-    known. beside: one sentence more, such as what removes most of it, or empty. row: the row of the number, by axis;
-    what it lacks the number is not of one value of."""
+    known. beside: what to say beside it, such as what removes most of it, or empty. row: the row of the number, by
+    axis; what it lacks the number is not of one value of. scope: what it holds for, or empty."""
 
     brief: str
     number: str = ""
     number_of: str = ""
     beside: str = ""
     row: tuple[tuple[str, Any], ...] = ()
+    scope: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ QUESTIONS: Questions = (
     ("Is Python the bottleneck?", ("bottleneck",)),
     ("What removes it, and by how much?", ("faster", "rungs", "unsure")),
     ("Where does the time go?", ("attribution", "feedable")),
-    ("Where does it stop mattering?", ("fading", "same")),
+    ("Where does it stop mattering?", ("crossover", "fading", "same")),
     SURE,
 )
 # Of a report that has several frameworks: each of them has a bottleneck of its own.
@@ -41,6 +41,8 @@ OF_FRAMEWORKS: Questions = (
     ("Where is Python the bottleneck?", ("bottleneck",)),
     SURE,
 )
+# The kind whose sentences begin with their question.
+ASKING = "bottleneck"
 MOST = len(QUESTIONS)
 OTHERWISE = "What else?"
 
@@ -51,6 +53,12 @@ class Foremost:
 
     question: str
     told: Told
+
+    @property
+    def text(self) -> str:
+        """The sentence without the question, where that stands before it anyway."""
+        crux = self.told.crux
+        return crux.brief if self.told.kind == ASKING and crux else self.told.text
 
 
 @dataclass(frozen=True)

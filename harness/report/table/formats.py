@@ -40,10 +40,18 @@ def ratio(value: float) -> str:
 
 
 def times(value: float, low: float, high: float) -> str:
-    """A speed-up with its interval: `3.10x [2.90, 3.30]`."""
+    """A speed-up with its interval, all with as many decimals as the one that needs most: `1.019x [1.007, 1.030]`.
+    Three digits each would round an end more coarsely than what it is the end of."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{ratio(value)}x"
-    return f"{ratio(value)}x [{ratio(low)}, {ratio(high)}]"
+    places = max(len(ratio(each).partition(".")[2]) for each in (value, low, high))
+    return f"{value:.{places}f}x [{low:.{places}f}, {high:.{places}f}]"
+
+
+def share(value: float, low: float, high: float) -> str:
+    """A share with its interval: `61 % [60 %, 62 %]`; without one the share alone."""
+    ends = f" [{percent(low)}, {percent(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    return percent(value) + ends
 
 
 def percent(share: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import statistics
 from dataclasses import replace
 from typing import Any
@@ -43,7 +44,7 @@ def test_a_known_crossover_is_found_at_every_depth(kind: str, threshold: float) 
     for depth in DEPTHS:
         there = at(found, depth)
         # A gain g is a share of g / (1 + g).
-        expected = crossing(depth, threshold / (1 + threshold) if kind == GAIN else threshold)
+        expected = crossing(depth, threshold)
         assert there.batch == pytest.approx(expected, rel=0.03)
         assert there.low <= expected <= there.high
         assert there.measured
@@ -270,7 +271,21 @@ def test_a_sentence_gives_the_interval_and_its_open_ends() -> None:
     open_ = replace(there, low=0.0, high=math.inf)
     assert "intervals cannot tell" in said(SHARE, 0.1, open_)
     assert "910 [700, beyond 4,096]" in said(GAIN, 0.1, replace(there, high=math.inf))
-    assert "less than 1.1x eager" in said(GAIN, 0.1, there)
+    assert "fastest mode saves less than 10 % of the step" in said(GAIN, 0.1, there)
+
+
+def test_a_sentence_says_what_was_measured_and_what_is_the_models() -> None:
+    there = At(48, 912.0, 703.0, 1210.0, 1, 4096, True)
+    assert said(SHARE, 0.1, there, beside=(256.0, 4096.0)) == (
+        "At depth 48 the interpreter stops mattering (dispatch share below 10 %) between batch 256 and 4,096, which "
+        "were measured; by the model between them from about 910 [700, 1,200] on."
+    )
+    deepest = max(crossovers(table())[0].contour, key=lambda at: at.depth)
+    (text,) = [found.said for found in crossovers(table()) if found.kind == SHARE]
+    low, high = (
+        float(part.replace(",", "")) for part in re.findall(r"between batch ([\d,]+) and ([\d,]+),", text)[0]
+    )
+    assert low <= deepest.low < deepest.high <= high
 
 
 def test_contours_that_lie_beyond_are_held_to_that() -> None:

@@ -48,6 +48,27 @@ def test_the_answer_of_an_emulated_device_says_so_first() -> None:
     assert found.crux.brief.startswith("Emulated, not measured: ")
 
 
+def test_of_a_cpu_the_number_and_the_gain_are_said_to_be_one_measurement_with_what_they_bound() -> None:
+    crux = answer(told(tidy(make_points()))).crux
+    assert "the same measurement, not a second one" in crux.beside
+    assert "All dispatch is more" in crux.beside and "the interpreter alone may be less" in crux.beside
+    native = answer(told(tidy(make_points(modes=("eager", "native", "script"))))).crux
+    assert "is dispatch" not in native.brief
+
+
+def test_the_answer_says_what_it_holds_for_and_what_was_not_measured() -> None:
+    scope = answer(told(tidy(make_points()))).crux.scope
+    assert scope.startswith("Measured on Test CPU 9000 (CPU: a device is a rank")
+    for word in ("MLP of width 64", "forward", "float32", "autograd inference", "eager, script and trace"):
+        assert word in scope
+    assert "Not measured:" in scope and "compile (torch.compile)" in scope
+
+
+def test_the_first_finding_does_not_repeat_its_question() -> None:
+    first = foremost(told(tidy(make_points())))[0]
+    assert first.question == "Is Python the bottleneck?" and "bottleneck here" not in first.text
+
+
 def test_where_the_share_is_not_known_no_number_is_made_up() -> None:
     alone = answer(told(tidy(make_points(modes=("eager",))))).crux
     assert "cannot be told" in alone.brief

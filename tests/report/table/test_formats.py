@@ -37,7 +37,7 @@ def test_ticks_are_plain_numbers(value: float, text: str) -> None:
 
 
 def test_rounding_does_not_turn_a_bound_above_one_into_one() -> None:
-    assert formats.times(1.02, 1.0004, 1.04) == "1.02x [1.0004, 1.04]"
+    assert formats.times(1.02, 1.0004, 1.04) == "1.0200x [1.0004, 1.0400]"
 
 
 def test_one_line_drops_escape_sequences_and_line_breaks() -> None:

@@ -87,8 +87,8 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     )
     caption = (
         "How many times as fast as eager each mode runs: blue is faster, red slower, on one logarithmic colour "
-        "scale for all panels, where the 95 % interval lies wholly beyond 1 % and the noise floor; with = it lies "
-        "wholly within. Grey italics with ~: undecided. "
+        "scale for all panels, where the 95 % interval lies wholly beyond the larger of 1 % and the noise floor; "
+        "with = it lies wholly within. Grey italics with ~: undecided. "
         f"{NOT_SWEPT}"
     )
     return figure, caption + absent + warned(others)

@@ -6,19 +6,20 @@ know other kinds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
 from harness.analysis.device_model import share_between
-from harness.analysis.noise import noise_floor
-from harness.core.stats.verdicts import FASTER, UNDECIDED, threshold
-from harness.report.findings.claim import BOUND, EAGER, FREE, Claim, Crux, aside, group_of, lead, place
+from harness.core.stats.verdicts import FASTER
+from harness.report.findings.claim import BOUND, Claim, Crux, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
+from harness.report.findings.scope import scope
+from harness.report.findings.shares import Shares, fastest_without_python, shares
 from harness.report.findings.speedups import compared, largest_gain, speedup_words
-from harness.report.table.formats import percent, ratio
+from harness.report.table.attribution import SAME_OPERATIONS, attributed
+from harness.report.table.formats import percent, ratio, share
 from harness.report.table.slices import (
     CELL_AXES,
     SLICE_AXES,
@@ -27,117 +28,133 @@ from harness.report.table.slices import (
     each_with_an_issuer,
     of_row,
 )
-from harness.report.table.tidy import mode_rank
 
-# What says whether the answer of a CPU can be trusted, told once.
+# What the figure of a CPU is, told once.
 ON_CPU = (
-    " On CPU host and device are the same cores, so that the share is measured against the fastest mode "
-    "without Python, and counts as 0 where no such mode is shown to be faster than eager."
+    " On CPU host and device are the same cores, so that nothing waits: what can be measured is what the fastest mode "
+    "without Python saves, 1 - 1 / its speed-up over eager."
 )
-
-
-def _shares(rows: pd.DataFrame) -> tuple[str, pd.DataFrame, int]:
-    """The mode asked about (eager where measured), its rows with a share that can be trusted, and how many cannot."""
-    modes = sorted(set(rows["mode"]), key=mode_rank)
-    mode = EAGER if EAGER in modes else (modes[0] if modes else "")
-    own = rows[(rows["mode"] == mode) & rows["ok"] & rows["dispatch_share"].notna()]
-    own = own.assign(share=own["dispatch_share"].clip(0, 1))
-    measured = len(own)
-    if len(own) and mode == EAGER and (own["device_kind"] == "cpu").all():
-        # On CPU the share is nothing but the gain of the fastest mode: without another mode in the cell there
-        # is none, and where no gain is shown, none is claimed.
-        # That of a mode with Python proves nothing here.
-        others = compared(rows)
-        others = others[others["python_free"]]
-        cells = pd.MultiIndex.from_frame(own[list(CELL_AXES)])
-        # Where noise hides what a comparison shows, the share is not 0 but not known.
-        too_noisy = math.isinf(threshold(noise_floor(rows).relative))
-        undecided = others["verdict"] == UNDECIDED
-        compared_at_all, hidden, proven = (
-            cells.isin(pd.MultiIndex.from_frame(part[list(CELL_AXES)]))
-            for part in (
-                others,
-                others[undecided & (too_noisy | (others["speedup_low"] > 1))],
-                others[others["verdict"] == FASTER],
-            )
-        )
-        known = proven | (compared_at_all & ~hidden)
-        own = own.assign(share=own["share"].where(proven, 0.0))[known]
-    return mode, own, measured - len(own)
 
 
 def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     """One sentence; none where nothing has a time."""
     part = each_with_an_issuer(part)
     rows, values = part.rows, part.values
-    mode, own, unknown = _shares(rows)
+    found = shares(rows)
     around = frozenset(differing)
     start = f"{lead(values)}Is Python the bottleneck here{aside(values, differing)}? "
     cpu = values["device_kind"] == "cpu"
-    if own.empty:
+    if found.own.empty:
         if not (rows["ok"] & (rows["step_us"] > 0)).any():
             return []
         why = _why_unknown(rows) if cpu else "dispatch_share was not measured"
         return [_unknown(part, around, start, why)]
-    most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
-    high, low, cells = float(most["share"]), float(least["share"]), len(own)
-    if unknown and high < FREE:
-        # "No" would speak of the few cells without a sign of a gain, and be silent about those with one.
-        why = f"{_why_unknown(rows)} in {unknown} of {unknown + cells} cells"
+    nothing = found.open | found.under
+    undecided = int(found.open.sum()) + found.unknown
+    if undecided and nothing.all():
+        # "No" would speak of the cells that show how little it is, and be silent about the others.
+        why = _why_unknown(rows) + (f" in {undecided} of {found.cells} cells" if found.cells > 1 else "")
         return [_unknown(part, around, start, why)]
-    inside = percent(high) if percent(high) == percent(low) else f"{percent(low)} to {percent(high)}"
-    of_all = f"{cells} of {cells + unknown}" if unknown else f"all {cells}"
-    if cells == 1:
-        answer = "Yes" if low >= BOUND else "No" if high < FREE else "In part"
-        text = f"{answer}: {_waiting(mode, inside, cpu)}."
-    elif low >= BOUND or high < FREE:
-        text = f"{'Yes' if low >= BOUND else 'No'}: {_waiting(mode, inside, cpu)}, in {of_all} cells."
-    elif not _told_apart(most, least):
-        text = f"{'It depends' if high >= BOUND else 'In part'}: {_waiting(mode, inside, cpu)}, in {of_all} cells."
-    else:
-        bound = int((own["share"] >= BOUND).sum())
-        answer = "It depends" if high >= BOUND else "In part"
-        text = (
-            f"{answer}: {_waiting(mode, percent(high), cpu)} at {_spot(most, around)}, but only "
-            f"{percent(low)} at {_spot(least, around)}; it is {percent(BOUND)} or more in {bound} of {cells} cells."
-        )
+    own = found.own[~found.open]
+    most = own.loc[own["share"].idxmax()]
+    text = _answer(found, own, around, cpu)
     return [
         Claim(
-            *(high, group_of(values), start + text + _by_model(most)),
+            *(float(most["share"]), group_of(values), start + text + _by_model(most)),
             once=ON_CPU if cpu else "",
-            at=(("mode", mode),),
+            at=(("mode", found.mode),),
             crux=Crux(
                 _briefly(values, differing, text),
-                percent(high),
-                "of a step is dispatch, where it is most",
-                _removes(rows, most, around),
+                percent(float(most["share"])),
+                _number_of(found.mode, cpu),
+                _saves(rows, most, around) if cpu else _removes(rows, most, around),
                 tuple(of_row(most).items()),
+                scope(rows),
             ),
         )
     ]
+
+
+def _answer(found: Shares, own: pd.DataFrame, around: frozenset[str], cpu: bool) -> str:
+    """own: the cells that are decided, at least one."""
+    most, least = own.loc[own["share"].idxmax()], own.loc[own["share"].idxmin()]
+    of_all = f"all {found.cells}" if len(own) == found.cells else f"{len(own)} of {found.cells}"
+    yes, no = bool(found.over[own.index].all()), bool(found.under[own.index].all())
+    depends = "It depends" if most["share"] >= BOUND else "In part"
+    if len(own) == 1:
+        answer = "Yes" if yes else "No" if no else "In part"
+        return f"{answer}: {_waiting(found.mode, _words(most), cpu)}."
+    if yes or no or not _told_apart(most, least):
+        ends = percent(float(least["share"])), percent(float(most["share"]))
+        inside = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+        answer = "Yes" if yes else "No" if no else depends
+        bound = f" (by their intervals {percent(own['high'].max())} at most)" if no else ""
+        return f"{answer}: {_waiting(found.mode, inside, cpu)}, in {of_all} cells{bound}."
+    return (
+        f"{depends}: {_waiting(found.mode, _words(most), cpu)} at {_spot(most, around)}, but only "
+        f"{_words(least)} at {_spot(least, around)}; it is {found.counted()}."
+    )
+
+
+def _words(row: pd.Series) -> str:
+    """The share with its interval, where it has one."""
+    low, high = float(row["low"]), float(row["high"])
+    return share(float(row["share"]), low, high) if low < high else percent(float(row["share"]))
 
 
 def _unknown(part: Slice, differing: frozenset[str], start: str, why: str) -> Claim:
     """Then what it turns on is the largest gain of these rows."""
     values = part.values
     brief = _briefly(values, differing, f"Whether Python is the bottleneck here cannot be told: {why}.")
-    crux, gain = Crux(brief), largest_gain(part.rows)
+    crux, gain = Crux(brief, scope=scope(part.rows)), largest_gain(part.rows)
     if gain is not None:
         number, of = f"{ratio(float(gain['speedup_vs_eager']))}x", "the largest gain over eager that is shown"
-        crux = Crux(brief, number, of, _gained(gain, differing), tuple(of_row(gain).items()))
+        crux = Crux(brief, number, of, _gained(gain, differing), tuple(of_row(gain).items()), crux.scope)
     return Claim(0, group_of(values), f"{start}The table cannot tell: {why}.", crux=crux)
+
+
+def _saves(rows: pd.DataFrame, most: pd.Series, differing: frozenset[str]) -> str:
+    """What the share of a CPU is of, and what it is a bound of; empty where no gain is shown."""
+    cell = rows[_same(rows, most, CELL_AXES)]
+    (first, *_) = [row for _, row in fastest_without_python(cell).iterrows()] or [None]
+    if first is None or first["verdict"] != FASTER:
+        return ""
+    mode = first["mode"]
+    text = (
+        f"What saves it: {mode} runs {speedup_words(first)} as fast as eager at {place(first, differing)}; that is the "
+        f"same measurement, not a second one. All dispatch is more than that, since {mode} still dispatches in C++; "
+    )
+    text += f"the interpreter alone may be less, as far as {mode} fuses operations."
+    split = compared(cell)
+    split = split[split["mode"] == attributed(cell).split_by]
+    # What runs the same operations itself needs nothing that stands for `native`.
+    alone = SAME_OPERATIONS[:1] if mode in SAME_OPERATIONS else SAME_OPERATIONS
+    if len(split) and split["mode"].iloc[0] in alone and split["mode"].iloc[0] != mode:
+        row = split.iloc[0]
+        ends = (1 - 1 / row[name] for name in ("speedup_vs_eager", "speedup_low", "speedup_high"))
+        text = text.rpartition("; ")[0] + (
+            f"; the interpreter alone is {share(*ends)}, against {row['mode']}, which runs the same operations."
+        )
+    gain = largest_gain(cell)
+    if gain is not None and not gain["python_free"]:
+        text += f" {gain['mode']}, which keeps Python, runs {speedup_words(gain)} as fast as eager there."
+    return text
 
 
 def _removes(rows: pd.DataFrame, most: pd.Series, differing: frozenset[str]) -> str:
     """What removes most of the largest share: there, else on the same axes but depth and batch; empty where nothing is
     shown to."""
     for axes in (CELL_AXES, SLICE_AXES):
-        same = pd.Series(True, index=rows.index)
-        for name in axes:
-            same &= rows[name] == most[name]
-        if (gain := largest_gain(rows[same])) is not None:
+        if (gain := largest_gain(rows[_same(rows, most, axes)])) is not None:
             return _gained(gain, differing)
     return ""
+
+
+def _same(rows: pd.DataFrame, row: pd.Series, axes: Collection[str]) -> pd.Series:
+    same = pd.Series(True, index=rows.index)
+    for name in axes:
+        same &= rows[name] == row[name]
+    return same
 
 
 def _gained(row: pd.Series, differing: frozenset[str]) -> str:
@@ -164,9 +181,9 @@ def _told_apart(most: pd.Series, least: pd.Series) -> bool:
     """Whether two shares can be set against each other: as they are printed, and by their intervals."""
     if percent(float(most["share"])) == percent(float(least["share"])):
         return False
-    if most["device_kind"] == "cpu" and not least["share"] > 0:
-        return True  # it counts as 0, which is not what its interval is of
-    return not most["dispatch_share_low"] <= least["dispatch_share_high"]  # apart where there is no interval
+    return (
+        not most["low"] <= least["high"] or not most["low"] < most["high"]
+    )  # apart where there is no interval
 
 
 def _why_unknown(rows: pd.DataFrame) -> str:
@@ -179,9 +196,17 @@ def _why_unknown(rows: pd.DataFrame) -> str:
 def _waiting(mode: str, share: str, cpu: bool) -> str:
     # On a CPU nothing waits: the same core does both.
     return (
-        f"{share} of {mode}'s step is dispatch"
+        f"leaving Python out saves {share} of {mode}'s step"
         if cpu
         else f"the device waits during {share} of {mode}'s step"
+    )
+
+
+def _number_of(mode: str, cpu: bool) -> str:
+    return (
+        f"of {mode}'s step is saved without Python, where most is"
+        if cpu
+        else f"of {mode}'s step the device waits, where it waits most"
     )
 
 

@@ -1,4 +1,4 @@
-"""The smallest batch from which on a mode's gain over eager is shown to be under 10 %, at the deepest model.
+"""The smallest batch from which on a mode's saving of eager's step is shown to be under 10 %, at the deepest model.
 
 In: slices of a tidy table. Out: claims. Must not know other kinds.
 """
@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.findings.claim import Claim, aside, group_of, lead
+from harness.report.findings.claim import FREE, Claim, aside, group_of, lead
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, speedup_words
-from harness.report.table.formats import count
+from harness.report.table.formats import count, percent
 from harness.report.table.slices import Slice
 
-# Below this a gain seldom pays for the restrictions of a mode.
-WORTHWHILE = 1.10
+# A mode that saves less of eager's step seldom pays for its restrictions: the one rule of all sentences and maps.
+WORTHWHILE = 1 / (1 - FREE)
 
 
 def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
@@ -37,15 +37,18 @@ def _of_mode(own: pd.DataFrame, values: Mapping[str, Any], differing: Collection
     at = (("mode", first["mode"]), ("depth", int(first["depth"])))
     small = (deepest["speedup_high"] < WORTHWHILE).tolist()
     if all(small):
-        text = f"{head} gains less than 10 % over eager at every batch measured."
+        text = f"{head} saves less than {percent(FREE)} of eager's step at every batch measured."
         return [Claim(1.0, group_of(values), text, at=at)]
     if small[-1]:
         index = len(small) - small[::-1].index(False)
-        text = f"{head} gains less than 10 % over eager from batch {int(deepest.iloc[index]['batch'])} on."
+        before, batch = (int(deepest.iloc[place]["batch"]) for place in (index - 1, index))
+        text = f"{head} saves less than {percent(FREE)} of eager's step from batch {batch} on"
+        text += f" (the next smaller one that was measured is {before})."
         return [Claim(float(deepest["speedup_vs_eager"].max()), group_of(values), text, at=at)]
     last = deepest.iloc[-1]
     if last["speedup_low"] >= WORTHWHILE:
-        text = f"{head} still gains 10 % or more at the largest batch ({int(last['batch'])}): {speedup_words(last)}."
+        text = f"{head} still saves {percent(FREE)} of eager's step or more at the largest batch"
+        text += f" ({int(last['batch'])}): {speedup_words(last)}."
         return [Claim(float(last["speedup_low"]), group_of(values), text, at=at)]
     return []
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED
+from harness.core.stats.verdicts import FASTER, LEAST_THRESHOLD, SAME, SLOWER, UNDECIDED
 from harness.report.findings.claim import Claim, aside, group_of, lead, place
 from harness.report.findings.finding import Finding
 from harness.report.findings.speedups import compared, largest_gain, speedup_words
 from harness.report.table.attribution import is_ladder
-from harness.report.table.formats import count
+from harness.report.table.formats import count, percent
 from harness.report.table.slices import Slice
 
 
@@ -70,9 +70,11 @@ def unsure(part: Slice, differing: Collection[str]) -> list[Claim]:
 
     def words(row: pd.Series) -> str:
         # An interval that does not include 1 shows a difference, but none beyond what noise makes here.
-        apart = row["speedup_low"] > 1 or row["speedup_high"] < 1
-        shown = "beyond noise " if apart else ""
-        return f" no difference {shown}between {row['mode']} and eager could be shown"
+        if row["speedup_low"] > 1 or row["speedup_high"] < 1:
+            faster = "faster" if row["speedup_low"] > 1 else "slower"
+            least = f"the larger of {percent(LEAST_THRESHOLD)} and the noise floor"
+            return f" {row['mode']} is {faster} than eager, but not shown to be so by more than {least}"
+        return f" no difference between {row['mode']} and eager could be shown"
 
     return _of_the_last(part, differing, UNDECIDED, words)
 

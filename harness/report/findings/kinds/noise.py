@@ -10,7 +10,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from harness.analysis.noise import Floor, noise_floor
-from harness.core.stats.verdicts import HIGHEST_FLOOR
+from harness.core.stats.verdicts import HIGHEST_FLOOR, threshold
 from harness.report.findings.claim import EAGER, Claim, aside, group_of, lead
 from harness.report.findings.finding import Finding
 from harness.report.table.formats import count, percent
@@ -33,12 +33,17 @@ def _floor(floor: Floor) -> str:
     if floor.with_interval:
         held = f"; {floor.holding_one} of {count(floor.with_interval, 'interval')} with 1 within"
     head = (
-        f"Two builds of the same {EAGER} model differ by up to {percent(floor.relative)} here "
+        f"The step times of two builds of the same {EAGER} model differ by up to {percent(floor.largest)} here "
         f"({count(floor.nulls, 'cell')}{held})"
     )
+    quantile = f"the 95th percentile is {percent(floor.relative)}"
     if floor.relative > HIGHEST_FLOOR:
-        return f"{head}: more than {percent(HIGHEST_FLOOR)}, so that every comparison is left undecided"
-    return f"{head}: smaller differences mean nothing"
+        return f"{head}; {quantile}, more than {percent(HIGHEST_FLOOR)}, so that every comparison is left undecided"
+    least = percent(threshold(floor.relative))
+    return (
+        f"{head}; {quantile}, so that step times must differ by more than {least} to count. It says nothing of how far "
+        "a share is off"
+    )
 
 
 def _once(rows: pd.DataFrame) -> str:
