@@ -13,6 +13,8 @@ from typing import Any
 # dispatch_share of eager; speed-up of the cell's fastest mode over eager, less 1.
 SHARE, GAIN = "share", "gain"
 KINDS = (SHARE, GAIN)
+# A gain in the unit of a share, to be drawn beside one: the part of eager's step that the fastest mode saves.
+SAVED = "saved"
 # What a slider offers. Under a tenth, making dispatch free would hardly be noticed (FREE in report/findings/claim.py).
 THRESHOLDS = (0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 DEFAULT_THRESHOLD = 0.1
@@ -91,7 +93,7 @@ class Crossover:
 
 
 def as_log_ratio(kind: str, value: float) -> float:
-    """A share s is eager's step over what is left: 1 / (1 - s); a gain g is 1 + g."""
+    """A share s, and what is saved, is eager's step over what is left: 1 / (1 - s); a gain g is 1 + g."""
     return math.log1p(value) if kind == GAIN else -math.log1p(-value)
 
 

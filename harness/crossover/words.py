@@ -8,17 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.crossover.values import BELOW, BEYOND, GAIN, At
+from harness.crossover.values import BELOW, BEYOND, GAIN, SAVED, SHARE, At
 
 
 def said(kind: str, threshold: float, at: At, *, predicted: bool = False) -> str:
     """`At depth 48 the interpreter stops mattering (dispatch share below 10 %) from batch 910 [700, 1,200] on.`"""
     where = f"At depth {at.depth:.0f} the" if at.depth > 0 else "The"
-    limit = (
-        f"fastest mode less than {1 + threshold:g}x eager"
-        if kind == GAIN
-        else f"dispatch share below {100 * threshold:g} %"
-    )
+    limit = {
+        SHARE: f"dispatch share below {100 * threshold:g} %",
+        GAIN: f"fastest mode less than {1 + threshold:g}x eager",
+        SAVED: f"fastest mode saves less than {100 * threshold:g} % of eager's step",
+    }[kind]
     reach = (
         f"every batch {'asked about' if predicted else 'measured'}, {rounded(at.least)} to {rounded(at.most)}"
     )

@@ -178,7 +178,12 @@ def test_a_share_that_rests_on_what_is_undecided_is_not_drawn_as_if_it_were(
 
     def change(row: dict[str, Any]) -> dict[str, Any] | None:
         unsure = row["mode"] != "eager" and row["batch"] == 1 and not decided
-        return {"speedup_vs_eager": 1.0, "speedup_low": 0.9, "speedup_high": 1.1} if unsure else None
+        share = row["dispatch_share"]
+        ends = {"dispatch_share_low": share, "dispatch_share_high": share}
+        return {
+            **ends,
+            **({"speedup_vs_eager": 1.0, "speedup_low": 0.9, "speedup_high": 1.1} if unsure else {}),
+        }
 
     figures, _ = drawn(make_points(depths=(2, 16), batches=(1, 64), change=change), tmp_path)
     (figure,) = (figure for figure in figures if figure.kind == "dispatch_share")
