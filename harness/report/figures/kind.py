@@ -27,12 +27,13 @@ DOTTED: dict[str, Any] = {"linestyle": (0, (2, 2)), "linewidth": 0.8, "zorder": 
 
 @dataclass(frozen=True)
 class Context:
-    """What a figure needs beside its rows: the look of each mode, what `batch` counts in this run, and how
-    many devices the node of each run has (where that is known)."""
+    """What a figure needs beside its rows: the look of each mode, what `batch` counts in this run, how many devices the
+    node of each run has (where that is known), and whether `batch` counts the samples of all devices."""
 
     styles: Mapping[str, ModeStyle]
     batch_label: str
     installed: Mapping[str, int] = field(default_factory=dict)
+    strong: bool = False
 
 
 @dataclass(frozen=True)

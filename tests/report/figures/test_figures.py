@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from saying import drawn, kinds
+from saying import caption, drawn, kinds
 from synthetic import failed, make_points, make_run
 
 from harness.report.figures.choice import MOST_SLICES
@@ -168,6 +168,22 @@ def test_numbers_on_an_axis_do_not_touch() -> None:
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (10, 11), (0.3, 40), (1, 1e9)])
 def test_every_span_gets_some_ticks(low: float, high: float) -> None:
     assert 2 <= len(log_ticks(low, high)) <= 9
+
+
+def test_a_caption_says_where_ranks_that_start_apart_lower_the_efficiency(tmp_path: Path) -> None:
+    def late(row: dict[str, Any]) -> dict[str, Any] | None:
+        """At one point the second rank starts when the first has done a quarter."""
+        here = (row["mode"], row["depth"], row["batch"], row["devices"]) == ("script", 16, 64, 2)
+        return {"throughput_samples_s": 0.8 * row["throughput_samples_s"]} if here else None
+
+    together, _ = drawn(make_points(devices=(1, 2)), tmp_path / "together")
+    assert "start or end apart count" in caption(together, "scaling")
+    assert "makes more than" not in caption(together, "scaling")
+    apart, _ = drawn(make_points(devices=(1, 2), change=late), tmp_path / "apart")
+    assert (
+        "In 1 of 27 points that makes more than 5.0 %, most for script at depth 16, batch 64 on 2 devices: 20 %"
+        in caption(apart, "scaling")
+    )
 
 
 @pytest.mark.parametrize("decided", [False, True])
