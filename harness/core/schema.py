@@ -101,7 +101,10 @@ COLUMNS: dict[str, str] = {
         "longer one",
     ),
     "feedable_devices": "device_us / issue_us: devices that one thread can keep busy",
-    **_figure("throughput_samples_s", "all samples / (last rank's end - first rank's start)"),
+    **_figure(
+        "throughput_samples_s",
+        "all samples of a block / (last rank's end - first rank's start): ranks that start apart count",
+    ),
     **_figure("speedup_vs_eager", "eager's step time / this mode's in the same round"),
     **_figure(
         "speedup_vs_here",
@@ -111,7 +114,11 @@ COLUMNS: dict[str, str] = {
     **_figure(
         "null_ratio", "step time of eager / that of a second build of it in the same round: 1 but for noise"
     ),
-    **_figure("scaling_efficiency", "throughput / (devices x throughput of the same point on one device)"),
+    **_figure(
+        "scaling_efficiency",
+        "throughput / (devices x throughput of the same point on one device): ranks that start a block apart count, "
+        "which step_us leaves out",
+    ),
     "prepare_s": "time to build the mode from the model (compile, script, trace); slowest rank and build",
     "first_call_s": "time of the first call after that; slowest rank and build",
     "saved_as": "the form in which the mode was saved with its weights, or why it was not; empty where nobody asked",

@@ -23,7 +23,7 @@ def said(
     measured batches below and above, between which the whole interval lies."""
     where = f"At depth {at.depth:.0f} the" if at.depth > 0 else "The"
     limit = (
-        f"fastest mode saves less than {100 * threshold:g} % of the step"
+        f"fastest mode saves less than {100 * threshold:g} % of eager's step"
         if kind == GAIN
         else f"dispatch share below {100 * threshold:g} %"
     )

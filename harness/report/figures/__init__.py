@@ -104,8 +104,9 @@ def draw(
     styles = mode_styles(points["mode"])
 
     def context_of(part: Slice) -> Context:
-        counted = "in all" if part.values["run"] in strong else "per device"
-        return Context(styles, f"batch (samples {counted})", installed or {})
+        in_all = part.values["run"] in strong
+        counted = "in all" if in_all else "per device"
+        return Context(styles, f"batch (samples {counted})", installed or {}, in_all)
 
     made_of = choices(KINDS, points, all_figures=all_figures, asked=asked or {})
     other_devices = list(_of_devices(points, predicted or {}, made.folder))

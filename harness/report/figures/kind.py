@@ -19,18 +19,21 @@ from harness.report.table.formats import count
 from harness.report.table.slices import Slice
 from harness.report.table.tidy import carrying
 
+# How a figure shows that a point has a marked warning.
+HOLLOW_MARKERS, STARRED, EITHER = "Hollow", "Starred", "Hollow or starred"
 # Lines that are no measurement: an ideal, a limit.
 DOTTED: dict[str, Any] = {"linestyle": (0, (2, 2)), "linewidth": 0.8, "zorder": 2}
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a figure needs beside its rows: the look of each mode, what `batch` counts in this run, and how
-    many devices the node of each run has (where that is known)."""
+    """What a figure needs beside its rows: the look of each mode, what `batch` counts in this run, how many devices the
+    node of each run has (where that is known), and whether `batch` counts the samples of all devices."""
 
     styles: Mapping[str, ModeStyle]
     batch_label: str
     installed: Mapping[str, int] = field(default_factory=dict)
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,15 @@ def corners(cells: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return sorted(set(picked))
 
 
-def warned(rows: pd.DataFrame) -> str:
-    """A sentence on hollow markers; empty where no row has a marked warning."""
+def warned(rows: pd.DataFrame, mark: str = HOLLOW_MARKERS) -> str:
+    """A sentence on points with a marked warning; empty where no row has one. mark: how the figure shows them."""
     named = []
     for warning in HOLLOW:
         if number := int(carrying(rows, warning).sum()):
             named.append(f"{warning.name} ({count(number, 'point')})")
     if not named:
         return ""
-    text = f" Hollow or starred: {', '.join(named)}; what to do about it stands under Warnings."
+    text = f" {mark}: {', '.join(named)}; what to do about it stands under Warnings."
     if carrying(rows, OVERSUBSCRIBED).any():
         text += " Where oversubscribed, waiting for a core is part of the time: do not read it as Python overhead."
     return text

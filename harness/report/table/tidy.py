@@ -18,6 +18,7 @@ from harness.core import warnings
 from harness.core.axes import AXES, DEFAULTS
 from harness.core.schema import COLUMNS, INTEGER_COLUMNS, NO, OK, TEXT_COLUMNS, YES
 from harness.core.warnings import PointWarning
+from harness.report.table.decided import undecided_shares
 from harness.report.table.formats import one_line
 
 # Eager first, since all others are compared with it; then in the order in which Python's part shrinks.
@@ -66,9 +67,9 @@ def combined(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def tidy(points: pd.DataFrame) -> pd.DataFrame:
-    """The columns of schema and `run`, `family`, `ok`, `emulated`, `oversubscribed`, `marked` (to be drawn hollow), and
+    """The columns of schema and `run`, `family`, `ok`, `emulated`, `oversubscribed`, `marked` (to be drawn hollow),
     `python_free`, `locked`: whether the mode itself said that it needs no Python, and that it holds the interpreter's
-    lock while it issues.
+    lock while it issues; `share_undecided`: whether its dispatch share rests on a comparison that decides nothing.
 
     Integers of axes are int64, 0 where there is none (the depth of a model that is no MLP), numbers float64 with NaN
     for whatever is not finite, text is one line.
@@ -96,6 +97,7 @@ def tidy(points: pd.DataFrame) -> pd.DataFrame:
     table["marked"] = carrying(table, *warnings.HOLLOW)
     table["python_free"] = table["needs_python"] == NO
     table["locked"] = table["holds_lock"] == YES
+    table["share_undecided"] = undecided_shares(table)
     return table
 
 

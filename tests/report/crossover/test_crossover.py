@@ -271,7 +271,7 @@ def test_a_sentence_gives_the_interval_and_its_open_ends() -> None:
     open_ = replace(there, low=0.0, high=math.inf)
     assert "intervals cannot tell" in said(SHARE, 0.1, open_)
     assert "910 [700, beyond 4,096]" in said(GAIN, 0.1, replace(there, high=math.inf))
-    assert "fastest mode saves less than 10 % of the step" in said(GAIN, 0.1, there)
+    assert "fastest mode saves less than 10 % of eager's step" in said(GAIN, 0.1, there)
 
 
 def test_a_sentence_says_what_was_measured_and_what_is_the_models() -> None:

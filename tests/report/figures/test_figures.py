@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from saying import drawn, kinds
+from saying import caption, drawn, kinds
 from synthetic import failed, make_points, make_run
 
 from harness.report.figures.choice import MOST_SLICES
@@ -170,6 +170,22 @@ def test_every_span_gets_some_ticks(low: float, high: float) -> None:
     assert 2 <= len(log_ticks(low, high)) <= 9
 
 
+def test_a_caption_says_where_ranks_that_start_apart_lower_the_efficiency(tmp_path: Path) -> None:
+    def late(row: dict[str, Any]) -> dict[str, Any] | None:
+        """At one point the second rank starts when the first has done a quarter."""
+        here = (row["mode"], row["depth"], row["batch"], row["devices"]) == ("script", 16, 64, 2)
+        return {"throughput_samples_s": 0.8 * row["throughput_samples_s"]} if here else None
+
+    together, _ = drawn(make_points(devices=(1, 2)), tmp_path / "together")
+    assert "start or end apart count" in caption(together, "scaling")
+    assert "makes more than" not in caption(together, "scaling")
+    apart, _ = drawn(make_points(devices=(1, 2), change=late), tmp_path / "apart")
+    assert (
+        "In 1 of 27 points that makes more than 5.0 %, most for script at depth 16, batch 64 on 2 devices: 20 %"
+        in caption(apart, "scaling")
+    )
+
+
 @pytest.mark.parametrize("decided", [False, True])
 def test_a_share_that_rests_on_what_is_undecided_is_not_drawn_as_if_it_were(
     tmp_path: Path, decided: bool
@@ -178,7 +194,12 @@ def test_a_share_that_rests_on_what_is_undecided_is_not_drawn_as_if_it_were(
 
     def change(row: dict[str, Any]) -> dict[str, Any] | None:
         unsure = row["mode"] != "eager" and row["batch"] == 1 and not decided
-        return {"speedup_vs_eager": 1.0, "speedup_low": 0.9, "speedup_high": 1.1} if unsure else None
+        share = row["dispatch_share"]
+        ends = {"dispatch_share_low": share, "dispatch_share_high": share}
+        return {
+            **ends,
+            **({"speedup_vs_eager": 1.0, "speedup_low": 0.9, "speedup_high": 1.1} if unsure else {}),
+        }
 
     figures, _ = drawn(make_points(depths=(2, 16), batches=(1, 64), change=change), tmp_path)
     (figure,) = (figure for figure in figures if figure.kind == "dispatch_share")

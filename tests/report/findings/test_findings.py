@@ -240,6 +240,20 @@ def test_falling_efficiency_is_told_with_its_worst_cell() -> None:
     assert said(sentences, "Scaling efficiency of eager falls from 95 % on 2 to 65 % on 8 devices")
 
 
+def test_the_worst_of_all_modes_stands_in_the_sentence_that_may_be_the_only_one() -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any] | None:
+        here = row["mode"] == "script" and (row["depth"], row["batch"]) == (64, 1)
+        return {"scaling_efficiency": 0.8 if here else 0.9 if row["mode"] == "trace" else 0.95}
+
+    sentences = findings(make_points(devices=(1, 2), change=change))
+    assert said(
+        sentences,
+        "Scaling efficiency of trace is 90 %",
+        "and of all modes script's 80 % at depth 64, batch 1",
+    )
+    assert not said(sentences, "Scaling efficiency of eager", "of all modes")
+
+
 def test_several_runs_are_told_apart() -> None:
     import pandas as pd
 

@@ -80,9 +80,23 @@ def draw_band(panel: Panel, contour: Sequence[At], **look: Any) -> None:
 
 
 def draw_contour(panel: Panel, contour: Sequence[At], **look: Any) -> None:
-    """The line where the contour is among what is known."""
-    for part in _stretches(list(contour), lambda at: at.side not in (BELOW, BEYOND)):
-        panel.line([at.batch for at in part], [at.depth for at in part], **look)
+    """The line where the contour is among what is known, and on to the edge where at the next depth it lies outside."""
+    for line in (line for part in _stretches(list(contour), lambda _: True) for line in _lines(part)):
+        panel.line([batch for batch, _ in line], [depth for _, depth in line], **look)
+
+
+def _lines(part: Sequence[At]) -> list[list[tuple[float, float]]]:
+    """Batches and depths of each piece of the line."""
+    lines: list[list[tuple[float, float]]] = [[]]
+    inside = [False, *(at.side not in (BELOW, BEYOND) for at in part), False]
+    for place, at in enumerate(part, start=1):
+        if inside[place]:
+            lines[-1].append((at.batch, at.depth))
+            continue
+        edge = (at.least if at.side == BELOW else at.most, at.depth)
+        lines[-1] += [edge] if inside[place - 1] else []
+        lines.append([edge] if inside[place + 1] else [])
+    return [line for line in lines if line]
 
 
 def draw_ends(panel: Panel, contour: Sequence[At], **look: Any) -> None:

@@ -64,7 +64,7 @@ def legend_entry(label: str, style: ModeStyle, **changes: Any) -> Line2D:
     return Line2D([], [], label=label, **look)
 
 
-def hollow_entry(label: str = "hollow: see warning below") -> Line2D:
+def hollow_entry(label: str = "hollow: with a warning") -> Line2D:
     return Line2D([], [], label=label, color=FAINT, marker="o", markerfacecolor="white", linestyle="none")
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import matplotlib.figure
 import pandas as pd
 
-from harness.core.stats.verdicts import UNDECIDED
 from harness.report.figures.drawing.heatmap import Shades, Square
 from harness.report.figures.drawing.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
 from harness.report.figures.drawing.sheet import Headline
-from harness.report.figures.kind import Context, Kind, warned
+from harness.report.figures.kind import STARRED, Context, Kind, warned
 from harness.report.table.formats import listed
-from harness.report.table.slices import CELL_AXES, Slice
+from harness.report.table.slices import Slice
 from harness.report.table.tidy import mode_rank
 
 # One hue from light to dark: more of it is more waiting.
@@ -39,24 +38,12 @@ def _cell(row: Record) -> Square:
     share = min(max(share, 0.0), 1.0)
     text, star = f"{100 * share:.0f} %", "*" if row["marked"] else ""
     # Where nothing is decided, the cell must not look as if it were.
-    return Square(f"{text} ~{star}", unsure=True) if row["undecided"] else Square(text + star, share)
-
-
-def _undecided(rows: pd.DataFrame) -> pd.Series:
-    """Of each row whether its share rests on comparisons none of which is decided, as on a CPU it can."""
-    beside = rows[rows["python_free"] & rows["ok"]]
-    own, compared, decided = (
-        pd.MultiIndex.from_frame(part[list(CELL_AXES)])
-        for part in (rows, beside, beside[beside["verdict"] != UNDECIDED])
-    )
-    rests = (rows["device_kind"] == "cpu") & ~rows["python_free"]
-    return rests & own.isin(compared) & ~own.isin(decided)
+    return Square(f"{text} ~{star}", unsure=True) if row["share_undecided"] else Square(text + star, share)
 
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
     rows, absent = measured(part.rows)
-    rows = rows.assign(undecided=_undecided(rows))
-    maps = cells(rows, ["ok", "status", "marked", "undecided", "dispatch_share"], _cell)
+    maps = cells(rows, ["ok", "status", "marked", "share_undecided", "dispatch_share"], _cell)
     figure = draw_maps(rows, maps, headline, context, shades=SHADES, ticks=lambda _: TICKS)
     if part.values["device_kind"] == "cpu":
         without = sorted(set(rows.loc[rows["python_free"], "mode"]), key=mode_rank)
@@ -66,15 +53,16 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
             "nothing waits and there is no other measure. What such a mode saves beside Python (fused operations) is "
             "in it too. "
         )
-        if rows["undecided"].any():
+        if rows["share_undecided"].any():
             caption += (
-                "Grey italics with ~: undecided, no such mode is shown to differ from this one beyond noise. "
+                "Grey italics with ~: undecided, this mode is shown neither to be slower than that one, "
+                "beyond noise, nor to be as fast. "
             )
     else:
         caption = "Share of a step during which the device waits for work: 1 - device time / step time. "
     return (
         figure,
-        f"{caption}Dark: dispatch decides; light: the work itself. {NOT_SWEPT}{absent}{warned(rows)}",
+        f"{caption}Dark: dispatch decides; light: the work itself. {NOT_SWEPT}{absent}{warned(rows, STARRED)}",
     )
 
 

@@ -17,7 +17,7 @@ from harness.report.figures.drawing.bar_rows import end_of_bar, row_name, word_i
 from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.sheet import LETTER, Headline, sheet
 from harness.report.figures.drawing.ticks import TIME_UNITS, linear_ticks, spaced, unit_for
-from harness.report.figures.kind import Context, Kind, corners, measured_on, timed, warned
+from harness.report.figures.kind import STARRED, Context, Kind, corners, measured_on, timed, warned
 from harness.report.table.attribution import Attribution, Parts, attributed, is_ladder
 from harness.report.table.formats import listed, significant
 from harness.report.table.slices import Slice, cell_words, undisturbed
@@ -88,7 +88,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         _bars(panel, own, one, modes, max(cell[0], 1) * scale)
     for panel in paper.panels[-2:] if len(shown) > 1 else paper.panels:
         panel.name_x(f"step time per layer ({unit})" if rows["depth"].any() else f"step time ({unit})")
-    return paper.figure, _caption(rows, attributions, len(shown), len(ladders)) + warned(rows)
+    return paper.figure, _caption(rows, attributions, len(shown), len(ladders)) + warned(rows, STARRED)
 
 
 def _bars(

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.report.figures.drawing.bars import Lengths, draw_bars
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.ticks import TIME_UNITS
-from harness.report.figures.kind import Context, Kind, timed, warned
+from harness.report.figures.kind import EITHER, Context, Kind, timed, warned
 from harness.report.table.attribution import is_ladder
 from harness.report.table.slices import Slice
 
@@ -27,7 +27,7 @@ def drawable(rows: pd.DataFrame) -> bool:
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
     figure, axis = draw_bars(part.rows, headline, context, STEP_TIME)
     caption = "Time of one step in each mode; shorter is faster. Dark lines: 95 % intervals."
-    return figure, caption + axis + warned(part.rows)
+    return figure, caption + axis + warned(part.rows, EITHER)
 
 
 KIND = Kind("modes", "Step time by mode", frozenset(), drawable, draw)

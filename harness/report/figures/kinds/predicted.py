@@ -42,7 +42,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     styles = present(context.styles, rows)
     handles = [legend_entry(mode, style, linestyle="none") for mode, style in styles.items()]
     handles += [Line2D([], [], color=FAINT, label="equal"), _dotted(f"{percent(MARK)} off")]
-    handles += [hollow_entry("hollow: with a warning")] if rows["marked"].any() else []
+    handles += [hollow_entry()] if rows["marked"].any() else []
     named = replace(headline, subtitle=f"{headline.subtitle}; model {error_words(fitted.error)}")
     size = (3.8, 3.8) if len(workloads) == 1 else (3.0, 3.0)
     paper = sheet(named, len(workloads), size, handles=handles, columns=2)

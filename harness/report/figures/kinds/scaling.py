@@ -19,10 +19,12 @@ from harness.report.figures.drawing.sheet import Headline, hollow_entry, legend_
 from harness.report.figures.drawing.style import FAINT, ModeStyle
 from harness.report.figures.drawing.ticks import RATE_UNITS, measured_x, unit_for
 from harness.report.figures.kind import DOTTED, Context, Kind, corners, present, warned
-from harness.report.table.formats import count, listed
+from harness.report.table.formats import count, listed, percent
 from harness.report.table.slices import Slice, cell_words
 from harness.report.table.tidy import CONTROLLER_ORDER
 
+# A rank that starts so much later than the first, as a share of the time in which it works, is worth a word.
+APART = 0.05
 SHARES = (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2)
 
 
@@ -57,6 +59,27 @@ def _refused(rows: pd.DataFrame) -> str:
         counts = listed(sorted(int(value) for value in part["devices"].unique()))
         texts.append(f"{status} on {counts} devices ({count(len(part), 'point')})")
     return f" Not shown: {'; '.join(texts)}." if texts else ""
+
+
+def _starts_apart(rows: pd.DataFrame, strong: bool) -> str:
+    """Of how many points that is much, and of which most; empty where it is of none."""
+    rows = _good(rows)
+    rows = rows[(rows["devices"] > 1) & (rows["step_us"] > 0)]
+    samples = rows["batch"] * (1 if strong else rows["devices"])
+    # The part of the wall time in which the slowest rank worked.
+    together = rows["throughput_samples_s"] * rows["step_us"] / 1e6 / samples
+    apart = together < 1 - APART
+    if not apart.any():
+        return ""
+    most = rows.loc[together.idxmin()]
+    where = (
+        f"{most['mode']} at {cell_words(most['depth'], most['batch'])} on {count(most['devices'], 'device')}"
+    )
+    return (
+        f" In {apart.sum()} of {count(len(rows), 'point')} that makes more than {percent(APART)}, most for {where}: "
+        f"{percent(1 - together.min())} of the throughput that its step time alone would give. A machine that is busy "
+        "with other things starts ranks apart; longer blocks (timing.block_ms) make less of it."
+    )
 
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
@@ -100,12 +123,16 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     chosen = listed(cell_words(*cell, " with ") for cell in cells)
     caption = (
         "Above: all samples per second, logarithmic; dotted: the same mode's value on one device times the number "
-        "of devices. Below: the share of that ideal which is reached. "
+        "of devices. Below: the share of that ideal which is reached. Throughput is over the time from the first "
+        "rank's start of a block to the last one's end, so that ranks which start or end apart count; step time, that of "
+        "the slowest rank, leaves the starts out. "
         f"Chosen: {chosen} (shallowest and deepest, smallest and largest batch)."
     )
     if not ends:
         caption += " One device was not measured, so that there is no ideal line and no efficiency."
-    return paper.figure, caption + warned(rows) + _refused(part.rows)
+    return paper.figure, caption + _starts_apart(part.rows, context.strong) + warned(rows) + _refused(
+        part.rows
+    )
 
 
 KIND = Kind("scaling", "Scaling over devices", frozenset({"devices"}), drawable, draw)

@@ -17,7 +17,7 @@ from harness.report.figures.drawing.heatmap import UNSURE, Shades, Square
 from harness.report.figures.drawing.maps import NOT_SWEPT, Record, cells, draw_maps, measured, two_ways
 from harness.report.figures.drawing.sheet import Headline
 from harness.report.figures.drawing.ticks import spaced
-from harness.report.figures.kind import Context, Kind, warned
+from harness.report.figures.kind import STARRED, Context, Kind, warned
 from harness.report.table.formats import plain
 from harness.report.table.slices import Slice
 
@@ -91,7 +91,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
         "with = it lies wholly within. Grey italics with ~: undecided. "
         f"{NOT_SWEPT}"
     )
-    return figure, caption + absent + warned(others)
+    return figure, caption + absent + warned(others, STARRED)
 
 
 KIND = Kind("speedup", "Speed-up over eager", frozenset(), drawable, draw)

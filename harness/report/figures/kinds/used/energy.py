@@ -11,7 +11,7 @@ import pandas as pd
 from harness.report.figures.drawing.amounts import comparable, draw_amounts
 from harness.report.figures.drawing.bars import Lengths
 from harness.report.figures.drawing.sheet import Headline
-from harness.report.figures.kind import Context, Kind, warned
+from harness.report.figures.kind import EITHER, Context, Kind, warned
 from harness.report.table.slices import Slice
 
 ENERGY_UNITS = ((1e-6, "nJ"), (1e-3, "µJ"), (1.0, "mJ"), (1e3, "J"))
@@ -29,7 +29,7 @@ def drawable(rows: pd.DataFrame) -> bool:
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
     figure, rows, axes = draw_amounts(part, headline, context, ENERGY)
-    return figure, SAYS + axes + warned(rows)
+    return figure, SAYS + axes + warned(rows, EITHER)
 
 
 KIND = Kind("energy", "Energy per sample", frozenset(), drawable, draw)

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.report.figures.drawing.amounts import comparable, draw_amounts, known_amounts
 from harness.report.figures.drawing.bars import Lengths
 from harness.report.figures.drawing.sheet import Headline
-from harness.report.figures.kind import Context, Kind, warned
+from harness.report.figures.kind import EITHER, Context, Kind, warned
 from harness.report.table.slices import Slice
 from harness.report.table.tensors import DIFFERENT, PEAK
 
@@ -34,7 +34,7 @@ def drawable(rows: pd.DataFrame) -> bool:
 
 def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.figure.Figure, str]:
     figure, rows, axes = draw_amounts(part, headline, context, MEMORY)
-    return figure, SAYS + axes + warned(rows)
+    return figure, SAYS + axes + warned(rows, EITHER)
 
 
 KIND = Kind("memory", "Memory of a step", frozenset(), drawable, draw)
