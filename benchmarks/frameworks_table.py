@@ -17,7 +17,7 @@ from harness.core.errors import HarnessError
 from harness.core.stats.intervals import Interval
 from harness.environments.frameworks import framework_of
 from harness.report.table.formats import significant
-from harness.report.table.frameworks import WITHOUT, Framework, Way, compared, is_compared
+from harness.report.table.frameworks import WITHOUT, Framework, compared, is_compared
 from harness.report.table.slices import split
 from harness.report.table.tidy import tidy
 
@@ -26,7 +26,9 @@ HEAD = ("| framework | imperative | symbolic or hybrid |", "|---|---|---|")
 
 def main() -> None:
     """Print it; exit 1 in one line where no frameworks are compared."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("run", type=Path, help="a run directory with a points.csv")
     path = options.parse_args().run / "points.csv"
     try:
@@ -36,8 +38,8 @@ def main() -> None:
 
 
 def table_of(points: pd.DataFrame) -> list[str]:
-    """Lines of markdown. Of a run that sweeps more than one slice, the first that compares frameworks. Raises ValueError
-    where none does."""
+    """Lines of markdown. Of a run that sweeps more than one slice, the first that compares frameworks. Raises
+    ValueError where none does."""
     parts = [part for part in split(tidy(points), WITHOUT) if is_compared(part.rows)]
     if not parts:
         raise ValueError("of one framework at most")
@@ -49,7 +51,9 @@ def _row(framework: Framework) -> Iterator[str]:
     if not framework.timed:
         return
     own = framework.imperative
-    others = ", ".join(f"`{_word(way.mode)}` {_seconds(way.seconds)}" for way in framework.timed if way is not own)
+    others = ", ".join(
+        f"`{_word(way.mode)}` {_seconds(way.seconds)}" for way in framework.timed if way is not own
+    )
     name, beside = framework.name.partition(" ")[::2]
     title = " ".join(filter(None, [framework_of(name).title, _word(framework.version), _word(beside)]))
     cells = (title, _seconds(own.seconds) if own else "", others)

@@ -13,7 +13,9 @@ from harness.environments.document import Environment, environment_of, named_env
 from harness.environments.driving import variables
 from harness.environments.interpreter import NotReady, ready
 
-MADE = environment_of("graphs", {"framework": "pytensor", "python": "3.11", "requirements": "pytensor==2.38.2"})
+MADE = environment_of(
+    "graphs", {"framework": "pytensor", "python": "3.11", "requirements": "pytensor==2.38.2"}
+)
 
 
 @pytest.mark.parametrize("place", ["kept", "a folder, of mine"])
