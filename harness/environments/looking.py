@@ -73,6 +73,9 @@ def _made(environment: Environment, there: kept.Kept | None) -> Look:
         return Look(environment.name, _not_created(environment), environment.python, asked)
     if not there.is_complete:
         return Look(environment.name, "half-made: create it again", environment.python, asked, size, folder)
+    if folder != kept.folder_of(there.environment):
+        state = "made with another stand-in than there is now: create it again, and remove this one"
+        return Look(environment.name, state, there.python, asked, size, folder)
     try:
         # As it was made: what the same name means now may be another one.
         facts = facts_of(environment if environment.within else there.environment)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.modes.proof import Unproven, compiled_graphs, compiler_switched_off
@@ -46,7 +47,7 @@ class Compile(Mode):
     def prepare(self, model: torch.nn.Module, example: Example) -> Any:
         import torch
 
-        from harness.modes.fresh import with_code_of_its_own
+        from harness.modes.fresh import with_call_of_its_own, with_code_of_its_own
         from harness.modes.headers import keep_precompiled_headers
 
         if why := compiler_switched_off():
@@ -55,9 +56,12 @@ class Compile(Mode):
         before = compiled_graphs()
         # A part that cannot be compiled raises, and does not quietly stay in Python. Shapes are fixed, as in
         # every other mode that compiles.
-        compiled: Any = torch.compile(
-            with_code_of_its_own(model), fullgraph=True, dynamic=False, mode=self.compiler_mode
-        )
+        compile_it = partial(torch.compile, fullgraph=True, dynamic=False, mode=self.compiler_mode)
+        if type(model).forward.__module__.startswith("torch."):
+            compiled: Any = compile_it(model)
+            compiled.forward = compile_it(with_call_of_its_own(model))
+        else:
+            compiled = compile_it(with_code_of_its_own(model))
         object.__setattr__(compiled, _BEFORE, before)  # the wrapper would hand it on to the model
         return compiled
 

@@ -11,7 +11,6 @@ import itertools
 import os
 import re
 import sys
-import types
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from harness.environments.driving.driver import (
