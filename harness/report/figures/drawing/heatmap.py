@@ -49,10 +49,10 @@ def ink(colour: Sequence[float]) -> str:
     return ON_DARK if luminance < 0.179 else ON_LIGHT
 
 
-def shade_of(shades: Shades, value: float) -> Sequence[float]:
+def shade_of(shades: Shades, value: float) -> tuple[float, float, float, float]:
     """The colour of a value, red, green, blue and opacity from 0 to 1."""
-    colour: Sequence[float] = sns.color_palette(shades.palette, as_cmap=True)(shades.share(value))
-    return colour
+    red, green, blue, opacity = sns.color_palette(shades.palette, as_cmap=True)(shades.share(value))
+    return red, green, blue, opacity
 
 
 def bare_axes(panel: Panel) -> Axes:
