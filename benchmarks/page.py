@@ -67,7 +67,7 @@ def main() -> int:
     points = made_up(arguments.points)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        run = Run("made-up", Path(folder) / "run", {"name": "made-up"}, {}, points, ())
+        run = Run("made-up", Path(folder) / "run", {"name": "made-up"}, {}, points)
         page = write_report([run], Path(folder)).html
         written_s = time.perf_counter() - begun
         size_mb = page.stat().st_size / 1e6

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import broken_rules, missing, opened
+from browsing import broken_rules, opened
 from made_frameworks import framework_points
 from synthetic import failed, make_points, make_run
 
