@@ -40,7 +40,8 @@ def crossings(grid: Grid, thresholds: Sequence[float], found: Surface | None = N
     for threshold in thresholds:
         contour = tuple(_contour(grid, found, threshold))
         at = deepest(contour)
-        text = said(grid.kind, threshold, at, beside=_beside(grid, at))
+        cpu = grid.of.get("device_kind") == "cpu"
+        text = said(grid.kind, threshold, at, beside=_beside(grid, at), cpu=cpu)
         made.append(Crossover(grid.kind, threshold, grid.of, contour, grid.cells, model, text, notes=notes))
     return made
 

@@ -18,13 +18,17 @@ def said(
     *,
     predicted: bool = False,
     beside: tuple[float, float] | None = None,
+    cpu: bool = False,
 ) -> str:
     """`At depth 48 the interpreter stops mattering (dispatch share below 10 %) from batch 910 [700, 1,200] on.` beside:
-    measured batches below and above, between which the whole interval lies."""
+    measured batches below and above, between which the whole interval lies. cpu: the share is of a CPU, where nothing
+    waits."""
     where = f"At depth {at.depth:.0f} the" if at.depth > 0 else "The"
     limit = (
         f"fastest mode saves less than {100 * threshold:g} % of eager's step"
         if kind == GAIN
+        else f"less than {100 * threshold:g} % of the step saved without Python"
+        if cpu
         else f"dispatch share below {100 * threshold:g} %"
     )
     reach = (

@@ -55,7 +55,7 @@ class Shares:
         return len(self.own) + self.unknown
 
     def counted(self) -> str:
-        """`over 50 % in 4 of 24 cells, about 50 % in 2, under 10 % in 12`; kinds without a cell are left out."""
+        """`over 50 % in 4 of 24 cells, about 50 % in 2, in between in 12, under 10 % in 6`; none without a cell."""
         undecided = int(self.open.sum()) + self.unknown
         found = {
             f"over {percent(BOUND)}": int(self.over.sum()),
@@ -64,7 +64,7 @@ class Shares:
             "undecided": undecided,
         }
         between = self.cells - sum(found.values())
-        found = {**dict(list(found.items())[:2]), f"{percent(FREE)} to {percent(BOUND)}": between, **found}
+        found = {**dict(list(found.items())[:2]), "in between": between, **found}
         parts = [(name, number) for name, number in found.items() if number]
         first, *rest = (f"{name} in {number}" for name, number in parts)
         return ", ".join([f"{first} of {self.cells} cells", *rest])

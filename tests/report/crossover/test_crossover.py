@@ -102,7 +102,8 @@ def test_a_grid_without_a_crossover_says_so() -> None:
     found = crossover(grid(table(batches=(16384, 65536, 262144))))
     assert {there.side for there in found.contour} == {BELOW}
     assert (
-        "does not matter (dispatch share below 10 %) at every batch measured, 16,384 to 262,144" in found.said
+        "does not matter (less than 10 % of the step saved without Python) at every batch measured, 16,384 to 262,144"
+        in found.said
     )
 
 

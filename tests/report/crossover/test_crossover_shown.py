@@ -21,7 +21,10 @@ from harness.report.write import write_report
 def test_the_map_is_drawn_with_its_sentence_and_what_stands_between_cells(tmp_path: Path) -> None:
     figures, _ = drawn(table(noise=0.01), tmp_path)
     told = caption(figures, "crossover")
-    assert "the interpreter stops mattering (dispatch share below 10 %) between batch" in told
+    assert (
+        "the interpreter stops mattering (less than 10 % of the step saved without Python) between batch"
+        in told
+    )
     assert "Between the cells: the cost model's formula" in told
     picture = next(figure for figure in figures if figure.kind == "crossover")
     assert ElementTree.fromstring(picture.svg.read_text()).tag.endswith("svg")
@@ -70,7 +73,8 @@ def test_of_many_workloads_and_widths_some_are_predicted_and_the_rest_named(tmp_
 def test_a_sentence_says_from_which_batch_on_with_its_interval() -> None:
     (text,) = said(findings(table(noise=0.005)), "the interpreter stops mattering")
     assert text.startswith(
-        "On 1 device, at depth 64 the interpreter stops mattering (dispatch share below 10 %) between batch "
+        "On 1 device, at depth 64 the interpreter stops mattering (less than 10 % of the step saved without Python) "
+        "between batch "
     )
     assert "[" in text
     (emulated,) = said(findings(table(device_kind="emulated")), "the interpreter stops mattering")

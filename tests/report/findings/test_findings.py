@@ -158,7 +158,7 @@ def test_cells_are_counted_by_what_their_intervals_show_and_none_is_dropped() ->
         in text
     )
     assert (
-        "it is over 50 % in 3 of 15 cells, about 50 % in 3, 10 % to 50 % in 3, under 10 % in 3, undecided in 3."
+        "it is over 50 % in 3 of 15 cells, about 50 % in 3, in between in 3, under 10 % in 3, undecided in 3."
         in text
     )
     assert "counts as 0" not in text

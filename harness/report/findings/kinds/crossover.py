@@ -39,4 +39,4 @@ def claims(part: Slice, differing: Collection[str]) -> list[Claim]:
     return made
 
 
-FINDING = Finding("crossover", frozenset(), claims)
+FINDING = Finding("crossover", frozenset(), claims, shown_by=("crossover",))
