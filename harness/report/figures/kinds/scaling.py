@@ -124,8 +124,8 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     caption = (
         "Above: all samples per second, logarithmic; dotted: the same mode's value on one device times the number "
         "of devices. Below: the share of that ideal which is reached. Throughput is over the time from the first "
-        "rank's start of a block to the last one's end, so that ranks which start or end apart count; step time, that of "
-        "the slowest rank, leaves the starts out. "
+        "rank's start of a block to the last one's end, so that ranks which start or end apart count; step time, that "
+        "of the slowest rank, leaves the starts out. "
         f"Chosen: {chosen} (shallowest and deepest, smallest and largest batch)."
     )
     if not ends:
