@@ -179,11 +179,18 @@ def _notes(cost: ModeCost, profile: Profile) -> tuple[str, ...]:
     own = list(profile.errors.values())
     unseen = bool(own) and not any(each.shapes for each in own)
     kernels = f"Kernel times of {name}: " + (
-        "nobody has published any; another device's constants and errors stand for them"
+        f"nobody has published any; another device's constants and errors stand for them{_donor(profile)}"
         if unseen
         else "fitted to published measurements, with their error on shapes that were held out"
     )
     return (f"{host}.", f"{kernels}.")
+
+
+def _donor(profile: Profile) -> str:
+    """Whose constants they are, of the profiles that have measurements of their own."""
+    measured = (each for each in profiles() if any(error.shapes for error in each.errors.values()))
+    found = [each.name.removeprefix("Emulated ") for each in measured if each.kernels == profile.kernels]
+    return f" ({found[0]})" if found else ""
 
 
 def of_run(found: Sequence[Crossover], run: str) -> list[Crossover]:

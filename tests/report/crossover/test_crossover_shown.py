@@ -55,7 +55,10 @@ def test_predicted_devices_are_a_figure_a_width_that_says_predicted(tmp_path: Pa
     for picture in pictures:
         assert picture.title.startswith("Predicted, not measured") and picture.title.endswith(picture.label)
         assert picture.caption.startswith("Predicted, not measured")
-        assert "another device's constants" in picture.caption
+        assert (
+            "another device's constants and errors stand for them (NVIDIA H100 80GB HBM3)" in picture.caption
+        )
+        assert "Not known for" in picture.caption
     none, _ = drawn(run.points, tmp_path / "none", predicted={"": []})
     assert "crossover_devices" not in kinds(none)
 

@@ -165,6 +165,11 @@ def test_numbers_on_an_axis_do_not_touch() -> None:
     assert spaced([1, 2, 3, 4, 5, 100000], [0, 0.01, 0.02, 1, 1.01, 2]) == [1, 4, 100000]
 
 
+def test_a_logarithmic_axis_of_two_to_three_decades_has_three_numbers() -> None:
+    for start in (1.55, 3.1, 9.0):
+        assert len(log_ticks(start, 200 * start)) >= 3
+
+
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (10, 11), (0.3, 40), (1, 1e9)])
 def test_every_span_gets_some_ticks(low: float, high: float) -> None:
     assert 2 <= len(log_ticks(low, high)) <= 9

@@ -52,6 +52,9 @@ def log_ticks(low: float, high: float) -> list[float]:
     if decades > 2.2:
         step = max(1, math.ceil(decades / 6))
         ticks = [10.0**power for power in range(first, last + 1) if power % step == 0]
+        # Of two numbers a reader cannot tell that the scale is logarithmic.
+        if sum(low <= tick <= high for tick in ticks) < 3:
+            ticks = [base * 10.0**power for power in range(first, last + 1) for base in (1, 3)]
     elif decades > 0.85:
         ticks = [base * 10.0**power for power in range(first, last + 1) for base in (1, 2, 5)]
     else:

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import matplotlib.figure
+import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from harness.costs.step import Fit, ModeCost, fit, fittable, of_cost
-from harness.report.figures.drawing.panel import Panel
+from harness.report.figures.drawing.panel import Panel, Scale
 from harness.report.figures.drawing.series import MARKER_SIZE
 from harness.report.figures.drawing.sheet import Headline, hollow_entry, legend_entry, sheet
 from harness.report.figures.drawing.style import FAINT, ModeStyle
-from harness.report.figures.drawing.ticks import TIME_UNITS, log_ticks, log_y, unit_for
+from harness.report.figures.drawing.ticks import TIME_UNITS, log_ticks, unit_for
 from harness.report.figures.kind import Context, Kind, present, warned
 from harness.report.table.accuracy import error_words
 from harness.report.table.formats import percent
@@ -37,23 +38,23 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     fitted = fit(part.rows)
     rows = fitted.held_out
     scale, unit = unit_for(rows["measured_us"].tolist(), TIME_UNITS)
-    rows = rows.assign(measured=rows["measured_us"] / scale, predicted=rows["predicted_us"] / scale)
+    rows = rows.assign(measured=rows["measured_us"] / scale, ratio=rows["predicted_us"] / rows["measured_us"])
     workloads = list(dict.fromkeys(rows["workload"]))
     styles = present(context.styles, rows)
     handles = [legend_entry(mode, style, linestyle="none") for mode, style in styles.items()]
     handles += [Line2D([], [], color=FAINT, label="equal"), _dotted(f"{percent(MARK)} off")]
     handles += [hollow_entry()] if rows["marked"].any() else []
     named = replace(headline, subtitle=f"{headline.subtitle}; model {error_words(fitted.error)}")
-    size = (3.8, 3.8) if len(workloads) == 1 else (3.0, 3.0)
+    size = (5.2, 2.8) if len(workloads) == 1 else (3.6, 2.4)
     paper = sheet(named, len(workloads), size, handles=handles, columns=2)
-    both = rows[["measured", "predicted"]]
-    ends = float(both.min(axis=None)), float(both.max(axis=None))
+    ends = float(rows["measured"].min()), float(rows["measured"].max())
+    furthest = max(float(np.exp(np.abs(np.log(rows["ratio"])).max())), 1 + MARK)
     for workload, panel in zip(workloads, paper.panels, strict=True):
-        _square(panel, *ends)
+        _scales(panel, ends, furthest)
         _scatter(panel, rows[rows["workload"] == workload], styles)
         if len(workloads) > 1:
             panel.title(str(workload))
-    paper.name_axes(f"measured step time ({unit})", f"predicted step time ({unit})")
+    paper.name_axes(f"measured step time ({unit})", "predicted / measured")
     return paper.figure, _caption(fitted) + warned(rows)
 
 
@@ -63,7 +64,7 @@ def _caption(fitted: Fit) -> str:
         for cost in fitted.costs
     )
     text = (
-        "The cost model of docs/cost-model.md, fitted on half of the cells (every other one on each axis), against "
+        "The cost model's prediction over what was measured, fitted on half of the cells (every other one on each axis), against "
         f"what was measured in the other half, and the other way round. The model is {error_words(fitted.error)}. "
         f"Per mode, median and 90th percentile: {each}. Both axes are logarithmic."
     )
@@ -80,19 +81,18 @@ def _dotted(label: str) -> Line2D:
     return Line2D([], [], color=FAINT, label=label, linestyle=DOTS, linewidth=0.9)
 
 
-def _square(panel: Panel, low: float, high: float) -> None:
-    """The same logarithmic scale on both axes, with the line on which both are equal."""
-    log_y(panel, low, high)
-    panel.x = replace(panel.y)
+def _scales(panel: Panel, measured: tuple[float, float], furthest: float) -> None:
+    """Both axes logarithmic, with the line on which prediction and measurement are equal and those that are MARK off.
+    furthest: the largest ratio, or one over the least."""
+    margin = (measured[1] / measured[0]) ** 0.05 if measured[1] > measured[0] else 1.5
+    panel.x = Scale(measured[0] / margin, measured[1] * margin, logarithmic=True)
     panel.grid_x(log_ticks(panel.x.low, panel.x.high))
+    panel.y = Scale(1 / furthest**1.1, furthest**1.1, logarithmic=True)
+    panel.grid_y(log_ticks(panel.y.low, panel.y.high))
     edges = [panel.x.low, panel.x.high]
-    panel.line(edges, edges, color=FAINT, **THIN)
-    # What leaves the panel is cut where it does.
-    over, under = 1 + MARK, 1 - MARK
-    panel.line([edges[0], edges[1] / over], [edges[0] * over, edges[1]], color=FAINT, linestyle=DOTS, **THIN)
-    panel.line(
-        [edges[0] / under, edges[1]], [edges[0], edges[1] * under], color=FAINT, linestyle=DOTS, **THIN
-    )
+    panel.line(edges, [1, 1], color=FAINT, **THIN)
+    for ratio in (1 - MARK, 1 + MARK):
+        panel.line(edges, [ratio, ratio], color=FAINT, linestyle=DOTS, **THIN)
 
 
 def _scatter(panel: Panel, rows: pd.DataFrame, styles: Mapping[str, ModeStyle]) -> None:
@@ -103,7 +103,7 @@ def _scatter(panel: Panel, rows: pd.DataFrame, styles: Mapping[str, ModeStyle]) 
                 look = {"color": style.colour, "marker": style.marker, "markerfacecolor": face}
                 panel.line(
                     own["measured"],
-                    own["predicted"],
+                    own["ratio"],
                     linestyle="none",
                     markersize=MARKER_SIZE,
                     zorder=3,

@@ -41,8 +41,8 @@ def drawable(rows: pd.DataFrame) -> bool:
 
 
 def short_times(value: float) -> str:
-    """3.1x; two decimals near 1, where one would hide the difference; none where they would be noise."""
-    return f"{value:.2f}x" if value < 1.95 else f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
+    """3.14x; two decimals below 10 and one below 100, so that three digits stand side by side; none above."""
+    return f"{value:.2f}x" if value < 9.995 else f"{value:.1f}x" if value < 99.95 else f"{value:.0f}x"
 
 
 def _cell(row: Record) -> Square:
@@ -77,7 +77,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     # One scale for all panels, the same to both sides, and never so narrow that 1 % looks like a gulf.
     limit = max([*known, math.log2(1.25)])
     note = Patch(
-        facecolor=UNSURE, label="1.0x ~  undecided: neither a difference nor that there is none is shown"
+        facecolor=UNSURE, label="1.00x ~  undecided: neither a difference nor that there is none is shown"
     )
     figure = draw_maps(
         *(others, maps, headline, context),
