@@ -89,8 +89,8 @@ def points_json(
 def _looks(
     table: pd.DataFrame, modes: list[str], colours: Mapping[str, str], environments: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Environment, mode, colour and shape: of one environment, which then is empty, a colour a mode; of several a colour
-    each, and a shape a mode of it, since modes of the same name are not the same there."""
+    """Environment, mode, colour and shape: of one environment, which then is empty, a colour a mode; of several a
+    colour each, and a shape a mode of it, since modes of the same name are not the same there."""
     if len(environments) < 2:
         yield from (("", mode, colours.get(mode, UNKNOWN), SHAPES[0]) for mode in modes)
         return
