@@ -65,7 +65,7 @@ def _caption(fitted: Fit) -> str:
     )
     text = (
         "What the cost model predicts over what was measured: fitted on half of the cells (every other one on each "
-        "axis), asked about the other half, and the other way round. Above 1 steps are predicted too long. "
+        "axis), asked about the other half, and the other way round. Above 1 it predicts too long a step. "
         f"The model is {error_words(fitted.error)}. "
         f"Per mode, median and 90th percentile: {each}. Both axes are logarithmic."
     )
