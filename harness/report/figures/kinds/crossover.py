@@ -189,7 +189,7 @@ def _number(panel: Panel, grid: Grid, cell: Cell, mark: str, lines: Sequence[Cro
         size=FONT - 2,
         color=ink(ground),
         zorder=3.1,
-        path_effects=[withStroke(linewidth=2.5, foreground=to_hex(ground))],
+        path_effects=[withStroke(linewidth=2.5, foreground=to_hex((ground[0], ground[1], ground[2])))],
     )
 
 

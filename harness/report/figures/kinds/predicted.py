@@ -48,7 +48,7 @@ def draw(part: Slice, headline: Headline, context: Context) -> tuple[matplotlib.
     size = (5.2, 2.8) if len(workloads) == 1 else (3.6, 2.4)
     paper = sheet(named, len(workloads), size, handles=handles, columns=2)
     ends = float(rows["measured"].min()), float(rows["measured"].max())
-    furthest = max(float(np.exp(np.abs(np.log(rows["ratio"])).max())), 1 + MARK)
+    furthest = max(float(np.exp(np.abs(np.log(rows["ratio"])).max())), 1 / (1 - MARK))
     for workload, panel in zip(workloads, paper.panels, strict=True):
         _scales(panel, ends, furthest)
         _scatter(panel, rows[rows["workload"] == workload], styles)
@@ -64,8 +64,9 @@ def _caption(fitted: Fit) -> str:
         for cost in fitted.costs
     )
     text = (
-        "The cost model's prediction over what was measured, fitted on half of the cells (every other one on each axis), against "
-        f"what was measured in the other half, and the other way round. The model is {error_words(fitted.error)}. "
+        "What the cost model predicts over what was measured: fitted on half of the cells (every other one on each "
+        "axis), asked about the other half, and the other way round. Above 1 it predicts too long a step. "
+        f"The model is {error_words(fitted.error)}. "
         f"Per mode, median and 90th percentile: {each}. Both axes are logarithmic."
     )
     return " ".join([text, *fitted.refused])
