@@ -5,9 +5,10 @@ In: runs and what was drawn of them. Out: one value with all texts and tables. M
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,8 @@ from harness.report.table.tidy import EMULATED_MARK, labels
 
 @dataclass(frozen=True)
 class Content:
-    """Everything a report says. alarms: above all else. no_figures: empty where it does not apply."""
+    """Everything a report says. alarms: above all else. no_figures: empty where it does not apply. crossover: maps for
+    a threshold that slides (harness.crossover.data.crossover_data); empty where there are none."""
 
     title: str
     runs: list[str]
@@ -43,6 +45,7 @@ class Content:
     configs: list[tuple[str, str]]
     keys: KeyTable
     table: pd.DataFrame
+    crossover: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def findings(self) -> list[str]:
@@ -73,6 +76,7 @@ def assembled(
     figures: list[Figure],
     omitted: list[str],
     said: list[Told] | None = None,
+    crossover: Mapping[str, Any] | None = None,
 ) -> Content:
     """table: the tidy form of the points of all runs. said: its sentences, where they are known already."""
     names = list(dict.fromkeys(str(run.config.get("name") or run.label) for run in runs))
@@ -108,4 +112,5 @@ def assembled(
         ],
         keys=key_table(table),
         table=table,
+        crossover=crossover or {},
     )

@@ -19,7 +19,7 @@ from harness.core.schema import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS
 from harness.report.content import Content
 from harness.report.findings.foremost import RULE, answer, foremost
 from harness.report.findings.told import Told
-from harness.report.interactive.data import points_json
+from harness.report.interactive.data import embedded, points_json
 from harness.report.interactive.library import NoLibrary, is_safe, library
 from harness.report.interactive.policy import policy
 from harness.report.plotting import load_matplotlib
@@ -37,6 +37,7 @@ MOST_ROWS = 1000
 URGENT = (warnings.QUIETER, warnings.FEWER, warnings.LONGER, warnings.REAL)
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("crossover.js", "report.js")
 
 
 def _number(value: float, whole: bool) -> str:
@@ -112,6 +113,9 @@ def render(content: Content) -> str:
             emulated_mark=EMULATED_MARK,
             # Neither is text of anybody's: JSON without a character of HTML, and scripts known by their hashes.
             points=Markup(points_json(content.table, *_colours(content.table))) if headers else "",
+            crossover=Markup(embedded(content.crossover))
+            if content.crossover.get("maps") and headers
+            else "",
             scripts=[Markup(script) for script in scripts],
             no_library=no_library,
         )
@@ -120,13 +124,13 @@ def render(content: Content) -> str:
 
 def _scripts() -> tuple[list[str], str]:
     """What the page runs, in this order, and why the library is not among it."""
-    own = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    if not is_safe(own):
-        raise ValueError("report.js cannot stand in a page")
+    own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    if not all(map(is_safe, own)):
+        raise ValueError(f"{' or '.join(SCRIPTS)} cannot stand in a page")
     try:
-        return [library(), own], ""
+        return [library(), *own], ""
     except NoLibrary as error:
-        return [own], one_line(str(error), 200)
+        return own, one_line(str(error), 200)
 
 
 def _colours(table: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:

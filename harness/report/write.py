@@ -58,8 +58,9 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
         write_csv(points, made)
     table = tidy(points)
     predicted: dict[str, list[Crossover]] = {}
+    maps: dict[str, Any] = {}
     with alone(CROSSOVER, failed):
-        predicted = _crossovers(runs, table, made)
+        predicted, maps = _crossovers(runs, table, made)
     told: list[Told] | None = None
     asked: Mapping[str, Any] = {}
     with alone(f"{HTML}, {MARKDOWN}", failed):
@@ -74,7 +75,7 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
         with alone(f"{HTML}, {MARKDOWN}", failed):
             from harness.report.content import assembled
 
-            _write_pages(assembled(runs, table, figures, omitted, told), made, failed)
+            _write_pages(assembled(runs, table, figures, omitted, told, maps), made, failed)
     said = None if told is None else [each.text for each in told]
     if not failed:
         with alone(FIGURES, failed):
@@ -82,9 +83,11 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
     return ReportPaths(out / CSV, out / HTML, out / MARKDOWN, figures, failed, said)
 
 
-def _crossovers(runs: Sequence[Run], table: pd.DataFrame, made: Made) -> dict[str, list[Crossover]]:
-    """Write crossover.csv; answers what is predicted of other devices, by label of the run."""
-    from harness.crossover.data import crossovers, rows
+def _crossovers(
+    runs: Sequence[Run], table: pd.DataFrame, made: Made
+) -> tuple[dict[str, list[Crossover]], dict[str, Any]]:
+    """Write crossover.csv; answers what is predicted of other devices, by label of the run, and the maps of a page."""
+    from harness.crossover.data import crossover_data, crossovers, rows
     from harness.crossover.predicted import of_run, predicted_crossovers, profiles
     from harness.crossover.values import THRESHOLDS
 
@@ -94,7 +97,7 @@ def _crossovers(runs: Sequence[Run], table: pd.DataFrame, made: Made) -> dict[st
         predicted[label] = of_run(predicted_crossovers(run, devices), label)
     found = [*crossovers(table, THRESHOLDS), *(each for of in predicted.values() for each in of)]
     write_table(rows(found), made, CROSSOVER)
-    return predicted
+    return predicted, crossover_data(table, [each for of in predicted.values() for each in of])
 
 
 def _draw(
