@@ -58,18 +58,18 @@ def crossover_data(points: pd.DataFrame, predicted: Iterable[Crossover] = ()) ->
     `thresholds`; `default`: which of them is shown first; `maps`: one for each grid, with `kind`, `of` (its value on
     every other axis), `cells` (depth, batch, value, low, high, known, mode), `model`, `notes` and `contours`, one for
     each threshold: `said` and `at`, a list of [depth, batch, low, high, side, least, most, measured]; None where there
-    is no such batch. `refused`: why there is no map, a sentence each; of more than MOST_MAPS those with the most cells
-    are taken. `predicted`: the same of devices that were not measured, without cells. Names of devices and modes are
-    the table's own: a page must escape them.
+    is no such batch. `refused`: why there is no map, a sentence each. `more`: maps that are left out, beyond the
+    MOST_MAPS with the most cells. `predicted`: the same of devices that were not measured, without cells. Names of
+    devices and modes are the table's own: a page must escape them.
     """
     made = grids(points)
     most = sorted(range(len(made.grids)), key=lambda place: -len(made.grids[place].cells))[:MOST_MAPS]
-    more = len(made.grids) - len(most)
     return {
         "thresholds": list(THRESHOLDS),
         "default": THRESHOLDS.index(DEFAULT_THRESHOLD),
         "maps": [_map(made.grids[place]) for place in sorted(most)],
-        "refused": [*made.refused, *([f"{more} more maps are in crossover.csv."] if more else [])],
+        "more": len(made.grids) - len(most),
+        "refused": made.refused,
         "predicted": _predicted(predicted),
     }
 

@@ -35,6 +35,11 @@ def test_the_page_is_whole_at_this_width(browser: Any, page_file: Path, width: i
     page.goto(page_file.as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     page.wait_for_selector("#chart[data-ready]")
+    # Decoded where they are scrolled to: here all of them, those behind a switch too.
+    page.evaluate(
+        "Promise.all([...document.querySelectorAll('figure img')]"
+        ".map(i => { i.loading = 'eager'; return i.decode(); }))"
+    )
     images = page.evaluate(
         "[...document.querySelectorAll('figure img')].filter(i => i.checkVisibility())"
         ".map(i => [i.naturalWidth, i.clientWidth, i.clientHeight])"

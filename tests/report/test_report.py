@@ -40,19 +40,30 @@ def scripts(file: Path) -> list[str]:
 
 
 def ours(file: Path) -> list[str]:
-    """The scripts that a report has, whatever it is of; what is not run is data."""
-    (data,) = re.findall(
-        r'<script type="application/json" id="points">(.*?)</script>', file.read_text("utf-8"), re.DOTALL
+    """The scripts that a report has, whatever it is of; what is not run is data, of points and maps."""
+    data = re.findall(
+        r'<script type="application/json" id="(?:points|crossover)">(.*?)</script>',
+        file.read_text("utf-8"),
+        re.DOTALL,
     )
-    json.loads(data)
-    return [data, library(), (TEMPLATES / "report.js").read_text()]
+    assert len(data) == 2
+    for each in data:
+        json.loads(each)
+    return [*data, library(), *run_by_the_page()]
+
+
+def run_by_the_page() -> list[str]:
+    return [(TEMPLATES / name).read_text() for name in ("crossover.js", "report.js")]
 
 
 def test_the_policy_allows_the_scripts_of_the_page_and_no_others(tmp_path: Path) -> None:
     file = write_report([make_run()], tmp_path).html
     page = Tags(file.read_text())
     (said,) = [str(attrs["content"]) for _, attrs in page.tags if attrs.get("http-equiv")]
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts(file)[1:]]
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in [library(), *run_by_the_page()]
+    ]
     assert said.split("; ")[-1] == "script-src " + " ".join(f"'sha256-{each}'" for each in hashes)
     assert scripts(file) == ours(file)
     assert not any(
@@ -162,8 +173,8 @@ def test_runs_of_the_same_label_are_told_apart(tmp_path: Path) -> None:
 def test_emulated_points_are_marked_everywhere(tmp_path: Path) -> None:
     paths = write_report([make_run(make_points(device_kind="emulated"))], tmp_path)
     mark = "EMULATED - modelled, not measured"
-    # Above all, below each figure, and once for the script, which puts it on what it draws.
-    assert paths.html.read_text().count(mark) == 2 + len(paths.figures)
+    # Above all, below each figure, and once for each script, which puts it on what it draws.
+    assert paths.html.read_text().count(mark) == 3 + len(paths.figures)
     assert mark in paths.markdown.read_text()
     assert all(figure.emulated for figure in paths.figures)
 

@@ -95,7 +95,7 @@ text, never as HTML; nothing is requested. */
     id("slide-mark").hidden = map.of.device_kind !== "emulated";
     id("slide-said").textContent = contour
       ? [contour.said, map.predicted ? "Predicted, not measured." : "", `Between the cells: ${map.model}.`, ...map.notes,
-        ...data.refused].filter(Boolean).join(" ")
+        data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ")
       : "Nothing is predicted for this threshold.";
     const width = Math.max(LEAST_WIDTH, Math.min(MOST_WIDTH, id("slide-box").clientWidth - 2));
     id("slide-box").replaceChildren(...(contour ? [drawn(map, contour, width)] : []));
