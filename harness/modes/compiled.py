@@ -59,7 +59,9 @@ class Compile(Mode):
         compile_it = partial(torch.compile, fullgraph=True, dynamic=False, mode=self.compiler_mode)
         if type(model).forward.__module__.startswith("torch."):
             compiled: Any = compile_it(model)
-            compiled.forward = compile_it(with_call_of_its_own(model))
+            # Switched off, it answers with the model itself, which then would call itself without end.
+            if compiled is not model:
+                compiled.forward = compile_it(with_call_of_its_own(model))
         else:
             compiled = compile_it(with_code_of_its_own(model))
         object.__setattr__(compiled, _BEFORE, before)  # the wrapper would hand it on to the model

@@ -239,7 +239,8 @@ class Framework:
         before = counters["stats"]["unique_graphs"]
         try:
             compiled = torch.compile(model, fullgraph=True, dynamic=False)
-            compiled.forward = torch.compile(self.called_alone(model), fullgraph=True, dynamic=False)
+            if compiled is not model:  # switched off, it answers with the model itself
+                compiled.forward = torch.compile(self.called_alone(model), fullgraph=True, dynamic=False)
         except RuntimeError as error:
             if "not supported" in str(error):
                 raise Unsupported(first_line(error)) from error
