@@ -62,8 +62,9 @@ frameworks: $(READY) ## make other frameworks' environments, measure all of them
 report: $(READY) ## write CSV, figures and page of a run anew (RUN=folder, default the latest)
 	$(BIN)/harness report $(or $(RUN),$(shell ls -td results/*/*/raw 2>/dev/null | head -n 1 | xargs -r dirname)) $(ARGS)
 
+# With CI=true there are tests that wait for a cluster: a worker more (tests/conftest.py says what runs beside them).
 test: $(READY) ## run the tests (ARGS="-k resume"; with CI=true the long ones too)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(if $(filter true,$(CI)),3,2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 emulator: $(READY) ## compile the emulated CUDA node (device=emulated does it by itself)
 	$(BIN)/python -m emulator build

@@ -48,6 +48,16 @@ TRAINED_OF, RANKS = 3, 2
 
 
 @dataclass(frozen=True)
+class Effort:
+    """Of each model. timing: conf/timing of the sessions. lead, blocks: of scripts that run alone."""
+
+    processes: int
+    timing: str
+    lead: int = alone.LEAD
+    blocks: int = alone.BLOCKS
+
+
+@dataclass(frozen=True)
 class Model:
     """What is measured. ranks: more than one where it is trained."""
 
@@ -94,13 +104,14 @@ def main() -> int:
     options.add_argument("--timing", default="normal", help="conf/timing of the sessions (default normal)")
     options.add_argument("--quick", action="store_true", help="one model once: tries the benchmark")
     arguments = options.parse_args()
+    effort = Effort(arguments.processes, arguments.timing)
     if arguments.quick:
-        arguments.models, arguments.processes, arguments.timing = 1, 1, "quick"
+        arguments.models, effort = 1, Effort(1, "quick", lead=50, blocks=20)
     print(f"seed {arguments.seed}", flush=True)
     source = random.Random(arguments.seed)
     rows: list[dict[str, Any]] = []
     for model in drawn_models(source, arguments.models, trained_of=1 if arguments.quick else TRAINED_OF):
-        rows += _compared(model, arguments.processes, arguments.timing, source)
+        rows += _compared(model, effort, source)
         print(
             model, *(f"{row['mode']}: {row['from_script']:+.2%}" for row in rows[-len(MODES) :]), flush=True
         )
@@ -121,16 +132,13 @@ def drawn_models(source: random.Random, count: int, trained_of: int = TRAINED_OF
             yield Model(odd(3, 75), odd(33, 400), odd(1, 200), "forward")
 
 
-def _compared(
-    model: Model, processes: int, timing_name: str, source: random.Random
-) -> Iterator[dict[str, Any]]:
+def _compared(model: Model, effort: Effort, source: random.Random) -> Iterator[dict[str, Any]]:
     """All ways of timing a model, in so many sessions of it, a row a mode."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
-        for repeat in range(processes):
-            for place, value in _by_session(
-                model, Path(name) / str(repeat), timing_name, source.randrange(1000)
-            ):
+        for repeat in range(effort.processes):
+            seed = source.randrange(1000)
+            for place, value in _by_session(model, Path(name) / str(repeat), effort, seed):
                 found[place].append(value)
     for mode in MODES:
         ours, theirs = mean_of(found["harness", mode]), mean_of(found["script_us", mode])
@@ -155,18 +163,18 @@ def _compared(
 
 
 def _by_session(
-    model: Model, folder: Path, timing_name: str, seed: int
+    model: Model, folder: Path, effort: Effort, seed: int
 ) -> Iterator[tuple[tuple[str, str], float]]:
     """(what, mode) -> its value in a session: step times in us as the harness reports them and as others found them,
     and the harness's over those, paired within rounds."""
     beside = folder / "beside"
     beside.mkdir(parents=True)
     overrides = [*model.overrides(), "device=cpu", "monitor=none", "plugins=[benchmarks.beside.turns]"]
-    overrides += timing(timing_name, sessions=1, max_sessions=1, max_cell_s=60, null_every=0, rounds=ROUNDS)
-    scripts = _scripts_alone(model) if seed % 2 else {}
+    overrides += timing(effort.timing, sessions=1, max_sessions=1, max_cell_s=60, null_every=0, rounds=ROUNDS)
+    scripts = _scripts_alone(model, effort) if seed % 2 else {}
     with _on_one_core(model.ranks, seed):
         run = run_sweep(folder / "run", [*overrides, f"seed={seed}"], {turns.FOLDER: str(beside)})
-    scripts = scripts or _scripts_alone(model)
+    scripts = scripts or _scripts_alone(model, effort)
     points = load_run(run).points.set_index("mode")
     if not (points["status"] == "ok").all():
         raise SystemExit(f"not measured: {points[['status', 'error']].to_string()}")
@@ -183,13 +191,16 @@ def _by_session(
             yield (f"over {name}", mode), ours / value
 
 
-def _scripts_alone(model: Model) -> dict[str, dict[str, float]]:
+def _scripts_alone(model: Model, effort: Effort) -> dict[str, dict[str, float]]:
     """mode -> microseconds a step by the script's name: pinned as a worker is, and not. Of several ranks alone."""
     if model.ranks == 1:
         return {}
     ways = {"script_us": True, "unpinned_us": False}
     return {
-        point.mode: {name: alone.step_us(point, pinned=pinned) for name, pinned in ways.items()}
+        point.mode: {
+            name: alone.step_us(point, pinned=pinned, lead=effort.lead, blocks=effort.blocks)
+            for name, pinned in ways.items()
+        }
         for point in model.points
     }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from places import in_turn
 from running import command, environment, heeding_signals
 
 # Said of tests that take long and whose subject other tests touch too.
@@ -15,7 +16,7 @@ LONG = "takes long: CI=true make test runs it, as .ci/run does"
 
 
 # Files of whole sweeps, a minute or more each, first: one of these at the end would keep the other workers waiting.
-# Those on a cluster wait for most of their time: they stand apart, so that not all workers do at once.
+# Those on a cluster stand apart, so that one worker after the other has them.
 WHOLE_SWEEPS = (
     *(
         "slurm/test_starts.py",
@@ -32,6 +33,10 @@ WHOLE_SWEEPS = (
 )
 
 
+# Tests on a cluster wait for it most of their time. So there may be a worker more than tests at once beside them.
+ON_A_CLUSTER, AT_ONCE = "slurm/", 2
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"long: {LONG}")
 
@@ -44,6 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason=LONG))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not hasattr(item.config, "workerinput") or _within_tests(item.path).startswith(ON_A_CLUSTER):
+        return (yield)
+    # Of a worker it lies within the controller's, which all of them have.
+    with in_turn(Path(item.config.option.basetemp).parent / "places", AT_ONCE):
+        return (yield)
 
 
 def _within_tests(path: Path) -> str:

@@ -20,7 +20,7 @@ from harness.core.cpu import allowed_cores, own_cores
 LEAD, STEPS, BLOCKS = 1000, 10, 200
 
 
-def step_us(point: Any, *, pinned: bool) -> float:
+def step_us(point: Any, *, pinned: bool, lead: int = LEAD, blocks: int = BLOCKS) -> float:
     """Median over blocks, of each the slowest rank's, in fresh processes, one a rank."""
     ranks, allowed = range(point.devices), allowed_cores()
     with tempfile.TemporaryDirectory() as folder:
@@ -37,8 +37,8 @@ def step_us(point: Any, *, pinned: bool) -> float:
         try:
             for peer in peers:
                 peer.wait_until_ready()
-            _block(peers, LEAD)
-            return statistics.median(_block(peers, 1) for _ in range(BLOCKS))
+            _block(peers, lead)
+            return statistics.median(_block(peers, 1) for _ in range(blocks))
         finally:
             for peer in peers:
                 peer.close()

@@ -110,7 +110,7 @@ def test_requeued_at_any_moment_it_measures_as_much_as_without(jobs: Jobs, clust
         cluster.hasten(job, cluster.job(job))
         return len(ends(jobs.directory(job))) > before or over()
 
-    for restarts in range(4):
+    for restarts in range(3):
         wait_until(lambda n=restarts: cluster.job(job)["Restarts"] == str(n), f"start {restarts}", 90)
         begun = len(ends(jobs.directory(job)))
         wait_until(lambda n=begun: visited(n), "a visit of this start", 120)
