@@ -3,9 +3,9 @@
 In: two Sides. Out: a Ratio a point. Must not know verdicts of points, nor how they are shown.
 
 A shared machine is some per cent slower in one hour than in the next, so that two step times say little of each other.
-What was measured beside the same thing in both runs does: a mode beside the eager of its cell, whose blocks were in the
-same rounds; and eager beside the eager of all other cells, in the same sessions. Where it was eager that changed, a mode
-of the cell that did not stands in for it (harness.compare.anchor).
+What was measured beside the same thing in both runs does: the points of a cell
+beside one of them, whose blocks were in the same rounds; and that one (harness.compare.anchor) beside the eager of all
+other cells, in the same sessions.
 """
 
 from __future__ import annotations
@@ -72,13 +72,15 @@ class Ratio:
 
 
 def ratios(a: Side, b: Side, pairs: list[Pair], paired: bool) -> dict[str, Ratio]:
-    """By key; of points without a step time none. paired: whether what was measured beside them may be held against each
-    other; if not, step times alone are."""
+    """By key; of points without a step time none. paired: whether what was measured beside them may be held against
+    each other; if not, step times alone are."""
     direct = {pair.key: Ratio(error, TIMES) for pair, error in _direct(a, b, pairs)}
     if not paired:
         return {key: _bounded(ratio) for key, ratio in direct.items()}
     beside = _leaning_on_each_other(_beside_other_cells(a, b, pairs))
-    within = _leaning_on_each_other(_within_cells(a, b, pairs, {key: each.error for key, each in beside.items()}))
+    within = _leaning_on_each_other(
+        _within_cells(a, b, pairs, {key: each.error for key, each in beside.items()})
+    )
     return {
         pair.key: _bounded(each[pair.key])
         for pair in pairs
@@ -111,9 +113,7 @@ def _beside_other_cells(a: Side, b: Side, pairs: Sequence[Pair]) -> dict[str, Ra
     return found
 
 
-def _within_cells(
-    a: Side, b: Side, pairs: Sequence[Pair], beside: Mapping[str, Error]
-) -> dict[str, Ratio]:
+def _within_cells(a: Side, b: Side, pairs: Sequence[Pair], beside: Mapping[str, Error]) -> dict[str, Ratio]:
     """Of all but the point of each cell that its others are held against."""
     cells: dict[Place, list[Pair]] = defaultdict(list)
     for pair in pairs:
@@ -170,7 +170,7 @@ def _direct(a: Side, b: Side, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Err
             yield pair, of_a.over(of_b)
 
 
-def _states(a: Side, b: Side, pairs: list[Pair]) -> States:
+def _states(a: Side, b: Side, pairs: Sequence[Pair]) -> States:
     of_both: list[dict[str, Mapping[str, float]]] = [{}, {}]
     for pair in pairs:
         found = [side.by_session.get(pair.key) for side in (a, b)]
