@@ -55,7 +55,7 @@ def summary(found: Comparison) -> Iterator[str]:
     ways = dict.fromkeys(row.through for row in found.rows)
     said = [text for way, text in _THROUGH.items() if way in ways]
     if modes := sorted(one_line(way, 40) for way in ways if way not in _THROUGH):
-        beside = listed(modes) if len(modes) <= MOST_NAMED else "another mode"
+        beside = listed(modes, "or") if len(modes) <= MOST_NAMED else "another mode"
         said.insert(0, f"beside {beside} of the same cell and rounds")
     yield f"Compared {'; '.join(said)}."
 
