@@ -153,7 +153,7 @@ def _draft(a: Side, b: Side) -> _Draft:
     is_change = not facts.apart(a.facts, b.facts)
     pairs, out = left_out(a, b)
     floors = _floors(a, b, pairs)
-    found = ratios(a, b, pairs, floors, paired=is_change)
+    found = ratios(a, b, pairs, paired=is_change)
     rows = [_row(pair, found[pair.key]) for pair in pairs if pair.key in found]
     errors = {key: ratio.error for key, ratio in found.items()}
     own = [errors[key] for key, ratio in found.items() if ratio.through != TIMES] or list(errors.values())

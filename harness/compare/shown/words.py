@@ -10,17 +10,18 @@ from collections.abc import Iterator, Sequence
 
 from harness.compare.compared import VERDICTS, Comparison, Judged, Row
 from harness.compare.left_out import label
-from harness.compare.ratios import EAGER, OTHER_CELLS, TIMES
+from harness.compare.ratios import OTHER_CELLS, TIMES
 from harness.core.stats.intervals import Interval
 from harness.core.stats.verdicts import threshold
 from harness.core.warnings import WARNINGS
-from harness.report.table.formats import count, listed
+from harness.report.table.formats import count, listed, one_line
 
 HEADER = ("point", "a us", "b us", "b's speed / a's", "interval", "us a step", "through", "verdict")
 LEFT_OUT_HEADER = ("point", "why")
 DIFFERENCES_HEADER = ("", "a", "b")
+# Of more modes the table has their names.
+MOST_NAMED = 4
 _THROUGH = {
-    EAGER: "beside eager of the same cell and rounds",
     OTHER_CELLS: "beside the eager of other cells in the same sessions",
     TIMES: "by step times alone, with how far the machine drifts between sweeps",
 }
@@ -52,7 +53,11 @@ def summary(found: Comparison) -> Iterator[str]:
     else:
         yield f"Less than {100 * least:.1f} % is not told from none; verdicts are corrected for the number of points."
     ways = dict.fromkeys(row.through for row in found.rows)
-    yield f"Compared {'; '.join(_THROUGH[way] for way in ways)}."
+    said = [text for way, text in _THROUGH.items() if way in ways]
+    if modes := sorted(one_line(way, 40) for way in ways if way not in _THROUGH):
+        beside = listed(modes, "or") if len(modes) <= MOST_NAMED else "another mode"
+        said.insert(0, f"beside {beside} of the same cell and rounds")
+    yield f"Compared {'; '.join(said)}."
 
 
 def judged(each: Judged) -> str:
@@ -88,7 +93,7 @@ def _row(row: Row) -> list[str]:
         f"{ratio.estimate:.3f}",
         ends(ratio),
         f"{row.impact_us:+.3g}" if abs(row.impact_us) < 1000 else f"{row.impact_us:+.0f}",
-        row.through,
+        one_line(row.through, 40),
         row.judged.verdict,
     ]
 
