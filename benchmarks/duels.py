@@ -117,16 +117,13 @@ def main() -> int:
             if kind == BISECT:
                 met.append(_bisecting(Path(folder), cells, given))
                 continue
-            # In each with a loop of so many passes; of none, so that the copy is as different a folder as the other.
-            count = _calibrated() if kind == SLOW else 0
-            other = _planted(Path(folder) / kind, count)
-            own = _planted(Path(folder) / f"{kind}-a", 0)
             if kind == PAIRING:
+                own, other = (_planted(Path(folder) / f"{kind}-{arm}", 0) for arm in (A, B))
                 met.append(_pairing(own, other, cells[0], given))
                 continue
             for number in range(given.times):
                 rows.append(
-                    {"kind": kind, "passes": count, **_row(_duel(own, other, cells, given.seconds, number))}
+                    {"kind": kind, **_dueled(Path(folder) / kind, kind, cells, given.seconds, number)}
                 )
                 print(rows[-1], flush=True)
         if rows:
@@ -137,6 +134,14 @@ def main() -> int:
             print(f"{kind}: {dict(found)}")
             met.append(verdict(f"{' or '.join(right)} beside a {kind}", share, RIGHT, least=True))
     return 0 if all(met) else 1
+
+
+def _dueled(folder: Path, kind: str, cells: tuple[Cell, ...], seconds: float, number: int) -> dict[str, Any]:
+    """Of two environments that are made anew, with a loop that is calibrated in this minute."""
+    # The copy is as different a folder as the other, with a loop of no passes.
+    count = _calibrated() if kind == SLOW else 0
+    own, other = (_planted(folder / f"{number}-{arm}", passes) for arm, passes in ((A, 0), (B, count)))
+    return {"passes": count, **_row(_duel(own, other, cells, seconds, number))}
 
 
 def _bisecting(folder: Path, cells: tuple[Cell, ...], given: Any) -> bool:
