@@ -51,13 +51,14 @@ def label(values: Mapping[str, object]) -> str:
 def left_out(a: Side, b: Side) -> tuple[list[Pair], list[LeftOut]]:
     """What can be compared, in A's order; and what cannot."""
     of_a, of_b = a.rows(), b.rows()
+    driven = [name for name, side in (("A", a), ("B", b)) if side.is_driven]
+    other_worker = f"measured by a driver in {driven[0]} alone" if len(driven) == 1 else ""
     pairs, out = [], []
-    for key, row in {**of_b, **of_a}.items():
-        if why := _why(of_a.get(key), of_b.get(key)):
-            out.append(LeftOut(key, label(row), why))
-    for key, row in of_a.items():
-        if key in of_b and not _why(row, of_b[key]):
-            pairs.append(Pair(row, of_b[key]))
+    for key in dict.fromkeys([*of_a, *of_b]):
+        if why := _why(of_a.get(key), of_b.get(key)) or other_worker:
+            out.append(LeftOut(key, label(of_a.get(key) or of_b[key]), why))
+        else:
+            pairs.append(Pair(of_a[key], of_b[key]))
     return pairs, out
 
 

@@ -17,7 +17,7 @@ from harness.analysis.by_session import SPEEDUP, STEP, BySession
 from harness.analysis.run import Run, load_run
 from harness.compare.facts import facts_of
 from harness.core import schema
-from harness.core.axes import MODE
+from harness.core.axes import DEFAULTS, ENVIRONMENT, MODE
 from harness.core.errors import ConfigError
 from harness.core.files import beneath
 from harness.core.schema import OK, REFERENCE_MODE
@@ -50,6 +50,12 @@ class Side:
     def is_whole(self) -> bool:
         """Whether its sessions are known, and not only what they say together."""
         return bool(self.by_session)
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether it has other environments than `here`: then small drivers measured all of it, and not ranks
+        (docs/environments.md). What is around a step differs, and under train DistributedDataParallel is in one alone."""
+        return bool((self.points[ENVIRONMENT] != DEFAULTS[ENVIRONMENT]).any())
 
     def rows(self) -> dict[str, dict[str, object]]:
         """Point key -> its row."""

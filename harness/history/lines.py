@@ -55,7 +55,9 @@ def lines_of(sides: Sequence[Side]) -> list[Line]:
 
 
 def _machine(side: Side) -> str:
-    known = (side.facts.get(name, "") for name in OF_THE_MACHINE)
+    """And by what: what ranks measured and what drivers did have a key in common, but not a line."""
+    known = [side.facts.get(name, "") for name in OF_THE_MACHINE]
+    known.append("by drivers" if side.is_driven else "")
     return ", ".join(dict.fromkeys(text for text in known if text))
 
 

@@ -181,6 +181,19 @@ def test_what_is_left_out_says_why() -> None:
     assert len(found.rows) == 12
 
 
+def test_what_a_driver_measured_is_not_held_against_what_ranks_did() -> None:
+    """`here` has one key, whoever measured it; under train ranks have DistributedDataParallel and drivers have not."""
+    another = {"key": "another", "environment": "py312"}
+    driven = made_side(1, changes={key_of(0, "script"): another})
+    found = beside(made_side(0), driven)
+    assert not found.rows
+    assert {each.why for each in found.left_out if each.key == key_of(1, "eager")} == {
+        "measured by a driver in B alone"
+    }
+    both = beside(made_side(0, changes={key_of(0, "script"): another}), driven)
+    assert len(both.rows) == 16 and not both.left_out
+
+
 def test_where_two_builds_of_the_same_differ_by_much_nothing_is_told() -> None:
     found = beside(made_side(0, null_sd=0.1), made_side(1, slower={key_of(3, "script"): 2.0}))
     assert set(found.all_verdicts) == {UNDECIDED}

@@ -78,6 +78,15 @@ def test_machines_have_lines_of_their_own() -> None:
     assert len({line.machine for line in lines}) == 2
 
 
+def test_what_drivers_measured_has_lines_of_its_own() -> None:
+    ours, theirs = sides(0, 3), sides(1, 2)
+    for side in theirs:
+        side.points.loc[0, "environment"] = "py312"
+    lines = [line for line in lines_of([*ours, *theirs]) if line.key == key_of(3, "eager")]
+    assert [len(line.entries) for line in lines] == [3, 2]
+    assert [line.machine.endswith("by drivers") for line in lines] == [False, True]
+
+
 def test_runs_are_found_at_any_depth_in_the_order_of_time_and_behind_no_link(tmp_path: Path) -> None:
     root, outside = tmp_path / "results", tmp_path / "outside"
     write_run(root / "deep" / "er" / "first", 1, began="2026-01-01T00:00:00+00:00")
