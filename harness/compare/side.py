@@ -54,7 +54,7 @@ class Side:
     @property
     def is_driven(self) -> bool:
         """Whether it has other environments than `here`: then small drivers measured all of it, and not ranks
-        (docs/environments.md). What is around a step differs, and under train DistributedDataParallel is in one alone."""
+        (docs/environments.md). What is around a step differs: under train DistributedDataParallel is in one alone."""
         return bool((self.points[ENVIRONMENT] != DEFAULTS[ENVIRONMENT]).any())
 
     def rows(self) -> dict[str, dict[str, object]]:
