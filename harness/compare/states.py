@@ -24,6 +24,8 @@ from harness.core.stats.spread import Spread
 FEWEST_OTHERS = 4
 # Of a normal distribution: its standard deviation over the median of what values are away from 0.
 _OVER_MEDIAN = 1.4826
+# Of that median: so many values know a standard deviation as well as 0.37 times as many would by their squares.
+_EFFICIENCY = 0.37
 
 # Session -> time.
 Times = Mapping[str, float]
@@ -74,7 +76,7 @@ class States:
             return None
         apart = _OVER_MEDIAN * median(abs(log) for log, _ in found)
         own = median(standard**2 for _, standard in found)
-        return Spread(math.sqrt(max(apart**2 - own, 0.0)), len(found) - 1)
+        return Spread(math.sqrt(max(apart**2 - own, 0.0)), _EFFICIENCY * (len(found) - 1))
 
     def _speed(self, cell: str, of_a: Times, of_b: Times) -> Steady | None:
         sides = []
