@@ -23,6 +23,7 @@ from harness.crossover.values import (
     Grid,
     as_value,
 )
+from harness.crossover.words import deepest
 
 # Of a page: more would be a list that nobody looks through.
 MOST_MAPS = 24
@@ -59,18 +60,20 @@ def crossover_data(points: pd.DataFrame, predicted: Iterable[Crossover] = ()) ->
     every other axis), `cells` (depth, batch, value, low, high, known, mode), `model`, `notes` and `contours`, one for
     each threshold: `said` and `at`, a list of [depth, batch, low, high, side, least, most, measured]; None where there
     is no such batch. `refused`: why there is no map, a sentence each. `more`: maps that are left out, beyond the
-    MOST_MAPS with the most cells. `predicted`: the same of devices that were not measured, without cells. Names of
-    devices and modes are the table's own: a page must escape them.
+    MOST_MAPS with the most cells. `predicted`: the same of devices that were not measured, at most MOST_MAPS, without
+    cells; `placed` of each contour: whether it is known where it lies. Names of devices and modes are the table's own:
+    a page must escape them.
     """
+    foretold = _predicted(predicted)
     made = grids(points)
     most = sorted(range(len(made.grids)), key=lambda place: -len(made.grids[place].cells))[:MOST_MAPS]
     return {
         "thresholds": list(THRESHOLDS),
         "default": THRESHOLDS.index(DEFAULT_THRESHOLD),
         "maps": [_map(made.grids[place]) for place in sorted(most)],
-        "more": len(made.grids) - len(most),
+        "more": len(made.grids) - len(most) + max(len(foretold) - MOST_MAPS, 0),
         "refused": made.refused,
-        "predicted": _predicted(predicted),
+        "predicted": foretold[:MOST_MAPS],
     }
 
 
@@ -111,7 +114,7 @@ def _predicted(found: Iterable[Crossover]) -> list[dict[str, Any]]:
                 "contours": [],
             },
         )
-        made["contours"].append(_contour(each))
+        made["contours"].append({**_contour(each), "placed": deepest(each.contour).placed})
     return list(maps.values())
 
 

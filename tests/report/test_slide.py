@@ -94,6 +94,26 @@ def test_each_map_of_the_run_can_be_asked_for(page: Any) -> None:
         )
 
 
+def test_what_is_predicted_follows_the_threshold_or_is_said_not_to_be_known(page: Any) -> None:
+    options = page.locator("#slide-map option").all_inner_texts()
+    predicted = [place for place, text in enumerate(options) if "predicted" in text]
+    seen = set()
+    for place in predicted:
+        page.locator("#slide-map").select_option(str(place))
+        texts = []
+        for at in range(9):
+            slide(page, at)
+            texts.append(page.locator("#slide-said").inner_text().split("Predicted, not measured.")[0])
+            limit = page.locator("#slide-at").inner_text()
+            assert f"dispatch share below {limit}" in texts[-1].replace("\xa0", " ")
+            unknown = "it is not known" in texts[-1]
+            seen.add(unknown)
+            assert page.locator("#slide svg .unknown").count() == unknown
+            assert not unknown or page.locator("#slide .contour, #slide .band").count() == 0
+        assert len(set(texts)) == len(texts)
+    assert len(predicted) == 4 and seen == {True, False}
+
+
 def test_nothing_runs_over_and_no_rule_is_broken(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert broken_rules(page) == {}

@@ -45,7 +45,11 @@ text, never as HTML; nothing is requested. */
       "aria-label": `${label(map)}: ${contour.said}` });
     svg.append(make("rect", { x: LEFT, y: TOP, width: width - LEFT - RIGHT + 8, height: HEIGHT - TOP - BOTTOM, class: "frame" }));
 
-    const crossed = at.filter((each) => each.side === "crossed");
+    // Of what is predicted: a band over most of the map is no knowledge of where the line lies.
+    if (contour.placed === false) {
+      svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: (TOP + HEIGHT - BOTTOM) / 2, class: "middle unknown" }, "not known"));
+    }
+    const crossed = at.filter((each) => each.side === "crossed" && contour.placed !== false);
     const point = (each, end) => `${x(each[end]).toFixed(1)},${y(each.depth).toFixed(1)}`;
     if (crossed.length > 1) {
       const ring = [...crossed.map((each) => point(each, "low")), ...crossed.toReversed().map((each) => point(each, "high"))];
@@ -56,7 +60,7 @@ text, never as HTML; nothing is requested. */
       svg.append(make("line", { x1: x(only.low), x2: x(only.high), y1: y(only.depth), y2: y(only.depth), class: "band-line" }));
       svg.append(make("circle", { cx: x(only.batch), cy: y(only.depth), r: 4, class: "contour" }));
     }
-    for (const each of at.filter((one) => one.measured && one.side !== "crossed")) {
+    for (const each of at.filter((one) => one.measured && one.side !== "crossed" && contour.placed !== false)) {
       const [place, arrow] = each.side === "beyond" ? [x(each.most) + 12, "\u25b6"] : [x(each.least) - 12, "\u25c0"];
       svg.append(make("text", { x: place, y: y(each.depth) + 4, class: "middle" }, arrow));
     }
@@ -87,18 +91,16 @@ text, never as HTML; nothing is requested. */
   // ---- all of it
   function show() {
     const map = maps[Number(id("slide-map").value)], threshold = data.thresholds[Number(id("slide-threshold").value)];
-    // Of what is predicted there may be fewer thresholds.
     const contour = map.contours.find((each) => each.threshold === threshold);
     id("slide-at").textContent = percent(threshold);
     id("slide-threshold").setAttribute("aria-valuetext", percent(threshold));
     id("slide-mark").textContent = `${id("slide-mark").dataset.mark}.`;
     id("slide-mark").hidden = map.of.device_kind !== "emulated";
-    id("slide-said").textContent = contour
-      ? [contour.said, map.predicted ? "Predicted, not measured." : "", `Between the cells: ${map.model}.`, ...map.notes,
-        data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ")
-      : "Nothing is predicted for this threshold.";
+    id("slide-said").textContent = [contour.said,
+      map.predicted ? `Predicted, not measured. By: ${map.model}.` : `Between the cells: ${map.model}.`, ...map.notes,
+      data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ");
     const width = Math.max(LEAST_WIDTH, Math.min(MOST_WIDTH, id("slide-box").clientWidth - 2));
-    id("slide-box").replaceChildren(...(contour ? [drawn(map, contour, width)] : []));
+    id("slide-box").replaceChildren(drawn(map, contour, width));
   }
 
   const list = id("slide-map"), range = id("slide-threshold");
