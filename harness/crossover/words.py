@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.crossover.values import BELOW, BEYOND, GAIN, At
+from harness.crossover.values import BELOW, BEYOND, GAIN, SHARE, At
+
+# What a map shows.
+TITLES = {SHARE: "dispatch share of eager", GAIN: "saved by the fastest mode"}
 
 
 def said(

@@ -1,6 +1,6 @@
 /* The crossover map with a threshold that one slides.
 
-In: the JSON in #crossover (harness.crossover.data.crossover_data). Out: what stands in #slide. Every text is set as
+In: the JSON in #crossover (harness.crossover.data.crossover_data, each map with its label). Out: what stands in #slide. Every text is set as
 text, never as HTML; nothing is requested. */
 "use strict";
 (() => {
@@ -11,7 +11,6 @@ text, never as HTML; nothing is requested. */
   const maps = [...data.maps, ...data.predicted.map((each) => ({ ...each, cells: [], predicted: true }))];
   if (!maps.length) return;
 
-  const TITLES = { share: "dispatch share of eager", gain: "saved by the fastest mode" };
   const LEFT = 44, RIGHT = 34, TOP = 16, BOTTOM = 40, HEIGHT = 300, LEAST_WIDTH = 280, MOST_WIDTH = 720;
   const make = (tag, attributes, text) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -20,14 +19,6 @@ text, never as HTML; nothing is requested. */
     return made;
   };
   const percent = (value) => `${Math.round(1000 * value) / 10} %`;
-
-  // ---- what a map is called: by what maps differ in
-  const names = [...new Set(maps.flatMap((each) => Object.keys(each.of)))]
-    .filter((name) => new Set(maps.map((each) => String(each.of[name] ?? ""))).size > 1)
-    // The name says the kind of device too.
-    .filter((name, _, all) => name !== "device_kind" || !all.includes("device_name"));
-  const label = (map) => [TITLES[map.kind], map.predicted ? "predicted" : "",
-    ...names.filter((name) => (map.of[name] ?? "") !== "").map((name) => `${name} ${map.of[name]}`)].filter(Boolean).join(", ");
 
   // ---- one map
   function drawn(map, contour, width) {
@@ -42,7 +33,7 @@ text, never as HTML; nothing is requested. */
     };
     const x = scale(batches, LEFT + 8, width - RIGHT), y = scale(depths, HEIGHT - BOTTOM - 8, TOP + 8);
     const svg = make("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img",
-      "aria-label": `${label(map)}: ${contour.said}` });
+      "aria-label": `${map.label}: ${contour.said}` });
     svg.append(make("rect", { x: LEFT, y: TOP, width: width - LEFT - RIGHT + 8, height: HEIGHT - TOP - BOTTOM, class: "frame" }));
 
     // Of what is predicted: a band over most of the map is no knowledge of where the line lies.
@@ -107,7 +98,7 @@ text, never as HTML; nothing is requested. */
   list.replaceChildren(...maps.map((map, place) => {
     const option = document.createElement("option");
     option.value = String(place);
-    option.textContent = label(map);
+    option.textContent = map.label;
     return option;
   }));
   range.max = String(data.thresholds.length - 1);
