@@ -126,7 +126,7 @@ def _at(at: At) -> list[Any]:
     numbers = (at.depth, at.batch, at.low, at.high)
     depth, *batches = (_short(number) for number in numbers)
     ends = [batch if batch else None for batch in batches]
-    return [depth, *ends, at.side, _short(at.least), _short(at.most), at.measured]
+    return [depth, *ends, at.side, at.least, at.most, at.measured]
 
 
 def _short(number: float) -> float | None:

@@ -72,7 +72,7 @@ text, never as HTML; nothing is requested. */
       svg.append(make("text", { x: x(batch), y: HEIGHT - BOTTOM + 16, class: "middle small" }, batch.toLocaleString("en")));
     }
     for (const depth of ticks(known.map((cell) => cell.depth || 1), 8)) {
-      svg.append(make("text", { x: LEFT - 6, y: y(depth) + 4, class: "end small" }, String(depth)));
+      svg.append(make("text", { x: LEFT - 12, y: y(depth) + 4, class: "end small" }, String(depth)));
     }
     svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 6, class: "middle small" }, "batch"));
     svg.append(make("text", { x: 4, y: 11, class: "small" }, "depth"));

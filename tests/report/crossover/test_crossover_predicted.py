@@ -72,6 +72,8 @@ def test_the_data_of_a_page_says_at_each_threshold_whether_a_prediction_is_known
         (each.of["device_name"], each.threshold): "it is not known" not in each.said for each in found
     }
     assert set(told.values()) == {True, False}
+    ends = {(at[5], at[6]) for one in maps for each in one["contours"] for at in each["at"]}
+    assert ends == {(1, LARGEST_BATCH)}
 
 
 def test_at_the_crossover_the_device_takes_all_but_the_threshold_of_the_hosts_time() -> None:
