@@ -99,8 +99,9 @@ def _crossovers(
         of = of_run(predicted_crossovers(run, devices, THRESHOLDS), label)
         drawn[label] = [each for each in of if each.threshold == DEFAULT_THRESHOLD]
         foretold += of
-    write_table(rows([*crossovers(table, THRESHOLDS), *foretold]), made, CROSSOVER)
-    return drawn, crossover_data(table, foretold)
+    found = [*crossovers(table, THRESHOLDS), *foretold]
+    write_table(rows(found), made, CROSSOVER)
+    return drawn, crossover_data(found)
 
 
 def _draw(

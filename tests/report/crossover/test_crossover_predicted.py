@@ -30,7 +30,7 @@ def test_the_devices_stand_beside_each_other_marked_as_predicted() -> None:
         assert not each.cells
         assert each.said.startswith(f"Predicted for {each.of['device_name']}, not measured: At depth 64")
     assert set(rows(found)["measured"]) == {"predicted"}
-    assert len(crossover_data(RUN.points, found)["predicted"]) == 4
+    assert len(crossover_data(found)["predicted"]) == 4
 
 
 def test_a_higher_threshold_is_reached_at_no_larger_a_batch() -> None:
@@ -62,7 +62,7 @@ def test_a_band_over_more_than_a_factor_of_100_is_no_knowledge_and_the_sentence_
 
 def test_the_data_of_a_page_says_at_each_threshold_whether_a_prediction_is_known() -> None:
     found = predicted_crossovers(RUN, profiles(), THRESHOLDS)
-    maps = crossover_data(RUN.points, found)["predicted"]
+    maps = crossover_data(found)["predicted"]
     told = {
         (one["of"]["device_name"], each["threshold"]): each["placed"]
         for one in maps
