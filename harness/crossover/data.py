@@ -1,6 +1,6 @@
 """Crossovers as data: for a page that slides the threshold, and as a table.
 
-In: a table of points. Out: plain values that JSON takes, rows. Must not know pages or files.
+In: a table of points; crossovers. Out: plain values that JSON takes, rows. Must not know pages or files.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from harness.crossover.values import (
     THRESHOLDS,
     At,
     Crossover,
-    Grid,
     as_value,
 )
+from harness.crossover.words import deepest
 
 # Of a page: more would be a list that nobody looks through.
 MOST_MAPS = 24
@@ -52,67 +52,66 @@ def crossovers(points: pd.DataFrame, thresholds: Sequence[float] = (DEFAULT_THRE
     return [found for grid in grids(points).grids for found in crossings(grid, thresholds)]
 
 
-def crossover_data(points: pd.DataFrame, predicted: Iterable[Crossover] = ()) -> dict[str, Any]:
-    """What a page needs to draw every map and to slide its threshold.
+def crossover_data(found: Iterable[Crossover]) -> dict[str, Any]:
+    """What a page needs to draw every map and to slide its threshold. found: measured ones (`crossovers` of THRESHOLDS)
+    and predicted ones, of each map all thresholds.
 
     `thresholds`; `default`: which of them is shown first; `maps`: one for each grid, with `kind`, `of` (its value on
     every other axis), `cells` (depth, batch, value, low, high, known, mode), `model`, `notes` and `contours`, one for
     each threshold: `said` and `at`, a list of [depth, batch, low, high, side, least, most, measured]; None where there
-    is no such batch. `refused`: why there is no map, a sentence each. `more`: maps that are left out, beyond the
-    MOST_MAPS with the most cells. `predicted`: the same of devices that were not measured, without cells. Names of
-    devices and modes are the table's own: a page must escape them.
+    is no such batch. `more`: maps that are left out, beyond the MOST_MAPS with the most cells. `predicted`: the same of
+    devices that were not measured, at most MOST_MAPS, without cells; `placed` of each contour: whether it is known
+    where it lies. Names of devices and modes are the table's own: a page must escape them.
     """
-    made = grids(points)
-    most = sorted(range(len(made.grids)), key=lambda place: -len(made.grids[place].cells))[:MOST_MAPS]
+    maps: dict[tuple[object, ...], list[Crossover]] = {}
+    for each in found:
+        maps.setdefault((each.predicted, each.kind, *each.of.items()), []).append(each)
+    measured = [of for of in maps.values() if not of[0].predicted]
+    predicted = [of for of in maps.values() if of[0].predicted]
+    most = sorted(range(len(measured)), key=lambda place: -len(measured[place][0].cells))[:MOST_MAPS]
     return {
         "thresholds": list(THRESHOLDS),
         "default": THRESHOLDS.index(DEFAULT_THRESHOLD),
-        "maps": [_map(made.grids[place]) for place in sorted(most)],
-        "more": len(made.grids) - len(most),
-        "refused": made.refused,
-        "predicted": _predicted(predicted),
+        "maps": [_map(measured[place]) for place in sorted(most)],
+        "more": len(measured) - len(most) + max(len(predicted) - MOST_MAPS, 0),
+        "predicted": [_predicted(of) for of in predicted[:MOST_MAPS]],
     }
 
 
-def _map(grid: Grid) -> dict[str, Any]:
-    each = crossings(grid, THRESHOLDS)
+def _map(each: Sequence[Crossover]) -> dict[str, Any]:
+    """each: one for each threshold."""
+    first = each[0]
     return {
-        "kind": grid.kind,
-        "of": dict(grid.of),
+        "kind": first.kind,
+        "of": dict(first.of),
         "cells": [
             {
                 "depth": cell.depth,
                 "batch": cell.batch,
-                "value": _short(as_value(grid.kind, cell.log_ratio)),
-                "low": _short(as_value(grid.kind, cell.log_ratio - 2 * cell.sd)),
-                "high": _short(as_value(grid.kind, cell.log_ratio + 2 * cell.sd)),
+                "value": _short(as_value(first.kind, cell.log_ratio)),
+                "low": _short(as_value(first.kind, cell.log_ratio - 2 * cell.sd)),
+                "high": _short(as_value(first.kind, cell.log_ratio + 2 * cell.sd)),
                 "known": cell.known,
                 "mode": cell.mode,
             }
-            for cell in grid.cells
+            for cell in first.cells
         ],
-        "model": each[0].model,
-        "notes": list(each[0].notes),
+        "model": first.model,
+        "notes": list(first.notes),
         "contours": [_contour(found) for found in each],
     }
 
 
-def _predicted(found: Iterable[Crossover]) -> list[dict[str, Any]]:
-    maps: dict[tuple[object, ...], dict[str, Any]] = {}
-    for each in found:
-        key = (each.kind, *each.of.values())
-        made = maps.setdefault(
-            key,
-            {
-                "kind": each.kind,
-                "of": dict(each.of),
-                "model": each.model,
-                "notes": list(each.notes),
-                "contours": [],
-            },
-        )
-        made["contours"].append(_contour(each))
-    return list(maps.values())
+def _predicted(each: Sequence[Crossover]) -> dict[str, Any]:
+    contours = [{**_contour(found), "placed": deepest(found.contour).placed} for found in each]
+    first = each[0]
+    return {
+        "kind": first.kind,
+        "of": dict(first.of),
+        "model": first.model,
+        "notes": list(first.notes),
+        "contours": contours,
+    }
 
 
 def _contour(found: Crossover) -> dict[str, Any]:
@@ -123,7 +122,7 @@ def _at(at: At) -> list[Any]:
     numbers = (at.depth, at.batch, at.low, at.high)
     depth, *batches = (_short(number) for number in numbers)
     ends = [batch if batch else None for batch in batches]
-    return [depth, *ends, at.side, _short(at.least), _short(at.most), at.measured]
+    return [depth, *ends, at.side, at.least, at.most, at.measured]
 
 
 def _short(number: float) -> float | None:

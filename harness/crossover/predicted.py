@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -57,9 +59,8 @@ def predicted_crossovers(
     found = []
     for profile in of:
         target = target_of(run, profile)
-        for cost in costs:
-            for width in widths:
-                found += [_crossover(cost, width, target, profile, each, measured) for each in thresholds]
+        for cost, width in product(costs, widths):
+            found += _crossovers(cost, width, target, profile, thresholds, measured)
     return found
 
 
@@ -88,15 +89,20 @@ def _depths(rows: pd.DataFrame) -> set[int]:
     return {depths[round(place)] for place in np.linspace(0, len(depths) - 1, MOST_DEPTHS)}
 
 
-def _crossover(
-    cost: ModeCost, width: int, target: Target, profile: Profile, threshold: float, measured: set[int]
-) -> Crossover:
-    """measured: the depths of the run; those that the cost was fitted on count."""
+def _crossovers(
+    cost: ModeCost,
+    width: int,
+    target: Target,
+    profile: Profile,
+    thresholds: Sequence[float],
+    measured: set[int],
+) -> list[Crossover]:
+    """For each threshold one. measured: the depths of the run; those that the cost was fitted on count."""
     low, high = cost.seen["depth"]
     seen = {depth for depth in measured if low <= depth <= high}
     depths = sorted({round(depth) for depth in np.geomspace(low, high, DEPTHS)} | seen)
     lines = (_Line(cost, width, depth, target, profile) for depth in depths)
-    contour = tuple(_at(line, threshold, line.depth in seen) for line in lines)
+    contours = list(zip(*(_ats(line, thresholds, line.depth in seen) for line in lines), strict=True))
     of = {
         "run": "",
         "device_kind": "predicted",
@@ -110,10 +116,12 @@ def _crossover(
         axes.AUTOGRAD: cost.autograd,
         axes.ENVIRONMENT: axes.DEFAULTS[axes.ENVIRONMENT],
     }
-    text = f"Predicted for {target.name}, not measured: {said(SHARE, threshold, deepest(contour), predicted=True)}"
-    return Crossover(
-        SHARE, threshold, of, contour, (), MODEL, text, predicted=True, notes=_notes(cost, profile)
-    )
+    notes, head = _notes(cost, profile), f"Predicted for {target.name}, not measured: "
+    made = []
+    for threshold, contour in zip(thresholds, contours, strict=True):
+        text = head + said(SHARE, threshold, deepest(contour), predicted=True)
+        made.append(Crossover(SHARE, threshold, of, contour, (), MODEL, text, predicted=True, notes=notes))
+    return made
 
 
 @dataclass(frozen=True)
@@ -143,17 +151,26 @@ class _Line:
         return math.exp(-low), math.exp(high)
 
 
-def _at(line: _Line, threshold: float, measured: bool) -> At:
+def _ats(line: _Line, thresholds: Sequence[float], measured: bool) -> list[At]:
+    """For each threshold one."""
     case = line.case()
 
-    def least(factor: float) -> float:
-        """The batch from which on the device is busy for all but the threshold, if it takes `factor` as long."""
-        return _first(lambda batch: case.at(batch).device_us * factor >= (1 - threshold) * case.issue)
+    @cache
+    def device_us(batch: int) -> float:
+        return case.at(batch).device_us
 
-    batch = least(1.0)
-    low, high = line.error(batch)
-    ends = (least(high), least(low)) if math.isfinite(low + high) else (0.0, math.inf)
-    return At(float(line.depth), batch, *ends, 1.0, float(LARGEST_BATCH), measured)
+    def least(threshold: float, factor: float) -> float:
+        """The batch from which on the device is busy for all but the threshold, if it takes `factor` as long."""
+        return _first(lambda batch: device_us(batch) * factor >= (1 - threshold) * case.issue)
+
+    made = []
+    for threshold in thresholds:
+        batch = least(threshold, 1.0)
+        low, high = line.error(batch)
+        known = math.isfinite(low + high)
+        ends = (least(threshold, high), least(threshold, low)) if known else (0.0, math.inf)
+        made.append(At(float(line.depth), batch, *ends, 1.0, float(LARGEST_BATCH), measured))
+    return made
 
 
 def _first(holds: Callable[[int], bool]) -> float:

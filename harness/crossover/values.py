@@ -18,6 +18,9 @@ THRESHOLDS = (0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 DEFAULT_THRESHOLD = 0.1
 
 CROSSED, BEYOND, BELOW = "crossed", "beyond", "below"
+# An interval from below the smallest batch, or from a batch that is so many times smaller than where it ends, is no
+# knowledge of where a predicted line lies.
+UNKNOWN = 100.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class At:
     def known(self) -> bool:
         """Whether anything is: not where it may be below and beyond."""
         return not (self.low <= 0 and math.isinf(self.high))
+
+    @property
+    def placed(self) -> bool:
+        """Whether the interval says where it lies: within a factor of UNKNOWN of batches, or surely beyond."""
+        if math.isinf(self.high):
+            return math.isinf(self.low)
+        return self.high <= UNKNOWN * max(self.low, self.least)
 
 
 @dataclass(frozen=True)

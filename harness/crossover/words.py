@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.crossover.values import BELOW, BEYOND, GAIN, At
+from harness.crossover.values import BELOW, BEYOND, GAIN, SHARE, At
+
+# What a map shows.
+TITLES = {SHARE: "dispatch share of eager", GAIN: "saved by the fastest mode"}
 
 
 def said(
@@ -36,6 +39,11 @@ def said(
     )
     if not at.known:
         return f"{where} interpreter may or may not matter ({limit}): the intervals cannot tell."
+    if predicted and not at.placed:
+        low, high = end_words(at)
+        it = f"At depth {at.depth:.0f} it" if at.depth > 0 else "It"
+        text = f"{it} is not known where the interpreter stops mattering ({limit})"
+        return f"{text}: anywhere from batch {low} to {high}."
     if at.side == BELOW:
         text = f"{where} interpreter does not matter ({limit}) at {reach}"
         if math.isinf(at.high):
@@ -54,9 +62,15 @@ def said(
 
 def batch_words(at: At) -> str:
     """`910 [700, 1,200]`; `[below 1, 1,200]`, `[700, beyond 4,096]` where an end is not in what is known."""
+    low, high = end_words(at)
+    return f"{rounded(at.batch)} [{low}, {high}]"
+
+
+def end_words(at: At) -> tuple[str, str]:
+    """The ends of an interval, each a batch or what it is below or beyond."""
     low = rounded(at.low) if at.low > 0 else f"below {rounded(at.least)}"
     high = rounded(at.high) if math.isfinite(at.high) else f"beyond {rounded(at.most)}"
-    return f"{rounded(at.batch)} [{low}, {high}]"
+    return low, high
 
 
 def rounded(batch: float) -> str:

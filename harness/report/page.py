@@ -21,6 +21,7 @@ from harness.report.findings.foremost import RULE, answer, foremost
 from harness.report.findings.told import Told
 from harness.report.interactive.data import embedded, points_json
 from harness.report.interactive.library import NoLibrary, is_safe, library
+from harness.report.interactive.maps import labelled
 from harness.report.interactive.policy import policy
 from harness.report.plotting import load_matplotlib
 from harness.report.shown.grouped import Group, grouped, picture, showing
@@ -113,7 +114,7 @@ def render(content: Content) -> str:
             emulated_mark=EMULATED_MARK,
             # Neither is text of anybody's: JSON without a character of HTML, and scripts known by their hashes.
             points=Markup(points_json(content.table, *_colours(content.table))) if headers else "",
-            crossover=Markup(embedded(content.crossover))
+            crossover=Markup(embedded(labelled(content.crossover)))
             if content.crossover.get("maps") and headers
             else "",
             scripts=[Markup(script) for script in scripts],

@@ -86,18 +86,22 @@ def write_report(runs: Sequence[Run], out: Path, *, all_figures: bool = False) -
 def _crossovers(
     runs: Sequence[Run], table: pd.DataFrame, made: Made
 ) -> tuple[dict[str, list[Crossover]], dict[str, Any]]:
-    """Write crossover.csv; answers what is predicted of other devices, by label of the run, and the maps of a page."""
+    """Write crossover.csv; answers what is predicted of other devices at the threshold of the figures, by label of the
+    run, and the maps of a page."""
     from harness.crossover.data import crossover_data, crossovers, rows
     from harness.crossover.predicted import of_run, predicted_crossovers, profiles
-    from harness.crossover.values import THRESHOLDS
+    from harness.crossover.values import DEFAULT_THRESHOLD, THRESHOLDS
 
-    devices, predicted = profiles(), {}
+    devices, foretold = profiles(), []
+    drawn: dict[str, list[Crossover]] = {}
     for label, run in zip(labels(runs), runs, strict=True):
         label = label if len(runs) > 1 else ""
-        predicted[label] = of_run(predicted_crossovers(run, devices), label)
-    found = [*crossovers(table, THRESHOLDS), *(each for of in predicted.values() for each in of)]
+        of = of_run(predicted_crossovers(run, devices, THRESHOLDS), label)
+        drawn[label] = [each for each in of if each.threshold == DEFAULT_THRESHOLD]
+        foretold += of
+    found = [*crossovers(table, THRESHOLDS), *foretold]
     write_table(rows(found), made, CROSSOVER)
-    return predicted, crossover_data(table, [each for of in predicted.values() for each in of])
+    return drawn, crossover_data(found)
 
 
 def _draw(

@@ -10,6 +10,7 @@ import pytest
 from browsing import broken_rules, opened
 from synthetic import make_points, make_run
 
+from harness.report.interactive.maps import labelled
 from harness.report.write import write_report
 
 DEPTHS, BATCHES = (4, 16, 64), (1, 16, 256, 4096)
@@ -85,13 +86,54 @@ def test_it_is_moved_by_keys_and_says_what_it_is_at(page: Any) -> None:
 def test_each_map_of_the_run_can_be_asked_for(page: Any) -> None:
     options = page.locator("#slide-map option").all_inner_texts()
     measured = [text for text in options if "predicted" not in text]
-    assert len(measured) == 4 and any("devices 2" in text for text in measured)
+    assert len(measured) == 4 and any("2 devices" in text for text in measured)
+    assert len(set(options)) == len(options) and not any("device_name" in text for text in options)
     for place in range(len(options)):
         page.locator("#slide-map").select_option(str(place))
         assert "stops mattering" in page.locator("#slide-said").inner_text() or place >= len(measured)
         assert ("Predicted, not measured." in page.locator("#slide-said").inner_text()) == (
             "predicted" in options[place]
         )
+
+
+def test_a_map_is_called_by_what_it_differs_in_in_the_words_of_the_figures() -> None:
+    def of(**values: Any) -> dict[str, Any]:
+        own = {"device_kind": "cuda", "device_name": "H100", "family": "mlp-64x*", "width": 64, "devices": 1}
+        return {"kind": "share", "of": {**own, "workload": "forward", **values}}
+
+    predicted = of(device_kind="predicted", device_name="H200")
+    maps = [of(), of(devices=2, workload="train"), of(family="mlp-512x*", width=512)]
+    made = labelled({"maps": maps, "predicted": [predicted], "more": 0})
+    assert [each["label"] for each in made["maps"]] == [
+        "dispatch share of eager, 1 device, width 64, forward, H100",
+        "dispatch share of eager, 2 devices, width 64, train, H100",
+        "dispatch share of eager, 1 device, width 512, forward, H100",
+    ]
+    assert made["predicted"][0]["label"] == (
+        "dispatch share of eager, predicted, 1 device, width 64, forward, H200"
+    )
+    alike = labelled({"maps": [of(), of(device_kind="emulated")], "predicted": []})
+    assert [each["label"].split(", ")[1] for each in alike["maps"]] == ["cuda", "emulated"]
+
+
+def test_what_is_predicted_follows_the_threshold_or_is_said_not_to_be_known(page: Any) -> None:
+    options = page.locator("#slide-map option").all_inner_texts()
+    predicted = [place for place, text in enumerate(options) if "predicted" in text]
+    seen = set()
+    for place in predicted:
+        page.locator("#slide-map").select_option(str(place))
+        texts = []
+        for at in range(9):
+            slide(page, at)
+            texts.append(page.locator("#slide-said").inner_text().split("Predicted, not measured.")[0])
+            limit = page.locator("#slide-at").inner_text()
+            assert f"dispatch share below {limit}" in texts[-1].replace("\xa0", " ")
+            unknown = "it is not known" in texts[-1]
+            seen.add(unknown)
+            assert page.locator("#slide svg .unknown").count() == unknown
+            assert not unknown or page.locator("#slide .contour, #slide .band").count() == 0
+        assert len(set(texts)) == len(texts)
+    assert len(predicted) == 4 and seen == {True, False}
 
 
 def test_nothing_runs_over_and_no_rule_is_broken(page: Any) -> None:

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from harness.core.axes import AUTOGRAD, DEFAULTS
-from harness.crossover.values import BELOW, At, Crossover
-from harness.crossover.words import deepest, rounded
+from harness.crossover.values import BELOW, UNKNOWN, At, Crossover
+from harness.crossover.words import deepest, end_words
 from harness.report.figures.drawing.contours import draw_band, draw_contour, draw_ends, log_panel
 from harness.report.figures.drawing.panel import Panel
 from harness.report.figures.drawing.sheet import Headline, sheet
@@ -30,9 +30,6 @@ SIZE = (2.15, 1.9)
 # On other axes contours are apart: a row of panels each, or a figure.
 APART = ("workload", "width", "dtype", AUTOGRAD)
 MOST_ROWS = 3
-# An interval from below the smallest batch, or from a batch that is so many times smaller than where it ends, is no
-# knowledge of where a line lies.
-UNKNOWN = 100.0
 # The panels end so many times beyond the last thing that there is to see.
 ROOM = 1.5
 
@@ -76,15 +73,13 @@ def draw(found: Sequence[Crossover], headline: Headline) -> tuple[matplotlib.fig
 
 def _is_known(each: Crossover) -> bool:
     """Whether at the deepest model that was measured the interval says where the line lies."""
-    at = deepest(each.contour)
-    return at.known and math.isfinite(at.high) and at.high <= UNKNOWN * max(at.low, at.least)
+    return deepest(each.contour).placed
 
 
 def _say_not_known(panel: Panel, at: At) -> None:
     """In place of a band over most of the panel."""
     x, y = panel.left + panel.width / 2, panel.bottom + panel.height / 2
-    low = f"{rounded(at.low)}" if at.low > 0 else f"below {rounded(at.least)}"
-    high = rounded(at.high) if math.isfinite(at.high) else f"beyond {rounded(at.most)}"
+    low, high = end_words(at)
     look = {"ha": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 2.0}}
     panel.text(x, y, "not known", va="bottom", weight="bold", color=INK, **look)
     where = f"at depth {at.depth:.0f} anywhere\nfrom {low} to {high}"

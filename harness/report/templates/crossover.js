@@ -1,6 +1,6 @@
 /* The crossover map with a threshold that one slides.
 
-In: the JSON in #crossover (harness.crossover.data.crossover_data). Out: what stands in #slide. Every text is set as
+In: the JSON in #crossover (harness.crossover.data.crossover_data, each map with its label). Out: what stands in #slide. Every text is set as
 text, never as HTML; nothing is requested. */
 "use strict";
 (() => {
@@ -11,7 +11,6 @@ text, never as HTML; nothing is requested. */
   const maps = [...data.maps, ...data.predicted.map((each) => ({ ...each, cells: [], predicted: true }))];
   if (!maps.length) return;
 
-  const TITLES = { share: "dispatch share of eager", gain: "saved by the fastest mode" };
   const LEFT = 44, RIGHT = 34, TOP = 16, BOTTOM = 40, HEIGHT = 300, LEAST_WIDTH = 280, MOST_WIDTH = 720;
   const make = (tag, attributes, text) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -20,14 +19,6 @@ text, never as HTML; nothing is requested. */
     return made;
   };
   const percent = (value) => `${Math.round(1000 * value) / 10} %`;
-
-  // ---- what a map is called: by what maps differ in
-  const names = [...new Set(maps.flatMap((each) => Object.keys(each.of)))]
-    .filter((name) => new Set(maps.map((each) => String(each.of[name] ?? ""))).size > 1)
-    // The name says the kind of device too.
-    .filter((name, _, all) => name !== "device_kind" || !all.includes("device_name"));
-  const label = (map) => [TITLES[map.kind], map.predicted ? "predicted" : "",
-    ...names.filter((name) => (map.of[name] ?? "") !== "").map((name) => `${name} ${map.of[name]}`)].filter(Boolean).join(", ");
 
   // ---- one map
   function drawn(map, contour, width) {
@@ -42,10 +33,14 @@ text, never as HTML; nothing is requested. */
     };
     const x = scale(batches, LEFT + 8, width - RIGHT), y = scale(depths, HEIGHT - BOTTOM - 8, TOP + 8);
     const svg = make("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img",
-      "aria-label": `${label(map)}: ${contour.said}` });
+      "aria-label": `${map.label}: ${contour.said}` });
     svg.append(make("rect", { x: LEFT, y: TOP, width: width - LEFT - RIGHT + 8, height: HEIGHT - TOP - BOTTOM, class: "frame" }));
 
-    const crossed = at.filter((each) => each.side === "crossed");
+    // Of what is predicted: a band over most of the map is no knowledge of where the line lies.
+    if (contour.placed === false) {
+      svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: (TOP + HEIGHT - BOTTOM) / 2, class: "middle unknown" }, "not known"));
+    }
+    const crossed = at.filter((each) => each.side === "crossed" && contour.placed !== false);
     const point = (each, end) => `${x(each[end]).toFixed(1)},${y(each.depth).toFixed(1)}`;
     if (crossed.length > 1) {
       const ring = [...crossed.map((each) => point(each, "low")), ...crossed.toReversed().map((each) => point(each, "high"))];
@@ -56,7 +51,7 @@ text, never as HTML; nothing is requested. */
       svg.append(make("line", { x1: x(only.low), x2: x(only.high), y1: y(only.depth), y2: y(only.depth), class: "band-line" }));
       svg.append(make("circle", { cx: x(only.batch), cy: y(only.depth), r: 4, class: "contour" }));
     }
-    for (const each of at.filter((one) => one.measured && one.side !== "crossed")) {
+    for (const each of at.filter((one) => one.measured && one.side !== "crossed" && contour.placed !== false)) {
       const [place, arrow] = each.side === "beyond" ? [x(each.most) + 12, "\u25b6"] : [x(each.least) - 12, "\u25c0"];
       svg.append(make("text", { x: place, y: y(each.depth) + 4, class: "middle" }, arrow));
     }
@@ -77,7 +72,7 @@ text, never as HTML; nothing is requested. */
       svg.append(make("text", { x: x(batch), y: HEIGHT - BOTTOM + 16, class: "middle small" }, batch.toLocaleString("en")));
     }
     for (const depth of ticks(known.map((cell) => cell.depth || 1), 8)) {
-      svg.append(make("text", { x: LEFT - 6, y: y(depth) + 4, class: "end small" }, String(depth)));
+      svg.append(make("text", { x: LEFT - 12, y: y(depth) + 4, class: "end small" }, String(depth)));
     }
     svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 6, class: "middle small" }, "batch"));
     svg.append(make("text", { x: 4, y: 11, class: "small" }, "depth"));
@@ -87,25 +82,23 @@ text, never as HTML; nothing is requested. */
   // ---- all of it
   function show() {
     const map = maps[Number(id("slide-map").value)], threshold = data.thresholds[Number(id("slide-threshold").value)];
-    // Of what is predicted there may be fewer thresholds.
     const contour = map.contours.find((each) => each.threshold === threshold);
     id("slide-at").textContent = percent(threshold);
     id("slide-threshold").setAttribute("aria-valuetext", percent(threshold));
     id("slide-mark").textContent = `${id("slide-mark").dataset.mark}.`;
     id("slide-mark").hidden = map.of.device_kind !== "emulated";
-    id("slide-said").textContent = contour
-      ? [contour.said, map.predicted ? "Predicted, not measured." : "", `Between the cells: ${map.model}.`, ...map.notes,
-        data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ")
-      : "Nothing is predicted for this threshold.";
+    id("slide-said").textContent = [contour.said,
+      map.predicted ? `Predicted, not measured. By: ${map.model}.` : `Between the cells: ${map.model}.`, ...map.notes,
+      data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ");
     const width = Math.max(LEAST_WIDTH, Math.min(MOST_WIDTH, id("slide-box").clientWidth - 2));
-    id("slide-box").replaceChildren(...(contour ? [drawn(map, contour, width)] : []));
+    id("slide-box").replaceChildren(drawn(map, contour, width));
   }
 
   const list = id("slide-map"), range = id("slide-threshold");
   list.replaceChildren(...maps.map((map, place) => {
     const option = document.createElement("option");
     option.value = String(place);
-    option.textContent = label(map);
+    option.textContent = map.label;
     return option;
   }));
   range.max = String(data.thresholds.length - 1);

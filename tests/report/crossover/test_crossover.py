@@ -202,7 +202,7 @@ def test_what_failed_is_no_cell() -> None:
 
 
 def test_the_data_of_a_page_is_json_with_a_contour_for_every_threshold() -> None:
-    data = crossover_data(table(noise=0.01))
+    data = crossover_data(crossovers(table(noise=0.01), THRESHOLDS))
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["thresholds"][data["default"]] == 0.1
     first = data["maps"][0]
@@ -214,7 +214,7 @@ def test_the_data_of_a_page_is_json_with_a_contour_for_every_threshold() -> None
 
 
 def test_where_there_is_no_batch_the_data_has_none() -> None:
-    data = crossover_data(table(batches=(1, 16, 256)))
+    data = crossover_data(crossovers(table(batches=(1, 16, 256)), THRESHOLDS))
     assert {row[1] for row in data["maps"][0]["contours"][data["default"]]["at"]} == {None}
 
 
@@ -254,7 +254,7 @@ def test_figures_out_of_range_make_no_error(value: float) -> None:
     for name in ("dispatch_share", "dispatch_share_low", "speedup_vs_eager", "speedup_high", "sessions"):
         changed = points.copy()
         changed[name] = pd.array([value] * len(points)) if name != "sessions" else value
-        json.dumps(crossover_data(changed), allow_nan=False)
+        json.dumps(crossover_data(crossovers(changed, THRESHOLDS)), allow_nan=False)
 
 
 def test_values_that_never_rise_are_the_nearest_ones() -> None:

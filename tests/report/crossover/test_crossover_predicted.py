@@ -13,7 +13,8 @@ from harness.core.emulated import load_profile
 from harness.costs.step import fit
 from harness.crossover.data import crossover_data, rows
 from harness.crossover.predicted import LARGEST_BATCH, predicted_crossovers, profiles
-from harness.crossover.values import BELOW, BEYOND
+from harness.crossover.values import BELOW, BEYOND, SHARE, THRESHOLDS, At
+from harness.crossover.words import said
 from harness.kernels.shape import Shape
 from harness.kernels.step import device_us, launches
 
@@ -29,7 +30,50 @@ def test_the_devices_stand_beside_each_other_marked_as_predicted() -> None:
         assert not each.cells
         assert each.said.startswith(f"Predicted for {each.of['device_name']}, not measured: At depth 64")
     assert set(rows(found)["measured"]) == {"predicted"}
-    assert len(crossover_data(RUN.points, found)["predicted"]) == 4
+    assert len(crossover_data(found)["predicted"]) == 4
+
+
+def test_a_higher_threshold_is_reached_at_no_larger_a_batch() -> None:
+    found = predicted_crossovers(RUN, profiles(), THRESHOLDS)
+    assert len(found) == 4 * len(THRESHOLDS)
+    for device in {each.of["device_name"] for each in found}:
+        own = [each for each in found if each.of["device_name"] == device]
+        assert [each.threshold for each in own] == list(THRESHOLDS)
+        batches = [each.contour[0].batch for each in own]
+        assert batches == sorted(batches, reverse=True)
+        assert device.startswith("Tesla") or batches[0] > batches[-1]
+    alone = predicted_crossovers(RUN, profiles(), [0.25])
+    assert alone == [each for each in found if each.threshold == 0.25]
+
+
+def test_a_band_over_more_than_a_factor_of_100_is_no_knowledge_and_the_sentence_says_so() -> None:
+    wide = At(4.0, 50.0, 1.0, 101.0, 1.0, 1024.0, measured=True)
+    narrow = replace(wide, high=100.0)
+    beyond = replace(wide, batch=math.inf, low=math.inf, high=math.inf)
+    assert (wide.placed, narrow.placed, beyond.placed) == (False, True, True)
+    assert not replace(wide, high=math.inf).placed
+    text = said(SHARE, 0.25, wide, predicted=True)
+    assert text == (
+        "At depth 4 it is not known where the interpreter stops mattering (dispatch share below 25 %): anywhere from "
+        "batch 1 to 100."
+    )
+    assert "not known" not in said(SHARE, 0.25, wide) + said(SHARE, 0.25, narrow, predicted=True)
+
+
+def test_the_data_of_a_page_says_at_each_threshold_whether_a_prediction_is_known() -> None:
+    found = predicted_crossovers(RUN, profiles(), THRESHOLDS)
+    maps = crossover_data(found)["predicted"]
+    told = {
+        (one["of"]["device_name"], each["threshold"]): each["placed"]
+        for one in maps
+        for each in one["contours"]
+    }
+    assert told == {
+        (each.of["device_name"], each.threshold): "it is not known" not in each.said for each in found
+    }
+    assert set(told.values()) == {True, False}
+    ends = {(at[5], at[6]) for one in maps for each in one["contours"] for at in each["at"]}
+    assert ends == {(1, LARGEST_BATCH)}
 
 
 def test_at_the_crossover_the_device_takes_all_but_the_threshold_of_the_hosts_time() -> None:
@@ -47,9 +91,9 @@ def test_at_the_crossover_the_device_takes_all_but_the_threshold_of_the_hosts_ti
 
 
 def test_a_device_without_kernel_times_of_its_own_says_so_and_the_others_do_not() -> None:
-    said = {each.of["device_name"]: " ".join(each.notes) for each in predicted_crossovers(RUN, profiles())}
-    assert "another device's constants" in said["NVIDIA H200"]
-    assert not any("another device's" in text for name, text in said.items() if name != "NVIDIA H200")
+    notes = {each.of["device_name"]: " ".join(each.notes) for each in predicted_crossovers(RUN, profiles())}
+    assert "another device's constants" in notes["NVIDIA H200"]
+    assert not any("another device's" in text for name, text in notes.items() if name != "NVIDIA H200")
 
 
 def test_a_larger_error_of_the_profile_makes_a_wider_band() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from known_crossovers import table
 from saying import caption, drawn, kinds, said
 from synthetic import make_points, make_run
 
+from harness.crossover.find import crossings
 from harness.crossover.predicted import predicted_crossovers, profiles
+from harness.crossover.surface import Surface
+from harness.crossover.values import KINDS, THRESHOLDS, Crossover, Grid
 from harness.report.findings import findings
 from harness.report.write import write_report
 
@@ -100,6 +105,35 @@ def test_a_report_has_the_table_of_crossovers_beside_its_points(tmp_path: Path) 
     assert set(crossed["depth"]) == {4, 16, 64}
     assert (crossed["batch_low"] <= crossed["batch"]).all()
     assert made.loc[made["side"] != "crossed", "batch"].map(math.isnan).all()
+
+
+def test_the_slider_has_what_the_table_has_and_nothing_is_asked_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, tuple[float, ...]]] = []
+
+    def counted(grid: Grid, thresholds: Sequence[float], found: Surface | None = None) -> list[Crossover]:
+        asked.append((grid.kind, tuple(thresholds)))
+        return crossings(grid, thresholds, found)
+
+    monkeypatch.setattr("harness.crossover.data.crossings", counted)
+    html = write_report([make_run(table(batches=(1, 16, 256, 4096)))], tmp_path).html
+    assert sorted(asked) == [(kind, THRESHOLDS) for kind in sorted(KINDS)]
+    page = json.loads(html.read_text().split('id="crossover">')[1].split("</script>")[0])
+    made = pd.read_csv(tmp_path / "crossover.csv")
+    for measured, maps in (("measured", page["maps"]), ("predicted", page["predicted"])):
+        own = made[made["measured"] == measured]
+        shown = sorted(
+            (one["kind"], one["of"]["device_name"], each["threshold"], at[0], at[1] or 0)
+            for one in maps
+            for each in one["contours"]
+            for at in each["at"]
+            if at[-1]
+        )
+        columns = own[["kind", "device", "threshold", "depth", "batch"]].fillna({"batch": 0})
+        written = sorted(columns.itertuples(index=False, name=None))
+        assert [row[:4] for row in shown] == [row[:4] for row in written]
+        assert [row[4] for row in shown] == pytest.approx([row[4] for row in written], rel=1e-5)
 
 
 def test_a_run_without_a_map_has_a_table_without_rows(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from harness.crossover.values import (
     Grid,
     as_value,
 )
+from harness.crossover.words import TITLES
 from harness.report.figures.drawing.contours import (
     draw_band,
     draw_contour,
@@ -50,7 +51,6 @@ SHADES = Shades("flare", 0.0, 1.0)
 TICKS = {share / 4: f"{25 * share} %" for share in range(5)}
 # Thin lines beside the contour that the sentence is of.
 FURTHER = {0.25: (0, (4, 1.5)), 0.5: (0, (1, 1.2))}
-TITLES = {SHARE: "dispatch share of eager", GAIN: "saved by the fastest mode"}
 SIZE, WIDE = (3.7, 2.5), (6.3, 3.0)
 # Lightens the cells that it lies on.
 BAND = (ON_DARK, 0.5)
