@@ -34,7 +34,9 @@ def answered(page: str) -> tuple[str, str, str]:
     number = re.search(r'class="big">(.*?)<', own)
     checked = own.partition(" checked>")[2] or own
     title = re.search(r'alt="(.*?)"', checked)
-    return unescape(said), unescape(number[1]) if number else "", unescape(title[1]) if title else ""
+    found = (said, number[1] if number else "", title[1] if title else "")
+    said, largest, shown = (unescape(text).replace("\xa0", " ") for text in found)
+    return said, largest, shown
 
 
 def first_of_five(page: str) -> str:
