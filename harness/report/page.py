@@ -28,7 +28,7 @@ from harness.report.shown.grouped import Group, grouped, picture, showing
 from harness.report.shown.image import inline
 from harness.report.shown.standing import standing
 from harness.report.summary import by_remedy
-from harness.report.table.formats import one_line, plain
+from harness.report.table.formats import held, one_line, plain
 from harness.report.table.tidy import EMULATED_MARK
 
 # For who runs no script: more rows would make a page that no browser opens quickly, and are in points.csv.
@@ -71,10 +71,16 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_held,
     )
     # Of a page that runs no script; one that does says which.
     made.globals["policy"] = policy()
     return made
+
+
+def _held(value: object) -> object:
+    """Text that a page sets; what is escaped already (`|e`: configuration, what a script reads) stays as it is."""
+    return held(value) if type(value) is str else value
 
 
 def render(content: Content) -> str:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from made_frameworks import framework_points
-from synthetic import as_points, failed, make_points
+from synthetic import as_points, failed, make_points, make_run
 
 from harness.core.warnings import REMEDIES, WARNINGS
 from harness.report.interactive import library as kept
 from harness.report.interactive.data import embedded, points_json
 from harness.report.interactive.policy import policy
+from harness.report.page import templates
 from harness.report.result import Figure
 from harness.report.shown.grouped import grouped, picture, showing
 from harness.report.summary import UNKNOWN, Warned, by_remedy, warned
 from harness.report.table.tidy import tidy
+from harness.report.write import write_report
 
 
 def figure(kind: str, title: str) -> Figure:
@@ -149,3 +153,39 @@ def test_every_warning_stands_under_what_to_do_and_those_of_other_versions_last(
     assert [remedy for remedy, _ in groups] == [*REMEDIES, UNKNOWN]
     assert {each.name for _, own in groups for each in own} == {*WARNINGS, "of_tomorrow"}
     assert groups[-1][1] == [Warned("of_tomorrow", len(points), "no advice is known", UNKNOWN)]
+
+
+class _Texts(HTMLParser):
+    """What a page breaks into lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside: list[str] = []
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.inside += [tag] if tag in ("script", "style", "pre", "code") else []
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.inside and self.inside[-1] == tag:
+            self.inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.found += [] if self.inside else [data]
+
+
+def test_no_line_of_a_page_ends_between_a_number_and_its_unit(tmp_path: Path) -> None:
+    html = write_report(
+        [make_run(make_points(modes=("eager", "script"), batches=(1, 16, 256)))], tmp_path
+    ).html
+    texts = _Texts()
+    texts.feed(html.read_text())
+    assert any("\u00a0%" in text for text in texts.found)
+    assert [
+        text for text in texts.found if re.search(r"\d\s*[ \n](%|[mun]?s|MiB|GiB|GHz)(?![\w%])", text)
+    ] == []
+
+
+def test_what_is_copied_or_read_by_a_script_keeps_its_spaces() -> None:
+    made = templates().from_string("{{ a }}|<pre>{{ a|e }}</pre>|{{ 5 }}").render(a="5 % <b>")
+    assert made == "5\u00a0% &lt;b&gt;|<pre>5 % &lt;b&gt;</pre>|5"

@@ -79,7 +79,7 @@ def test_it_is_moved_by_keys_and_says_what_it_is_at(page: Any) -> None:
     assert range_.get_attribute("aria-valuetext") == after
     assert page.locator("#slide svg").get_attribute("aria-label") in (
         f"{page.locator('#slide-map option').first.inner_text()}: "
-        + page.locator("#slide-said").inner_text().split(" Between the cells")[0],
+        + page.locator("#slide-said").inner_text().split(" Between the cells")[0].replace("\xa0", " "),
     )
 
 
@@ -128,6 +128,7 @@ def test_what_is_predicted_follows_the_threshold_or_is_said_not_to_be_known(page
             texts.append(page.locator("#slide-said").inner_text().split("Predicted, not measured.")[0])
             limit = page.locator("#slide-at").inner_text()
             assert f"dispatch share below {limit}" in texts[-1].replace("\xa0", " ")
+            assert f"below {limit}" not in texts[-1]  # the space between them is one that no line ends at
             unknown = "it is not known" in texts[-1]
             seen.add(unknown)
             assert page.locator("#slide svg .unknown").count() == unknown

@@ -15,7 +15,7 @@ from harness.compare.shown.words import headline
 from harness.core.stats.verdicts import FASTER, SAME, SLOWER, UNDECIDED, threshold
 from harness.core.warnings import EMULATED
 from harness.report.plotting import load_matplotlib
-from harness.report.table.formats import one_line
+from harness.report.table.formats import one_line, wrapped
 from harness.report.table.tidy import EMULATED_MARK
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ COLOURS = {SLOWER: "#b00020", FASTER: "#029e73", SAME: "#0173b2", UNDECIDED: "#9
 # Beyond so many points the rest is said to be there: a figure is to be taken in at once.
 MOST_BARS = 40
 ROW_HEIGHT, HEIGHT_BESIDE, WIDTH = 0.24, 1.5, 8.0
-MOST_LETTERS = 56
+MOST_LETTERS, TITLE_LETTERS = 56, 100
 # Per cent beyond which an interval is cut off: one wide interval is not to make all bars dots.
 _BEYOND = 2.5
 
@@ -44,7 +44,7 @@ def draw(found: Comparison, kind: str = "png") -> bytes:
         figure = Figure(figsize=(WIDTH, ROW_HEIGHT * max(len(rows), 2) + HEIGHT_BESIDE), layout="constrained")
         ax = figure.subplots()
         _bars(ax, found, rows)
-        title = "\n".join(_wrapped(one_line(headline(found), 200)))
+        title = "\n".join(wrapped(one_line(headline(found), 200), TITLE_LETTERS))
         if any(EMULATED.name in row.warnings for row in rows):
             title += f"\n{EMULATED_MARK}"
         figure.suptitle(title, fontsize="medium")
@@ -112,12 +112,6 @@ def _legend(ax: Axes, rows: list[Row]) -> None:
 
 def _percent(ratio: float) -> float:
     return 100 * (ratio - 1)
-
-
-def _wrapped(text: str) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, 100)
 
 
 def _saved(figure: Figure, kind: str) -> bytes:

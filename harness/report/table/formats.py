@@ -6,10 +6,16 @@ In: values. Out: short strings. Must not know tables, figures or files.
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 
 MISSING = ""
+NO_BREAK = "\u00a0"
+_UNITS = "%|[num]?s|[kKMGT]i?B(?:/s)?|[kMG]?Hz|m?[WJ]|GFLOP/s|TFLOP/s"
+# Between a number and its unit: a line that ended there would tear them apart.
+_BEFORE_UNIT = re.compile(rf"(?<=\d) (?=(?:{_UNITS})(?![\w%]))")
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -69,6 +75,16 @@ def listed(items: Iterable[object], final: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     words = [str(item) for item in items]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {final} {words[-1]}" if words else ""
+
+
+def held(text: str) -> str:
+    """For text that is broken into lines: a number and its unit (`0 %`, `12 us`, `3 GiB/s`) stay on one."""
+    return _BEFORE_UNIT.sub(NO_BREAK, text)
+
+
+def wrapped(text: str, letters: int) -> list[str]:
+    """Lines of so many letters, which part no number from its unit."""
+    return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(held(text), letters)]
 
 
 def one_line(text: str, limit: int | None = None) -> str:

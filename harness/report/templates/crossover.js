@@ -89,7 +89,7 @@ text, never as HTML; nothing is requested. */
     id("slide-mark").hidden = map.of.device_kind !== "emulated";
     id("slide-said").textContent = [contour.said,
       map.predicted ? `Predicted, not measured. By: ${map.model}.` : `Between the cells: ${map.model}.`, ...map.notes,
-      data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ");
+      data.more ? `${data.more} more maps are in crossover.csv.` : ""].filter(Boolean).join(" ").replace(/(\d) %/g, "$1\u00a0%");
     const width = Math.max(LEAST_WIDTH, Math.min(MOST_WIDTH, id("slide-box").clientWidth - 2));
     id("slide-box").replaceChildren(drawn(map, contour, width));
   }

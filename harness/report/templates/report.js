@@ -18,6 +18,10 @@ figure fades the others, map and table leave them out; the current point is show
   const CELL = ["environment", "mode", "depth", "batch"]; // what can be chosen
   const SHARES = ["dispatch_share", "scaling_efficiency"];
   const PLACES = ["depth", "batch", "devices", "width"];
+  // What a mark's colour and shape say; lines differ in other axes: in one by their dashes, in the rest by what stands at their end.
+  const BY_LOOK = ["environment", "mode", "status"];
+  const DASHES = [[1, 0], [7, 3], [2, 3], [9, 3, 2, 3]], STROKES = ["\u2501\u2501\u2501", "\u2501 \u2501", "\u2505\u2505", "\u2501 \u00b7"];
+  const HEIGHT = 340, LINE = 12, MOST_LABELS = 60, LETTER = 5.6, MOST_ROOM = 220;
 
   // ---- points: read by column
   const columns = new Map();
@@ -147,7 +151,65 @@ figure fades the others, map and table leave them out; the current point is show
     return Array.from({ length: high - low + 1 }, (_, place) => steps.map((one) => one * 10 ** (low + place))).flat();
   }
 
+  // By which axes lines are told apart: dashed by one of few values, so that the labels at their ends stay short.
+  function toldApart() {
+    if (state.x === "mode" || filtered.length > MOST_INTERVALS) return { dashed: null, labelled: [] };
+    const values = (name) => [...new Set(filtered.map((row) => at(name, row)))].filter((value) => value !== null && value !== "");
+    const axes = filters.filter((name) => name !== state.x && !BY_LOOK.includes(name))
+      .map((name) => ({ name, values: values(name).sort((a, b) => (a < b ? -1 : 1)) })).filter((each) => each.values.length > 1);
+    const few = axes.filter((each) => each.name !== "depth" && each.values.length <= DASHES.length);
+    const dashed = axes.length > 1 ? few.find((each) => each.name === "devices") || few[few.length - 1] || null : null;
+    return { dashed, labelled: axes.filter((each) => each !== dashed).map((each) => each.name) };
+  }
+
+  // What stands at the end of lines: of lines that end within a line of text of each other one label.
+  function labelsOf(points) {
+    const { labelled } = toldApart(), ends = new Map(), up = axisOf(state.y);
+    if (!labelled.length) return [];
+    for (const point of points) {
+      const key = `${lookOf(point.row).name}|${point.series}`, known = ends.get(key);
+      if (point.on === 1 && (!known || point.x > known.x)) ends.set(key, point);
+    }
+    const scale = (value) => (up.log ? Math.log(value) : value);
+    const all = points.flatMap((each) => [each.y, each.low ?? each.y, each.high ?? each.y]).filter((value) => !up.log || value > 0).map(scale);
+    const low = all.reduce((a, b) => Math.min(a, b), Infinity), high = all.reduce((a, b) => Math.max(a, b), -Infinity);
+    const place = (point) => (HEIGHT * (scale(point.y) - low)) / (high - low || 1);
+    const groups = [];
+    for (const point of [...ends.values()].sort((a, b) => a.x - b.x || a.y - b.y)) {
+      const last = groups[groups.length - 1];
+      if (last && last[0].x === point.x && place(point) - place(last[last.length - 1]) < LINE) last.push(point);
+      else groups.push([point]);
+    }
+    const words = (name, group) => {
+      const values = [...new Set(group.map((point) => at(name, point.row)))].filter((value) => value !== null && value !== "")
+        .sort((a, b) => (a < b ? -1 : 1));
+      const said = values.length > 2 ? `${values[0]} to ${values[values.length - 1]}` : values.join(" and ");
+      return values.length && columns.get(name).isText ? said : values.length ? `${name} ${said}` : "";
+    };
+    return groups.slice(0, MOST_LABELS).map((group) => {
+      const middle = group[group.length >> 1];
+      return { x: middle.x, y: middle.y, text: labelled.map((name) => words(name, group)).filter(Boolean).join(", ") };
+    });
+  }
+  // Of the longest label that there may be once others are chosen: the figure keeps its width then.
+  function room() {
+    const letters = toldApart().labelled.map((name) => {
+      const longest = distinct(name).reduce((most, value) => Math.max(most, String(value).length), 0);
+      return 2 * longest + 4 + (columns.get(name).isText ? 0 : name.length + 1);
+    });
+    const wanted = letters.length ? 10 + LETTER * (letters.reduce((a, b) => a + b) + 2 * letters.length - 2) : 0;
+    return Math.min(wanted, MOST_ROOM, id("chart").clientWidth / 3);
+  }
+
+  function sayLines() {
+    const { dashed, labelled } = toldApart();
+    const said = dashed ? [`${dashed.name}: ${dashed.values.map((value, place) => `${STROKES[place]} ${value}`).join(", ")}`] : [];
+    if (labelled.length) said.push(`${labelled.join(", ")}: at the end of each line`);
+    id("lines-said").textContent = said.length ? `Lines by ${said.join("; by ")}.` : "";
+  }
+
   function specification() {
+    const values = pointsOfFigure(), labels = labelsOf(values);
     const ink = style("--ink"), faint = style("--faint"), line = style("--line");
     const modes = data.modes;
     const across = axisOf(state.x), up = axisOf(state.y);
@@ -168,17 +230,21 @@ figure fades the others, map and table leave them out; the current point is show
     const layers = [
       fine && state.x !== "mode" && { transform: [{ filter: "datum.on == 1" }],
         mark: { type: "line", strokeWidth: 1.3, strokeOpacity: 0.55 },
-        encoding: { x, y, color, detail: { field: "series" }, order: { field: "x" } } },
+        encoding: { x, y, color, detail: { field: "series" }, order: { field: "x" }, strokeDash: own("dash") } },
       fine && { transform: [{ filter: "isValid(datum.low)" }], mark: { type: "rule", strokeWidth: 1.5 },
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity } },
       { mark: { type: "point", filled: false, size: fine ? 55 : 14, strokeWidth: 1.6, cursor: "pointer" },
         encoding: { x, y, color, opacity, fill: own("fill"), ...(several ? { shape: own("shape") } : {}) } },
+      { data: { name: "labels", values: labels },
+        mark: { type: "text", align: "left", dx: 9, fontSize: 10.5, color: ink, limit: room() },
+        encoding: { x, y, text: { field: "text" } } },
       { transform: [{ filter: "datum.now" }], mark: { type: "point", size: 260, strokeWidth: 2.5, stroke: ink },
         encoding: { x, y } },
     ];
     return {
-      width: "container", height: 340, background: "transparent",
-      data: { name: "points", values: pointsOfFigure() },
+      width: "container", height: HEIGHT, background: "transparent",
+      padding: { left: 5, top: 5, bottom: 5, right: 5 + room() },
+      data: { name: "points", values },
       layer: layers.filter(Boolean),
       // What has no place is not among the points.
       config: { mark: { invalid: null }, aria: false, font: "system-ui, sans-serif", view: { stroke: line },
@@ -188,7 +254,7 @@ figure fades the others, map and table leave them out; the current point is show
 
   function pointsOfFigure() {
     const counts = passes(state.choice), [low, high] = data.ends[state.y] || [];
-    const apart = filters.filter((name) => name !== state.x && name !== "status");
+    const apart = filters.filter((name) => name !== state.x && name !== "status"), { dashed } = toldApart();
     const log = axisOf(state.y).log, lines = filtered.length <= MOST_INTERVALS;
     const made = [], paper = style("--paper");
     for (const row of filtered) {
@@ -198,6 +264,7 @@ figure fades the others, map and table leave them out; the current point is show
       made.push({ row, x, y, low: low && at(low, row), high: high && at(high, row), colour: look.colour,
         fill: data.hollow[row] === 1 ? paper : look.colour, shape: look.shape,
         series: lines ? apart.map((name) => at(name, row)).join("|") : "",
+        dash: dashed ? DASHES[Math.max(dashed.values.indexOf(at(dashed.name, row)), 0)] : DASHES[0],
         on: counts(row) ? 1 : 0.2, now: row === state.current });
     }
     return made;
@@ -215,7 +282,8 @@ figure fades the others, map and table leave them out; the current point is show
     const ready = () => { if (own === turn) id("chart").dataset.ready = String(own); };
     delete id("chart").dataset.ready;
     if (figure && !anew) {
-      figure.view.data("points", pointsOfFigure());
+      const points = pointsOfFigure();
+      figure.view.data("points", points).data("labels", labelsOf(points));
       await figure.view.runAsync();
       ready();
       return;
@@ -442,10 +510,11 @@ figure fades the others, map and table leave them out; the current point is show
   function update() {
     select();
     say();
+    sayLines();
     keepingFocus(() => { legend(); map(); table(); });
     point();
     // Anew only where axes, looks or the kind of drawing change: else the points are replaced.
-    const as = [state.x, state.y, axisOf(state.x).values, axisOf(state.y).log, style("--paper"),
+    const as = [state.x, state.y, toldApart().labelled, axisOf(state.x).values, axisOf(state.y).log, style("--paper"),
       filtered.length <= MOST_INTERVALS, filtered.length <= MOST_SVG].join(" ");
     draw(as !== drawnAs);
     drawnAs = as;

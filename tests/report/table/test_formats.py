@@ -42,3 +42,23 @@ def test_rounding_does_not_turn_a_bound_above_one_into_one() -> None:
 
 def test_one_line_drops_escape_sequences_and_line_breaks() -> None:
     assert formats.one_line("a\x1b[31mb\nc\u202ed") == "a [31mb c d"
+
+
+@pytest.mark.parametrize(
+    "unit", ["%", "s", "us", "ms", "ns", "MiB", "GiB/s", "GB", "MHz", "W", "mJ", "TFLOP/s"]
+)
+def test_a_number_and_its_unit_are_held_together(unit: str) -> None:
+    assert (
+        formats.held(f"within 0 {unit} (90th), 12 {unit}") == f"within 0\u00a0{unit} (90th), 12\u00a0{unit}"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["4 devices", "batch 16 on 1 device", "4 samples", "5  %", "a %", "3 %s", "2 Webs"]
+)
+def test_other_words_after_a_number_are_not_held(text: str) -> None:
+    assert formats.held(text) == text
+
+
+def test_a_line_ends_before_a_number_and_not_before_its_unit() -> None:
+    assert formats.wrapped("model error within 15 % of it", 22) == ["model error within", "15 % of it"]

@@ -7,7 +7,6 @@ data. Places are computed, not found by trial drawing: each trial would cost as 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from harness.report.figures.drawing.panel import Panel
 from harness.report.figures.drawing.style import ALARM, FAINT, FONT, INK, ModeStyle
+from harness.report.table.formats import wrapped
 from harness.report.table.tidy import EMULATED_MARK
 
 LINE = 0.17  # one line of text, inches
@@ -95,8 +95,8 @@ def sheet(
     # Room for the title even over a single small panel.
     width = max(left + across * size[0] + (across - 1) * across_gap + right, 5.4)
     letters = int((width - 0.2) / LETTER)
-    title = textwrap.wrap(headline.title, int(letters / 1.2)) or [""]
-    subtitle = textwrap.wrap(headline.subtitle, letters)[:3]
+    title = wrapped(headline.title, int(letters / 1.2)) or [""]
+    subtitle = wrapped(headline.subtitle, letters)[:3]
     lines = len(title) * 1.25 + len(subtitle) + (1.3 if headline.emulated else 0)
     above = lines * LINE + 0.42
     legend_columns = _legend_columns(handles, width - 0.2) if handles else 1

@@ -77,8 +77,10 @@ def _comes_down_to(found: Comparison, where: str) -> Crux | None:
         gain = times(best.times.estimate, best.times.low, best.times.high)
         among = _among(found)
         apart = f", while frameworks of one style differ by up to {significant(among, 2)}x" if among else ""
-        brief = f"{head}At {where}, a graph runs up to {gain} as fast as the same framework's imperative way{apart}."
-        of = f"a graph over its own framework's imperative way, where it gains most ({_named(best)})"
+        own = _imperative_of(found, best)
+        brief = f"{head}At {where}, {_named(best)} runs {gain} as fast as {own}, its own imperative way"
+        brief += f"{_most(found)}{apart}."
+        of = f"{_named(best)} over {own}, its own imperative way{_most(found)}"
         return Crux(brief, f"{ratio(best.times.estimate)}x", of, beside, row)
     brief = f"{head}At {where}, no graph is shown to run faster than the same framework's imperative way."
     if not last.seconds.low > first.seconds.high:
@@ -157,6 +159,17 @@ def _compiled(found: Comparison) -> list[Way]:
 def _other(framework: Framework) -> Way | None:
     way = framework.compiled
     return way if way is not None and framework.imperative is not None and way.times.estimate > 0 else None
+
+
+def _imperative_of(found: Comparison, best: Way) -> str:
+    """The other side of a way's gain."""
+    ways = (each.imperative for each in found.frameworks if each.compiled is best)
+    return next((_named(way) for way in ways if way is not None), "")
+
+
+def _most(found: Comparison) -> str:
+    """That other frameworks gain less, where there are others with a gain."""
+    return ": the largest gain of a graph here" if len(_compiled(found)) > 1 else ""
 
 
 def _name(way: Way) -> str:
