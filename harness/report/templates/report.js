@@ -157,9 +157,10 @@ figure fades the others, map and table leave them out; the current point is show
     const values = (name) => [...new Set(filtered.map((row) => at(name, row)))].filter((value) => value !== null && value !== "");
     const axes = filters.filter((name) => name !== state.x && !BY_LOOK.includes(name))
       .map((name) => ({ name, values: values(name).sort((a, b) => (a < b ? -1 : 1)) })).filter((each) => each.values.length > 1);
-    const few = axes.filter((each) => each.name !== "depth" && each.values.length <= DASHES.length);
-    const dashed = axes.length > 1 ? few.find((each) => each.name === "devices") || few[few.length - 1] || null : null;
-    return { dashed, labelled: axes.filter((each) => each !== dashed).map((each) => each.name) };
+    const few = axes.filter((each) => each.values.length <= DASHES.length && (each.name !== "depth" || axes.length === 1));
+    const dashed = few.find((each) => each.name === "devices") || few[few.length - 1] || null;
+    // One axis alone has both: several lines may end where there is room for one label.
+    return { dashed, labelled: axes.filter((each) => axes.length === 1 || each !== dashed).map((each) => each.name) };
   }
 
   // What stands at the end of lines: of lines that end within a line of text of each other one label.
@@ -204,7 +205,8 @@ figure fades the others, map and table leave them out; the current point is show
   function sayLines() {
     const { dashed, labelled } = toldApart();
     const said = dashed ? [`${dashed.name}: ${dashed.values.map((value, place) => `${STROKES[place]} ${value}`).join(", ")}`] : [];
-    if (labelled.length) said.push(`${labelled.join(", ")}: at the end of each line`);
+    if (dashed && labelled.includes(dashed.name)) said[0] += ", and at their ends";
+    else if (labelled.length) said.push(`${labelled.join(", ")}: at the end of each line`);
     id("lines-said").textContent = said.length ? `Lines by ${said.join("; by ")}.` : "";
   }
 
